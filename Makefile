@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds Mezzo and runs its tests. `make help` lists the targets.
+#
+#   COMPILER=gcc|clang   gcc builds into build/, clang (with lld) into build/clang/
+#   DEBUG=1              adds the checks of the debug build, in build/debug/ (clang: build/clang/debug/)
+#   V=1                  shows the commands
+#
+# Sources are found by wildcard: a new file needs no line here.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+
+COMPILER ?= gcc
+DEBUG    ?= 0
+B        := build
+O        := $(B)$(if $(filter clang,$(COMPILER)),/clang)$(if $(filter 1,$(DEBUG)),/debug)
+GEN      := $(B)/gen
+Q        := $(if $(V),,@)
+say       = @printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@)
+
+prefix  ?= /usr/local
+bindir  ?= $(prefix)/bin
+mandir  ?= $(prefix)/share/man
+datadir ?= $(prefix)/share
+
+# --- compilers --------------------------------------------------------------------------------
+
+CROSS := $(if $(filter aarch64,$(shell uname -m)),,aarch64-linux-gnu-)
+OBJCOPY := $(CROSS)objcopy
+OBJDUMP := $(CROSS)objdump
+ifeq ($(COMPILER),clang)
+CC      := clang --target=aarch64-linux-gnu
+LD      := ld.lld
+HOSTCC  := clang
+HOSTAR  := ar
+# clang 14 and 15 want to be told that zeroing locals is meant; 16 and later do so unasked.
+CC_ONLY := $(shell echo 'int x;' | $(CC) -ftrivial-auto-var-init=zero -xc -c -o /dev/null - 2>/dev/null || \
+	     echo -enable-trivial-auto-var-init-zero-knowing-it-will-be-removed-from-clang)
+else ifeq ($(COMPILER),gcc)
+CC      := $(CROSS)gcc
+LD      := $(CROSS)ld
+HOSTCC  := gcc
+HOSTAR  := ar
+CC_ONLY := -fstack-usage
+else
+$(error COMPILER is gcc or clang, not '$(COMPILER)')
+endif
+
+# Unpacked by tools/setup from Debian's libfdt-dev for arm64.
+FDT_DIR := $(B)/deb/libfdt
+FDT_LIB := $(FDT_DIR)/libfdt.a
+
+WARN := -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes \
+	-Wundef -Wvla
+DEPS  = -MMD -MP -MF $@.d
+DEFS := $(if $(filter 1,$(DEBUG)),-DMEZZO_DEBUG)
+# Paths in the image are relative to the repository, so that it is the same wherever it is built.
+COMMON := -std=gnu17 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(DEFS)
+
+# What runs at EL2: position independent without a loader, no FP/SIMD, no unaligned access (its
+# first instructions run with the MMU off), no call into libgcc.
+EL2_FLAGS := $(COMMON) -O2 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only \
+	-mstrict-align -mno-outline-atomics -fno-omit-frame-pointer -fstack-protector-strong \
+	-ftrivial-auto-var-init=zero -mbranch-protection=standard -ffunction-sections \
+	-fdata-sections $(CC_ONLY) -Isrc -I$(GEN) -isystem $(FDT_DIR)/include
+EL2_LDFLAGS := -pie -static --no-dynamic-linker -nostdlib -z text -z noexecstack \
+	-z max-page-size=4096 -z separate-code --gc-sections --build-id=none
+HOST_FLAGS := $(COMMON) -O2 -fPIE -fstack-protector-strong -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+	-I$(GEN)
+UNIT_FLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -D_GNU_SOURCE -DMEZZO_UNIT \
+	-fsanitize=address,undefined -fno-sanitize-recover=all -Itest/unit/fake -Isrc -I$(GEN)
+
+# --- sources ----------------------------------------------------------------------------------
+
+SRC_C := $(wildcard src/*/*.c)
+SRC_S := $(wildcard src/*/*.S)
+LDS   := src/arm/mezzo.lds
+
+# Only built for EL2: what they do has no meaning, or no fake yet, on the host.
+NOT_ON_HOST := $(wildcard src/arm/*.c) src/main/boot.c src/main/run.c
+
+# The host command shares the parts that read files and trees; unit tests see everything.
+SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c))
+UNIT_C   := $(filter-out $(NOT_ON_HOST),$(SRC_C))
+HOST_C   := $(wildcard host/*.c)
+FAKE_C   := $(wildcard test/unit/fake/*.c test/unit/fake/*/*.c)
+TEST_C   := $(wildcard test/unit/test_*.c)
+
+EL2_OBJ  := $(SRC_C:%=$(O)/el2/%.o) $(SRC_S:%=$(O)/el2/%.o)
+TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
+
+# --- targets ----------------------------------------------------------------------------------
+
+.PHONY: help all setup run test test-unit test-guest test-boot test-host test-matrix check gdb \
+	install clean unit-programs FORCE
+
+all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z_.-]+:.*## / { printf "  %-22s %s\n", $$1, $$2 }' Makefile
+
+setup: ## install what is missing, unpack kernels and libraries under build/
+	$(Q)tools/setup
+
+run: all ## boot the demo: several virtual machines in this terminal
+	$(Q)tools/setup --quiet
+	$(Q)$(B)/mezzo run demo/demo.conf
+
+test: all unit-programs ## run every test; the last line is "N passed, N failed, N skipped"
+	$(Q)tools/setup --quiet
+	$(Q)tools/test unit host guest boot
+
+test-unit: unit-programs ## run the unit tests on this machine, under ASan and UBSan
+	$(Q)tools/test unit
+
+test-host: $(O)/mezzo ## run the tests of the host command
+	$(Q)tools/test host
+
+test-guest: all ## run the EL1 test kernels, under Mezzo and on the bare board
+	$(Q)tools/test guest
+
+test-boot: all ## boot Debian kernels so that every pair of settings occurs
+	$(Q)tools/test boot
+
+test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
+	$(Q)tools/test matrix
+
+check: ## format, layers, headers, analysers, both compilers, the gate on the ELF, sizes
+	$(Q)tools/setup --quiet
+	$(Q)tools/check
+
+gdb: $(O)/mezzo.elf ## attach to a machine started with: mezzo run ... -- -s -S
+	gdb-multiarch -q $(O)/mezzo.elf -ex 'target remote localhost:1234'
+
+compile_commands.json: FORCE ## write the compilation database for editors and clang-tidy
+	$(Q)tools/compdb "$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS))" $(SRC_C) \
+		-- "$(HOSTCC) $(HOST_FLAGS) -Isrc" $(HOST_C) \
+		-- "$(HOSTCC) $(UNIT_FLAGS)" $(TEST_C) $(FAKE_C) > $@
+
+install: all ## install under $(DESTDIR)$(prefix)
+	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/mezzo $(DESTDIR)$(mandir)
+	install -m 755 $(O)/mezzo $(DESTDIR)$(bindir)/mezzo
+	install -m 644 $(O)/mezzo.img $(DESTDIR)$(datadir)/mezzo/mezzo.img
+	set -e; for page in $(wildcard docs/man/*.[1-9]); do \
+		install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
+
+clean: ## remove what was built, keep what was downloaded and unpacked
+	rm -rf $(filter-out $(addprefix $(B)/,deb guests cache),$(wildcard $(B)/*)) compile_commands.json
+
+# --- EL2 --------------------------------------------------------------------------------------
+
+$(FDT_LIB):
+	$(Q)tools/setup
+
+$(GEN)/version.h: FORCE
+	@mkdir -p $(@D)
+	@printf '#define MEZZO_VERSION "%s"\n' \
+		"$$(git describe --always --dirty 2>/dev/null || echo unknown)" > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(O)/mezzo.elf: $(EL2_OBJ) $(LDS) $(FDT_LIB)
+	$(call say,LD)
+	$(Q)$(LD) $(EL2_LDFLAGS) -T $(LDS) -Map $(O)/mezzo.map -o $@ $(EL2_OBJ) $(FDT_LIB)
+
+$(O)/mezzo.img: $(O)/mezzo.elf
+	$(call say,IMG)
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+$(O)/el2/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(EL2_FLAGS) $(DEPS) -c -o $@ $<
+
+$(O)/el2/%.S.o: %.S Makefile | $(GEN)/version.h
+	$(call say,AS)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS)) $(DEPS) -c -o $@ $<
+
+# --- the host command -------------------------------------------------------------------------
+
+$(O)/mezzo: $(HOST_C:%=$(O)/host/%.o) $(O)/host/libmezzo.a
+	$(call say,LINK)
+	$(Q)$(HOSTCC) -pie -o $@ $^ -lconfuse -lfdt -larchive -lz
+
+$(O)/host/libmezzo.a: $(SHARED_C:%=$(O)/host/%.o)
+	$(call say,AR)
+	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
+
+$(O)/host/%.c.o: %.c Makefile | $(GEN)/version.h
+	$(call say,HOSTCC)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(HOST_FLAGS) -Isrc $(DEPS) -c -o $@ $<
+
+# --- unit tests -------------------------------------------------------------------------------
+
+unit-programs: $(TESTS)
+
+$(TESTS): $(O)/unit/test_%: $(O)/unit/test/unit/test_%.c.o $(FAKE_C:%=$(O)/unit/%.o) $(O)/unit/libmezzo.a
+	$(call say,LINK)
+	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^ -lcmocka -lfdt -larchive -lz
+
+$(O)/unit/libmezzo.a: $(UNIT_C:%=$(O)/unit/%.o)
+	$(call say,AR)
+	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
+
+$(O)/unit/%.c.o: %.c Makefile | $(GEN)/version.h
+	$(call say,UNITCC)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(UNIT_FLAGS) $(DEPS) -c -o $@ $<
+
+# Objects are found through their .d files; a header that went away costs a rebuild, not an error.
+-include $(shell find $(O)/el2 $(O)/host $(O)/unit -name '*.d' 2>/dev/null)
+-include test/guest/Makefile.inc
