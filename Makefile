@@ -148,7 +148,7 @@ install: all ## install under $(DESTDIR)$(prefix)
 		install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
 clean: ## remove what was built, keep what was downloaded and unpacked
-	rm -rf $(filter-out $(addprefix $(B)/,deb guests cache),$(wildcard $(B)/*)) compile_commands.json
+	rm -rf $(filter-out $(addprefix $(B)/,apt cache deb guests),$(wildcard $(B)/*)) compile_commands.json
 
 # --- EL2 --------------------------------------------------------------------------------------
 
