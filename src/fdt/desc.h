@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// The compiled description of the virtual machines to build: the node /mezzo of a tree that came
+// in the bundle or from the board. docs/bundle.md describes the format.
+#ifndef FDT_DESC_H
+#define FDT_DESC_H
+
+#include "base/types.h"
+
+#define DESC_VERSION      1
+#define DESC_MAX_VMS      64
+#define DESC_MAX_FILES    128
+#define DESC_MAX_PINS     8
+#define DESC_MAX_VCPUS    8
+#define DESC_NAME_MAX     31   // bytes of a VM's name
+#define DESC_PATH_MAX     255  // bytes of a file's name
+#define DESC_CMDLINE_MAX  2047 // bytes of a kernel's command line, as arm64 Linux takes them
+#define DESC_MIN_MEMORY   MIB(16)
+#define DESC_MAX_MEMORY   (UINT64_C(1) << 47)
+#define DESC_SHA256_SIZE  32
+#define DESC_PROBLEM_SIZE 240
+
+enum desc_machine { DESC_MACHINE_VIRT };
+enum desc_on_crash { DESC_CRASH_STOP, DESC_CRASH_RESTART, DESC_CRASH_HALT_ALL };
+enum desc_on_all_off { DESC_OFF_SHELL, DESC_OFF_POWEROFF };
+enum desc_console { DESC_CONSOLE_SHELL, DESC_CONSOLE_ALL, DESC_CONSOLE_VM };
+
+// A file of the bundle. Pointers lead into the tree.
+struct desc_file {
+	const char *path; // the archive member's name
+	uint64_t size;    // bytes
+	uint32_t crc32;
+	const uint8_t *sha256; // 32 bytes, or NULL: none given
+};
+
+// A VM. Strings point into the tree and are NUL-terminated; NULL: not given. Files are checked to
+// be among desc->files.
+struct desc_vm {
+	const char *name; // 1..31 of A-Z a-z 0-9 . _ -, unique, not mezzo, all or shell
+	enum desc_machine machine;
+	const struct desc_file *kernel; // never NULL
+	const struct desc_file *initrd; // NULL: none
+	const struct desc_file *dtb;    // NULL: the model's own
+	const char *cmdline;
+	uint64_t memory; // bytes, whole pages, DESC_MIN_MEMORY..DESC_MAX_MEMORY
+	uint32_t cpus;   // 1..DESC_MAX_VCPUS
+	uint32_t gic;    // 2, 3, or 0: what the board has
+	bool has_load, has_entry;
+	uint64_t load, entry;        // IPA
+	uint32_t nr_pins;            // 0: wherever there is room; else at least `cpus`
+	uint32_t pin[DESC_MAX_PINS]; // indices of physical CPUs, all different
+	bool exclusive;
+	bool autostart;
+	bool verify_sha256; // its files all have a sha256 then
+	enum desc_on_crash on_crash;
+};
+
+struct desc {
+	enum desc_on_all_off on_all_off;
+	bool overcommit;
+	enum desc_console console;
+	uint32_t console_vm; // DESC_CONSOLE_VM: index into vms
+	uint32_t nr_files;
+	struct desc_file files[DESC_MAX_FILES];
+	uint32_t nr_vms; // may be 0
+	struct desc_vm vms[DESC_MAX_VMS];
+};
+
+struct desc_problem {
+	char text[DESC_PROBLEM_SIZE]; // "/mezzo/vm@1 (linux): memory: ..."
+};
+
+// Reads and checks /mezzo of `fdt` (8-byte aligned; at most `max_size` bytes may be read). The tree is
+// untrusted. 0; ERR_NOT_FOUND: a sound tree without /mezzo; ERR_INVALID or ERR_UNSUPPORTED with one
+// sentence in *problem. Pure; work bounded by the tree's size.
+int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_problem *problem);
+
+#endif
