@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The board's UART as the console sees it: one const table of operations for each chip.
+#ifndef HW_UART_H
+#define HW_UART_H
+
+#include "base/types.h"
+#include "fdt/board.h"
+
+struct uart;
+
+// All of these are called with the UART's registers mapped as device memory. Who calls is the one
+// owner of the chip: the boot CPU before the console is up, the holder of LOCK_CONSOLE after, the
+// panicking CPU at the end. None of them waits.
+struct uart_ops {
+	const char *name;
+	// Makes the chip ready for interrupts: FIFOs on, every interrupt off and cleared. Speed and
+	// format stay as the firmware left them. Not needed for polled output.
+	void (*init)(const struct uart *uart);
+	bool (*tx_ready)(const struct uart *uart);          // there is room for a byte
+	void (*tx)(const struct uart *uart, uint8_t byte);  // only when tx_ready
+	bool (*tx_done)(const struct uart *uart);           // the last bit has left the chip
+	bool (*rx)(const struct uart *uart, uint8_t *byte); // false: nothing was received
+	void (*irq_enable_rx)(const struct uart *uart, bool on);
+	void (*irq_enable_tx)(const struct uart *uart,
+	                      bool on);           // interrupt when there is room again
+	void (*irq_ack)(const struct uart *uart); // takes back what is latched; bytes stay
+};
+
+// Fixed once uart_open has filled it in.
+struct uart {
+	const struct uart_ops *ops; // NULL: no console on this board
+	uintptr_t base;             // VA of the first register
+	uint32_t reg_shift;         // 16550: register n is at n << reg_shift
+	uint32_t io_width;          // 16550: bytes of one access: 1, 2 or 4
+};
+
+extern const struct uart_ops uart_pl011, uart_bcm_mini, uart_16550;
+
+// Fills in *uart for the board's console, whose registers are mapped at `base`. Touches no register.
+// ERR_NOT_FOUND: the board has none; ERR_UNSUPPORTED: Mezzo has no driver for it. Then uart->ops is
+// NULL.
+int uart_open(struct uart *uart, const struct board_console *console, uintptr_t base);
+
+#endif
