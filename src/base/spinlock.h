@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ticket spin lock: first come, first served, so no CPU can be starved by others that take turns.
+// Interrupts are always masked at EL2, so a lock never needs to mask them. The debug build checks
+// that locks are taken in ascending rank (ARCHITECTURE.md, "Lock order").
+#ifndef BASE_SPINLOCK_H
+#define BASE_SPINLOCK_H
+
+#include "base/types.h"
+
+// The lock order: a CPU that holds a lock may only take one of a higher rank.
+enum lock_rank {
+    LOCK_VM_TABLE = 1, // the list of VMs
+    LOCK_VM,           // one VM's life cycle
+    LOCK_DEVICE,       // one emulated device
+    LOCK_VGIC,         // one VM's interrupt distributor; devices raise lines under their own lock
+    LOCK_STAGE2,       // one VM's stage 2 tables
+    LOCK_VMID,         // the VMID allocator
+    LOCK_PAGES,        // the page allocator
+    LOCK_EL2_MAP,      // EL2's own stage 1 tables
+    LOCK_CONSOLE,      // the board's UART
+    LOCK_LOG,          // the log ring
+};
+
+struct spinlock {
+    uint32_t next;    // the ticket the next taker gets
+    uint32_t serving; // the ticket that holds the lock
+    uint32_t rank;    // enum lock_rank; fixed at start
+};
+
+#define SPINLOCK_INIT(r)                                                                           \
+    { .next = 0, .serving = 0, .rank = (r) }
+
+// Waits for the lock; bounded by the critical sections of the CPUs before this one in the queue.
+void spin_lock(struct spinlock *lock);
+// Takes the lock only if it is free at once.
+bool spin_trylock(struct spinlock *lock);
+void spin_unlock(struct spinlock *lock);
+
+#endif
