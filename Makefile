@@ -95,7 +95,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 # --- targets ----------------------------------------------------------------------------------
 
 .PHONY: help all setup run test test-unit test-guest test-boot test-host test-matrix check gdb \
-	install clean unit-programs FORCE
+	install clean unit-programs guest FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
 
@@ -109,7 +109,7 @@ run: all ## boot the demo: several virtual machines in this terminal
 	$(Q)tools/setup --quiet
 	$(Q)$(B)/mezzo run demo/demo.conf
 
-test: all unit-programs ## run every test; the last line is "N passed, N failed, N skipped"
+test: all unit-programs guest ## run every test; the last line is "N passed, N failed, N skipped"
 	$(Q)tools/setup --quiet
 	$(Q)tools/test unit host guest boot
 
@@ -119,7 +119,7 @@ test-unit: unit-programs ## run the unit tests on this machine, under ASan and U
 test-host: $(O)/mezzo ## run the tests of the host command
 	$(Q)tools/test host
 
-test-guest: all ## run the EL1 test kernels, under Mezzo and on the bare board
+test-guest: all guest ## run the EL1 test kernels, under Mezzo and on the bare board
 	$(Q)tools/test guest
 
 test-boot: all ## boot Debian kernels so that every pair of settings occurs
@@ -213,4 +213,6 @@ $(O)/unit/%.c.o: %.c Makefile | $(GEN)/version.h
 
 # Objects are found through their .d files; a header that went away costs a rebuild, not an error.
 -include $(shell find $(O)/el2 $(O)/host $(O)/unit -name '*.d' 2>/dev/null)
+# The EL1 test kernels: target `guest`.
+guest:
 -include test/guest/Makefile.inc

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options and conditions of the boot tests. Run them with `make test-boot`."""
+
+import zlib
+
+import machine
+import pairs
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption("--matrix", action="store_true",
+                     help="boot every combination instead of every pair")
+
+
+def pytest_generate_tests(metafunc):
+    if "combination" in metafunc.fixturenames:
+        matrix = metafunc.config.getoption("--matrix")
+        chosen = pairs.product(pairs.SETTINGS) if matrix else pairs.test_set()
+        metafunc.parametrize("combination", chosen, ids=pairs.name_of)
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--matrix"):
+        items[:] = [item for item in items if "combination" in item.fixturenames]
+
+
+@pytest.fixture
+def nonce(request):
+    """A number of this test's own, so that a line can only come from this boot."""
+    return zlib.crc32(request.node.nodeid.encode()) % 100000
+
+
+@pytest.fixture
+def linux():
+    """Asks for a kernel series by name; skips the test when this release does not carry it."""
+    def need(series):
+        if not machine.kernel(series).exists():
+            pytest.skip(f"no Linux {series} for arm64 in this release")
+        return series
+    return need

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Starts machines: `mezzo run`, and bare QEMU as the control that shows what the guest does by
+itself. Every start has a time limit, after which the whole process group is ended."""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+MEZZO = ROOT / "build/mezzo"
+GUESTS = ROOT / "build/guests"
+INITRAMFS = GUESTS / "initramfs.cpio.gz"
+
+# What tools/init prints: the sum of the squares of 1 to 1000, plus the nonce.
+SUM = 333833500
+ARMHF_LINE = "mezzo-init: armhf product=42055007 ratio=3.141592920"
+
+# What a healthy kernel never prints.
+TROUBLE = re.compile(
+    r"WARNING:|BUG:|Oops|Call trace|Kernel panic|detected stall|soft lockup|hard LOCKUP"
+    r"|irq \d+: nobody cared|Unhandled fault|clocksource: .*unstable|failed to boot|failed to come online")
+
+
+def kernel(series):
+    return GUESTS / f"linux-{series}" / "vmlinuz"
+
+
+class Result:
+    """What a machine printed and how it ended."""
+
+    def __init__(self, command, output, status, seconds):
+        self.command, self.status, self.seconds = command, status, seconds
+        self.text = output.decode(errors="replace").replace("\r", "")
+        self.lines = self.text.splitlines()
+
+    def of(self, name):
+        """The lines that carry the prefix `[name] `, without it."""
+        prefix = f"[{name}] "
+        return [line[len(prefix):] for line in self.lines if line.startswith(prefix)]
+
+    def names(self):
+        """The VMs that printed something, in the order in which they first did."""
+        found = (re.match(r"\[([A-Za-z0-9_.-]+)\] ", line) for line in self.lines)
+        return list(dict.fromkeys(m.group(1) for m in found if m and m.group(1) != "mezzo"))
+
+    def explain(self, what):
+        tail = "\n".join(self.lines[-60:])
+        return f"{what}\nstatus {self.status} after {self.seconds:.1f} s of: {self.command}\n{tail}"
+
+
+def end_group(process):
+    """Ends a process that leads its own group, and whatever it has started."""
+    for signal_number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, signal_number)
+        except ProcessLookupError:
+            return
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def run(command, time_limit, until=None):
+    """Runs a command without a terminal. `until`, if given, is called with the text so far after
+    each line; when it returns true the machine is ended, and the status is None."""
+    command = [str(word) for word in command]
+    start, output, status = time.monotonic(), b"", None
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        if until is None:
+            try:
+                output, _ = process.communicate(timeout=time_limit)
+                status = process.returncode
+            except subprocess.TimeoutExpired as expired:
+                output, status = expired.stdout or b"", 124
+        else:
+            os.set_blocking(process.stdout.fileno(), False)
+            while time.monotonic() - start < time_limit:
+                piece = process.stdout.read(65536)
+                output += piece or b""
+                if until(output.decode(errors="replace")):
+                    break
+                if process.poll() is not None:
+                    output += process.stdout.read() or b""
+                    status = process.returncode
+                    break
+                time.sleep(0.05)
+            else:
+                status = 124
+    finally:
+        end_group(process)
+        process.stdout.close()
+    return Result(" ".join(command), output, status, time.monotonic() - start)
+
+
+def mezzo_command(arguments, board="", time_limit=120):
+    """`mezzo run` with the given arguments; board is text like "--gic 3 --smp 2"."""
+    return [MEZZO, "run", *arguments, *board.split(), "--timeout", str(time_limit)]
+
+
+def mezzo(arguments, board="", time_limit=120, until=None):
+    return run(mezzo_command(arguments, board, time_limit), time_limit + 20, until)
+
+
+def linux_arguments(series, cpus, memory, words):
+    return ["-k", kernel(series), "-i", INITRAMFS, "-c", str(cpus), "-m", memory,
+            "-p", f"console=ttyAMA0 {words}"]
+
+
+def bare(series, cpus, memory, words, cpu="max", gic=3, time_limit=120):
+    """The control: the same guest on QEMU's board itself, at EL1."""
+    return run(["qemu-system-aarch64", "-M", f"virt,gic-version={gic}", "-cpu", cpu,
+                "-smp", str(cpus), "-m", memory, "-nographic", "-nic", "none", "-no-reboot",
+                "-kernel", kernel(series), "-initrd", INITRAMFS,
+                "-append", f"console=ttyAMA0 {words}"], time_limit)
+
+
+def check_linux(result, lines, cpus, nonce, armhf=False):
+    """Asserts that these lines are those of a Linux guest that came to userspace and was well."""
+    expected = (f"mezzo-init: sum={SUM + nonce} cpus={cpus} "
+                "uptime-advances=yes timer-irqs=ok")
+    # The kernel may print into the middle of init's line only if it prints at all: it does not.
+    assert expected in lines, result.explain(f"missing: {expected}")
+    if armhf:
+        assert ARMHF_LINE in lines, result.explain(f"missing: {ARMHF_LINE}")
+    trouble = [line for line in lines if TROUBLE.search(line)]
+    assert not trouble, result.explain("the kernel complained:\n" + "\n".join(trouble))
+
+
+def check_end(result, off=1, crashed=0):
+    """Asserts that mezzo itself ended as promised: last line, and exit status."""
+    said = result.of("mezzo")
+    assert said and said[-1] == f"end: {off} off, {crashed} crashed", result.explain("no proper end")
+    assert result.status == (1 if crashed else 0), result.explain("wrong exit status")

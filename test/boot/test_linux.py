@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unmodified Debian kernels boot under Mezzo to userspace and power off."""
+
+import machine
+import pytest
+
+
+@pytest.mark.parametrize("series", ["6.1", "6.12"])
+def test_control(series, linux, nonce):
+    """The guest and its init are good: they come up on the bare board."""
+    linux(series)
+    result = machine.bare(series, 2, "512M", f"mezzo.nonce={nonce} mezzo.armhf")
+    machine.check_linux(result, result.lines, 2, nonce, armhf=True)
+    assert result.status == 0
+
+
+def test_combination(combination, linux, nonce):
+    series, cpus = linux(combination["kernel"]), combination["vcpus"]
+    board = "--gic {gic} --cpu {cpu} --ram 2G".format(**combination) + f" --smp {max(cpus, 2)}"
+    if combination["entry"] == "el3":
+        board += " --el3"
+    result = machine.mezzo(
+        machine.linux_arguments(series, cpus, "512M", f"mezzo.nonce={nonce} mezzo.armhf"), board)
+    machine.check_linux(result, guest_lines(result), cpus, nonce, armhf=True)
+    machine.check_end(result)
+
+
+@pytest.mark.parametrize("board,cpus,memory", [
+    ("--gic 3 --cpu max --smp 8 --ram 8G", 8, "4G"),
+    ("--gic 2 --cpu cortex-a57 --smp 8 --ram 1G", 8, "256M"),
+    ("--gic 3 --cpu cortex-a57 --smp 1 --ram 512M", 1, "256M"),
+], ids=["large", "gicv2-8cpu", "small"])
+def test_size(board, cpus, memory, linux, nonce):
+    """Both ends of what a board may be."""
+    result = machine.mezzo(
+        machine.linux_arguments(linux("6.1"), cpus, memory, f"mezzo.nonce={nonce}"), board)
+    machine.check_linux(result, guest_lines(result), cpus, nonce)
+    machine.check_end(result)
+
+
+def test_reboot(linux, nonce):
+    """`reboot` starts the guest again from its bundle; the second start is as good as the first."""
+    line = f"mezzo-init: sum={machine.SUM + nonce} "
+    result = machine.mezzo(
+        machine.linux_arguments(linux("6.1"), 2, "256M",
+                                f"mezzo.nonce={nonce} mezzo.after=reboot"),
+        "--gic 3 --cpu max --smp 2 --ram 1G", until=lambda text: text.count(line) >= 3)
+    assert result.text.count(line) >= 3, result.explain("the guest did not start three times")
+    machine.check_linux(result, guest_lines(result), 2, nonce)
+
+
+def test_several(linux, nonce, tmp_path):
+    """Two guests at once, each on its own CPUs, each with its own lines."""
+    conf = tmp_path / "two.conf"
+    conf.write_text("board = virt\n" + "".join(
+        f"""vm {name} {{
+          kernel  = "{machine.kernel(linux(series))}"
+          initrd  = "{machine.INITRAMFS}"
+          cmdline = "console=ttyAMA0 mezzo.nonce={nonce + cpus}"
+          memory  = 256M
+          cpus    = {cpus}
+        }}
+        """ for name, series, cpus in [("one", "6.1", 1), ("two", "6.1", 2)]))
+    result = machine.mezzo([conf], "--gic 3 --cpu max --smp 4 --ram 2G")
+    for name, cpus in [("one", 1), ("two", 2)]:
+        machine.check_linux(result, result.of(name), cpus, nonce + cpus)
+    machine.check_end(result, off=2)
+
+
+def guest_lines(result):
+    """The lines of the only guest, whatever it is called."""
+    names = result.names()
+    assert len(names) == 1, result.explain(f"lines of one guest expected, found those of {names}")
+    return result.of(names[0])
