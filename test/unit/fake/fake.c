@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// See fake.h. What the archive may define too (console_write, cpu_halt) is weak here: a test that
+// links the real one gets it.
+#include "fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arm/cpu.h"
+#include "base/panic.h"
+
+struct fake_event fake_log[FAKE_LOG_MAX];
+size_t fake_log_count;
+bool (*fake_sysreg_hook)(const char *name, bool write, uint64_t *value);
+uint64_t (*fake_io_read_hook)(uintptr_t address, unsigned size);
+void (*fake_io_write_hook)(uintptr_t address, unsigned size, uint64_t value);
+
+static struct cpu cpus[FAKE_CPUS];
+struct cpu *fake_cpu_this = &cpus[0];
+
+#define MAX_SYSREGS 256
+static struct {
+	const char *name;
+	uint64_t value;
+} sysregs[MAX_SYSREGS];
+static size_t nr_sysregs;
+
+void fake_note(enum fake_kind kind, const char *name, uint64_t address, uint64_t value,
+               unsigned size)
+{
+	if (fake_log_count < FAKE_LOG_MAX)
+		fake_log[fake_log_count++] = (struct fake_event){kind, name, address, value, size};
+}
+
+long fake_find(size_t from, enum fake_kind kind, const char *name)
+{
+	for (size_t i = from; i < fake_log_count; i++)
+		if (fake_log[i].kind == kind &&
+		    (name == NULL || (fake_log[i].name && strcmp(fake_log[i].name, name) == 0)))
+			return (long)i;
+	return -1;
+}
+
+void fake_reset(void)
+{
+	fake_log_count = 0;
+	nr_sysregs = 0;
+	fake_sysreg_hook = NULL;
+	fake_io_read_hook = NULL;
+	fake_io_write_hook = NULL;
+	memset(cpus, 0, sizeof cpus);
+	for (unsigned i = 0; i < FAKE_CPUS; i++) {
+		cpus[i].id = i;
+		cpus[i].mpidr = i;
+		cpus[i].gicv2_mask = 1u << i;
+	}
+	fake_cpu_this = &cpus[0];
+}
+
+static uint64_t *find_sysreg(const char *name)
+{
+	for (size_t i = 0; i < nr_sysregs; i++)
+		if (strcmp(sysregs[i].name, name) == 0)
+			return &sysregs[i].value;
+	if (nr_sysregs == MAX_SYSREGS) {
+		fprintf(stderr, "fake: too many system registers\n");
+		abort();
+	}
+	sysregs[nr_sysregs].name = name;
+	sysregs[nr_sysregs].value = 0;
+	return &sysregs[nr_sysregs++].value;
+}
+
+uint64_t fake_get_sysreg(const char *name)
+{
+	return *find_sysreg(name);
+}
+
+void fake_set_sysreg(const char *name, uint64_t value)
+{
+	*find_sysreg(name) = value;
+}
+
+uint64_t fake_read_sysreg(const char *name)
+{
+	uint64_t value = 0;
+	if (fake_sysreg_hook == NULL || !fake_sysreg_hook(name, false, &value))
+		value = fake_get_sysreg(name);
+	fake_note(FAKE_READ_SYSREG, name, 0, value, 0);
+	return value;
+}
+
+void fake_write_sysreg(const char *name, uint64_t value)
+{
+	fake_note(FAKE_WRITE_SYSREG, name, 0, value, 0);
+	if (fake_sysreg_hook == NULL || !fake_sysreg_hook(name, true, &value))
+		fake_set_sysreg(name, value);
+}
+
+uint64_t fake_io_read(uintptr_t address, unsigned size)
+{
+	uint64_t value = fake_io_read_hook ? fake_io_read_hook(address, size) : 0;
+	fake_note(FAKE_READ_IO, NULL, address, value, size);
+	return value;
+}
+
+void fake_io_write(uintptr_t address, unsigned size, uint64_t value)
+{
+	fake_note(FAKE_WRITE_IO, NULL, address, value, size);
+	if (fake_io_write_hook)
+		fake_io_write_hook(address, size, value);
+}
+
+void fake_run_on(unsigned id)
+{
+	fake_cpu_this = &cpus[id];
+}
+
+__attribute__((weak)) struct cpu *cpu_get(uint32_t id)
+{
+	return &cpus[id];
+}
+
+__attribute__((weak)) uint32_t cpu_count(void)
+{
+	return FAKE_CPUS;
+}
+
+__attribute__((weak)) void cpu_halt(void)
+{
+	fprintf(stderr, "fake: cpu_halt()\n");
+	abort();
+}
+
+__attribute__((weak)) void console_write(const char *text, size_t length)
+{
+	if (panicking)
+		fwrite(text, 1, length, stderr);
+}
+
+#ifdef MEZZO_DEBUG
+uint32_t *spinlock_held(void);
+__attribute__((weak)) uint32_t *spinlock_held(void)
+{
+	return &fake_cpu_this->lock_ranks;
+}
+#endif
