@@ -95,7 +95,8 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 # --- targets ----------------------------------------------------------------------------------
 
 .PHONY: help all setup run test test-unit test-guest test-boot test-host test-matrix check gdb \
-	install clean unit-programs guest FORCE
+	install clean unit-programs guest print-el2 \
+	print-host print-unit FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
 
@@ -135,10 +136,15 @@ check: ## format, layers, headers, analysers, both compilers, the gate on the EL
 gdb: $(O)/mezzo.elf ## attach to a machine started with: mezzo run ... -- -s -S
 	gdb-multiarch -q $(O)/mezzo.elf -ex 'target remote localhost:1234'
 
-compile_commands.json: FORCE ## write the compilation database for editors and clang-tidy
-	$(Q)tools/compdb "$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS))" $(SRC_C) \
-		-- "$(HOSTCC) $(HOST_FLAGS) -Isrc" $(HOST_C) \
-		-- "$(HOSTCC) $(UNIT_FLAGS)" $(TEST_C) $(FAKE_C) > $@
+compile_commands.json: FORCE | $(GEN)/version.h ## write the compilation database for editors and clang-tidy
+	$(Q)tools/compdb '$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS))' $(SRC_C) \
+		-- '$(HOSTCC) $(HOST_FLAGS) -Isrc' $(HOST_C) \
+		-- '$(HOSTCC) $(UNIT_FLAGS)' $(TEST_C) $(FAKE_C) > $@
+
+# For tools/check: how each kind of source is compiled.
+print-el2:; @echo '$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS))'
+print-host:; @echo '$(HOSTCC) $(HOST_FLAGS) -Isrc'
+print-unit:; @echo '$(HOSTCC) $(UNIT_FLAGS)'
 
 install: all ## install under $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/mezzo $(DESTDIR)$(mandir)
