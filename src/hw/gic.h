@@ -24,6 +24,7 @@ enum gic_trigger { GIC_LEVEL, GIC_EDGE };
 // calling CPU, and `cpu` is not looked at.
 struct gic_ops {
 	uint32_t version; // 2 or 3
+	uint32_t (*nr_intids)(void);
 	int (*init)(const struct board *board);
 	int (*init_cpu)(struct cpu *cpu);
 	uint32_t (*acknowledge)(void);

@@ -32,6 +32,9 @@ struct uart {
 	uintptr_t base;             // VA of the first register
 	uint32_t reg_shift;         // 16550: register n is at n << reg_shift
 	uint32_t io_width;          // 16550: bytes of one access: 1, 2 or 4
+	uint32_t clock_hz;          // PL011: input clock; 0: unknown
+	uint32_t baud;              // PL011: wanted speed; 0: none in particular
+	bool fixed_baud;            // PL011: SBSA's part of it, without LCR_H, CR and divisors
 };
 
 extern const struct uart_ops uart_pl011, uart_bcm_mini, uart_16550;
