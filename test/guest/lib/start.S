@@ -127,9 +127,10 @@ mmu_enable:
     ret
 
 /*
- * 16 vectors, 128 bytes each:   0-3 current EL with SP_EL0    4-7 current EL with SP_EL1 8-11
- * lower EL, AArch64       12-15 lower EL, AArch32 Each: sync, IRQ, FIQ, SError. All save one
- * struct exc_frame (frame.h) and call exc_dispatch(frame, vector).
+ * 16 vectors, 128 bytes each:   0-3 current EL with SP_EL0    4-7  current EL with SP_EL1
+ *                              8-11 lower EL, AArch64       12-15 lower EL, AArch32
+ * Each: sync, IRQ, FIQ, SError. All save one struct exc_frame (frame.h) and call
+ * exc_dispatch(frame, vector).
  */
     .macro  vector n
     .balign 128
