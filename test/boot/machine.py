@@ -112,19 +112,21 @@ def linux_arguments(series, cpus, memory, words):
             "-p", f"console=ttyAMA0 {words}"]
 
 
-def bare(series, cpus, memory, words, cpu="max", gic=3, time_limit=120):
+def bare_command(series, cpus, memory, words, cpu="max", gic=3):
+    return ["qemu-system-aarch64", "-M", f"virt,gic-version={gic}", "-cpu", cpu,
+            "-smp", str(cpus), "-m", memory, "-nographic", "-nic", "none", "-no-reboot",
+            "-kernel", kernel(series), "-initrd", INITRAMFS, "-append", f"console=ttyAMA0 {words}"]
+
+
+def bare(*guest, time_limit=120, **board):
     """The control: the same guest on QEMU's board itself, at EL1."""
-    return run(["qemu-system-aarch64", "-M", f"virt,gic-version={gic}", "-cpu", cpu,
-                "-smp", str(cpus), "-m", memory, "-nographic", "-nic", "none", "-no-reboot",
-                "-kernel", kernel(series), "-initrd", INITRAMFS,
-                "-append", f"console=ttyAMA0 {words}"], time_limit)
+    return run(bare_command(*guest, **board), time_limit)
 
 
 def check_linux(result, lines, cpus, nonce, armhf=False):
     """Asserts that these lines are those of a Linux guest that came to userspace and was well."""
     expected = (f"mezzo-init: sum={SUM + nonce} cpus={cpus} "
                 "uptime-advances=yes timer-irqs=ok")
-    # The kernel may print into the middle of init's line only if it prints at all: it does not.
     assert expected in lines, result.explain(f"missing: {expected}")
     if armhf:
         assert ARMHF_LINE in lines, result.explain(f"missing: {ARMHF_LINE}")

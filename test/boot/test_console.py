@@ -6,15 +6,24 @@ import pexpect
 import pytest
 
 PROMPT = "\n# "
+# Says that it is in the foreground: only then do the keys reach it and not the shell.
+LONG = "sh -c 'echo started; exec sleep 1000'\r"
 
 
-@pytest.fixture
-def terminal(linux):
-    command = machine.mezzo_command(
-        machine.linux_arguments(linux("6.1"), 2, "512M", "quiet mezzo.after=shell"),
-        "--gic 3 --cpu max --smp 2 --ram 1G")
+GUEST = (2, "512M", "quiet mezzo.after=shell")
+
+
+@pytest.fixture(params=["bare", "mezzo"])
+def terminal(request, linux):
+    """A terminal with the guest on it; the bare board is the control."""
+    series = linux("6.1")
+    if request.param == "bare":
+        command = machine.bare_command(series, *GUEST)
+    else:
+        command = machine.mezzo_command(machine.linux_arguments(series, *GUEST),
+                                        "--gic 3 --cpu max --smp 2 --ram 1G")
     child = pexpect.spawn(str(command[0]), [str(word) for word in command[1:]],
-                          cwd=str(machine.ROOT), timeout=60, dimensions=(40, 120))
+                          cwd=str(machine.ROOT), timeout=60, dimensions=(40, 160))
     yield child
     child.close(force=True)
 
@@ -27,8 +36,8 @@ def test_shell(terminal):
     terminal.expect(PROMPT)
 
     # Ctrl-C reaches the program in the guest, and only it.
-    terminal.send("sleep 1000\r")
-    terminal.expect("sleep 1000")
+    terminal.send(LONG)
+    terminal.expect("\nstarted")
     terminal.sendcontrol("c")
     terminal.expect(PROMPT)
     terminal.send("echo status $?\r")
@@ -36,8 +45,8 @@ def test_shell(terminal):
 
     # Ctrl-Z and fg: the guest's shell has job control.
     terminal.expect(PROMPT)
-    terminal.send("sleep 1000\r")
-    terminal.expect("sleep 1000")
+    terminal.send(LONG)
+    terminal.expect("\nstarted")
     terminal.sendcontrol("z")
     terminal.expect(PROMPT)
     terminal.send("jobs\r")
