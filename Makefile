@@ -8,6 +8,8 @@
 #
 # Sources are found by wildcard: a new file needs no line here.
 
+# With -s not even a line for each file.
+SILENT    := $(findstring s,$(firstword -$(MAKEFLAGS)))
 MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 .SUFFIXES:
 .DELETE_ON_ERROR:
@@ -19,7 +21,7 @@ B        := build
 O        := $(B)$(if $(filter clang,$(COMPILER)),/clang)$(if $(filter 1,$(DEBUG)),/debug)
 GEN      := $(B)/gen
 Q        := $(if $(V),,@)
-say       = @printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@)
+say       = $(if $(SILENT),,@printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@))
 
 prefix  ?= /usr/local
 bindir  ?= $(prefix)/bin
