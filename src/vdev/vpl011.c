@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PL011 that a guest sees. Owns the chip's state under its lock; called by the MMIO map for the
+// guest and by console/ for the other end of the wire.
+//
+// What a guest sends goes straight into the VM's output ring, so the transmit FIFO looks empty until
+// that ring is full. Typed bytes wait in the VM's input ring, "on the line", and move up into the
+// receive FIFO when there is room. As on QEMU's board, both directions work even if the program never
+// enables the chip.
+//
+// Invariant: fr, ris and the line agree with FIFO and rings whenever the lock is free, but for
+// FR.TXFF, which may be out of date by what the console took since: reading it looks again.
+// Source: Arm PrimeCell UART (PL011) Technical Reference Manual r1p5, "Programmers Model" and
+// "Interrupts"; the reset values and identification are those read on QEMU's board virt.
+#include "vdev/vpl011.h"
+
+#include "arm/barrier.h"
+#include "arm/cpu.h"
+#include "base/bits.h"
+#include "base/string.h"
+#include "hw/pl011_regs.h"
+#include "hw/timer.h"
+#include "vm/vm.h"
+
+#define FIFO_DEPTH  16                   // revision 1 of the identification says so to drivers
+#define STALL_MS    100                  // output waits so long for a reader
+#define STALL_PIECE (VCONS_OUT_SIZE / 8) // and is then given up in such pieces
+
+#define FR_RESET   (PL011_FR_TXFE | PL011_FR_RXFE)
+#define CR_RESET   (PL011_CR_TXE | PL011_CR_RXE)
+#define IFLS_RESET 0x12 // half full, both
+
+#define CR_WRITABLE (GENMASK_U32(15, 7) | GENMASK_U32(2, 0))
+#define FR_MODEM    (PL011_FR_CTS | PL011_FR_DSR | PL011_FR_DCD | PL011_FR_RI)
+
+struct vpl011 {
+	// Fixed after start.
+	struct vm *vm;
+	struct vcons *con;
+	uint64_t stall_ticks;
+
+	// Under the lock. fr is also read without it.
+	struct spinlock lock;
+	uint32_t fr, ris, imsc, rsr;
+	uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, dmacr;
+	uint32_t fifo_count, fifo_first; // receive FIFO
+	uint32_t rx_trigger;             // bytes in it that raise INT_RX
+	uint64_t full_since;             // ticks: when the ring last became full
+	bool overrun;                    // the next received byte carries OE
+	bool line;                       // as last told to the interrupt controller
+	uint16_t fifo[FIFO_DEPTH];       // data and error bits as in DR
+};
+
+// What a write of a plain register has to bring along.
+enum effect { NONE, FIFOS, TRIGGER, CONTROL, LINE };
+
+// Plain registers: what is written is kept, as far as the bits exist. The others are in the two
+// functions below.
+static const struct reg {
+	uint16_t offset; // in the chip
+	uint16_t field;  // in struct vpl011
+	uint32_t writable;
+	enum effect effect;
+} regs[] = {
+        {PL011_IMSC, offsetof(struct vpl011, imsc), PL011_INT_ALL, LINE},
+        {PL011_CR, offsetof(struct vpl011, cr), CR_WRITABLE, CONTROL},
+        {PL011_LCR_H, offsetof(struct vpl011, lcr_h), GENMASK_U32(7, 0), FIFOS},
+        {PL011_IFLS, offsetof(struct vpl011, ifls), PL011_IFLS_RX | PL011_IFLS_TX, TRIGGER},
+        {PL011_IBRD, offsetof(struct vpl011, ibrd), GENMASK_U32(15, 0), NONE},
+        {PL011_FBRD, offsetof(struct vpl011, fbrd), GENMASK_U32(5, 0), NONE},
+        {PL011_ILPR, offsetof(struct vpl011, ilpr), GENMASK_U32(7, 0), NONE},
+        {PL011_DMACR, offsetof(struct vpl011, dmacr), GENMASK_U32(2, 0), NONE}, // there is no DMA
+};
+
+static const uint8_t identification[8] = {0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1};
+
+static void update_line(struct vpl011 *uart)
+{
+	bool line = (uart->ris & uart->imsc) != 0;
+
+	if (line != uart->line) {
+		uart->line = line;
+		virq_set(uart->vm, NULL, VPL011_INTID, line);
+	}
+}
+
+// ---- receiving ----
+
+static uint32_t fifo_depth(const struct vpl011 *uart)
+{
+	return (uart->lcr_h & PL011_LCR_FEN) != 0 ? FIFO_DEPTH : 1;
+}
+
+static void set_trigger(struct vpl011 *uart)
+{
+	static const uint8_t levels[] = {FIFO_DEPTH / 8, FIFO_DEPTH / 4, FIFO_DEPTH / 2,
+	                                 FIFO_DEPTH * 3 / 4, FIFO_DEPTH * 7 / 8};
+	uint64_t level = field_get(PL011_IFLS_RX, uart->ifls);
+
+	if (level >= ARRAY_SIZE(levels))
+		level = ARRAY_SIZE(levels) - 1; // reserved encodings
+	uart->rx_trigger = (uart->lcr_h & PL011_LCR_FEN) != 0 ? levels[level] : 1;
+}
+
+// After the FIFO has become emptier: the interrupts that say otherwise end.
+static void fifo_shrunk(struct vpl011 *uart)
+{
+	uart->fr &= ~PL011_FR_RXFF;
+	if (uart->fifo_count < uart->rx_trigger)
+		uart->ris &= ~PL011_INT_RX;
+	if (uart->fifo_count == 0) {
+		uart->fr |= PL011_FR_RXFE;
+		uart->ris &= ~PL011_INT_RT;
+	}
+}
+
+// There is room. INT_RX comes when the level is reached.
+static void fifo_push(struct vpl011 *uart, uint32_t data)
+{
+	if (uart->overrun) {
+		uart->overrun = false;
+		data |= PL011_DR_OE;
+	}
+	uart->fifo[(uart->fifo_first + uart->fifo_count) % FIFO_DEPTH] = (uint16_t)data;
+	uart->fifo_count++;
+	uart->fr &= ~PL011_FR_RXFE;
+	if (uart->fifo_count == fifo_depth(uart))
+		uart->fr |= PL011_FR_RXFF;
+	if (uart->fifo_count >= uart->rx_trigger)
+		uart->ris |= PL011_INT_RX;
+}
+
+static uint32_t fifo_pop(struct vpl011 *uart)
+{
+	if (uart->fifo_count == 0)
+		return 0;
+	uint32_t data = uart->fifo[uart->fifo_first];
+	uart->fifo_first = (uart->fifo_first + 1) % FIFO_DEPTH;
+	uart->fifo_count--;
+	fifo_shrunk(uart);
+	return data;
+}
+
+// Lets what is on the line move up. Then the line is silent, or the FIFO full: bytes in the FIFO are
+// announced by the timeout interrupt without waiting for 32 bit times of a speed that does not exist.
+static void receive(struct vpl011 *uart)
+{
+	uint32_t depth = fifo_depth(uart);
+	bool any = false;
+	uint8_t byte;
+
+	while (uart->fifo_count < depth && vcons_in_get(uart->con, &byte)) {
+		fifo_push(uart, byte);
+		any = true;
+	}
+	if (any && depth > 1)
+		uart->ris |= PL011_INT_RT;
+}
+
+static void lose_received(struct vpl011 *uart)
+{
+	uart->overrun = true;
+	uart->rsr |= PL011_RSR_OE;
+	uart->ris |= PL011_INT_OE;
+}
+
+static uint32_t read_data(struct vpl011 *uart)
+{
+	uint32_t data = fifo_pop(uart);
+
+	// The other errors are those of the byte last read; an overrun stays until it is cleared.
+	uart->rsr = (uart->rsr & PL011_RSR_OE) | (uint32_t)field_get(PL011_DR_ERROR, data);
+	receive(uart);
+	return data;
+}
+
+// ---- sending ----
+
+// Whether nobody has taken any output for too long since the ring became full.
+static bool stalled(const struct vpl011 *uart)
+{
+	uint64_t progress = load_relaxed(&uart->con->progress_time);
+	uint64_t since = progress > uart->full_since ? progress : uart->full_since;
+	uint64_t now = timer_now();
+
+	return now > since && now - since > uart->stall_ticks;
+}
+
+static void show_room(struct vpl011 *uart)
+{
+	uart->fr = (uart->fr & ~(PL011_FR_TXFF | PL011_FR_BUSY)) | PL011_FR_TXFE;
+}
+
+static void show_full(struct vpl011 *uart)
+{
+	uint64_t progress = load_relaxed(&uart->con->progress_time);
+
+	// While nobody reads, the time runs on from when that began.
+	if (uart->full_since == 0 || progress >= uart->full_since)
+		uart->full_since = timer_now();
+	uart->fr = (uart->fr & ~PL011_FR_TXFE) | PL011_FR_TXFF | PL011_FR_BUSY;
+}
+
+// INT_TX promises the driver half a FIFO of room; without that it waits until the console comes.
+static void look_for_room(struct vpl011 *uart)
+{
+	uint32_t room = vcons_out_room(uart->con);
+
+	if (room < FIFO_DEPTH) {
+		uart->ris &= ~PL011_INT_TX;
+		store_relaxed(&uart->con->waiting, 1);
+		dmb(ish); // the console takes, then looks at `waiting`: one of the two sees the other
+		room = vcons_out_room(uart->con);
+	}
+	if (room == 0 && stalled(uart)) {
+		room = vcons_out_drop(uart->con, STALL_PIECE);
+		fetch_add(&uart->con->lost, room);
+		room = vcons_out_room(uart->con);
+	}
+	if (room >= FIFO_DEPTH)
+		uart->ris |= PL011_INT_TX;
+	if (room != 0)
+		show_room(uart);
+	else
+		show_full(uart);
+}
+
+// Little room is left, or none. A driver that sends in spite of TXFF loses the byte, as on the chip.
+static void send_slowly(struct vpl011 *uart, uint8_t byte)
+{
+	if (vcons_out_room(uart->con) == 0)
+		look_for_room(uart);
+	if (vcons_out_put(uart->con, byte) == VCONS_FULL)
+		fetch_add(&uart->con->lost, 1);
+	look_for_room(uart);
+	cpu_post_local(CPU_WORK_CONSOLE);
+}
+
+static void send_back(struct vpl011 *uart, uint8_t byte)
+{
+	if (uart->fifo_count < fifo_depth(uart)) {
+		fifo_push(uart, byte);
+		if (fifo_depth(uart) > 1)
+			uart->ris |= PL011_INT_RT;
+	} else {
+		lose_received(uart);
+	}
+	uart->ris |= PL011_INT_TX;
+}
+
+static void write_data(struct vpl011 *uart, uint8_t byte)
+{
+	if (UNLIKELY((uart->cr & PL011_CR_LBE) != 0)) {
+		send_back(uart, byte);
+	} else if (UNLIKELY(vcons_out_room(uart->con) <= FIFO_DEPTH)) {
+		send_slowly(uart, byte);
+	} else {
+		if (vcons_out_put(uart->con, byte) == VCONS_TELL)
+			cpu_post_local(CPU_WORK_CONSOLE);
+		uart->ris |= PL011_INT_TX;
+	}
+}
+
+// ---- registers ----
+
+// Looped back, the modem's inputs are the chip's outputs; else nothing is connected.
+static void update_modem(struct vpl011 *uart)
+{
+	static const struct {
+		uint32_t out, in, interrupt;
+	} wires[] = {
+	        {PL011_CR_RTS, PL011_FR_CTS, PL011_INT_CTS},
+	        {PL011_CR_DTR, PL011_FR_DSR, PL011_INT_DSR},
+	        {PL011_CR_OUT1, PL011_FR_DCD, PL011_INT_DCD},
+	        {PL011_CR_OUT2, PL011_FR_RI, PL011_INT_RI},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wires); i++) {
+		bool on = (uart->cr & PL011_CR_LBE) != 0 && (uart->cr & wires[i].out) != 0;
+		if (on != ((uart->fr & wires[i].in) != 0)) {
+			uart->fr ^= wires[i].in;
+			uart->ris |= wires[i].interrupt;
+		}
+	}
+}
+
+static const struct reg *find_reg(uint32_t offset)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
+		if (regs[i].offset == offset)
+			return &regs[i];
+	return NULL;
+}
+
+static uint32_t *reg_field(struct vpl011 *uart, const struct reg *reg)
+{
+	return (uint32_t *)(void *)((char *)uart + reg->field);
+}
+
+static void write_plain(struct vpl011 *uart, const struct reg *reg, uint32_t value)
+{
+	uint32_t *field = reg_field(uart, reg);
+	uint32_t changed = *field ^ (value & reg->writable);
+
+	*field = value & reg->writable;
+	switch (reg->effect) {
+	case FIFOS:
+		if ((changed & PL011_LCR_FEN) != 0) { // switching the FIFOs empties them
+			uart->fifo_count = 0;
+			fifo_shrunk(uart);
+		}
+		set_trigger(uart);
+		receive(uart);
+		break;
+	case TRIGGER:
+		set_trigger(uart);
+		if (uart->fifo_count >= uart->rx_trigger)
+			uart->ris |= PL011_INT_RX;
+		else
+			uart->ris &= ~PL011_INT_RX;
+		break;
+	case CONTROL: update_modem(uart); break;
+	case LINE:
+	case NONE: break;
+	}
+}
+
+static uint32_t read_locked(struct vpl011 *uart, uint32_t offset)
+{
+	const struct reg *reg;
+
+	switch (offset) {
+	case PL011_DR: return read_data(uart);
+	case PL011_RSR: return uart->rsr;
+	case PL011_FR: look_for_room(uart); return uart->fr;
+	case PL011_RIS: return uart->ris;
+	case PL011_MIS: return uart->ris & uart->imsc;
+	}
+	if (offset >= PL011_PERIPH_ID0)
+		return identification[(offset - PL011_PERIPH_ID0) / 4];
+	reg = find_reg(offset);
+	// ICR is write-only; the rest, among it the registers for the factory's tests, does nothing.
+	return reg != NULL ? *reg_field(uart, reg) : 0;
+}
+
+static void write_locked(struct vpl011 *uart, uint32_t offset, uint32_t value)
+{
+	const struct reg *reg;
+
+	switch (offset) {
+	case PL011_DR: write_data(uart, (uint8_t)value); return;
+	case PL011_RSR: uart->rsr = 0; return;
+	case PL011_ICR: uart->ris &= ~value; return;
+	}
+	reg = find_reg(offset);
+	if (reg != NULL)
+		write_plain(uart, reg, value);
+}
+
+// The chip sits on a 32-bit bus and answers at every byte of a register: a narrow read gets its part,
+// a narrow write works at the register's first byte and is ignored elsewhere.
+static bool vpl011_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                        uint64_t *value)
+{
+	struct vpl011 *uart = dev;
+	uint32_t result;
+
+	if (UNLIKELY(size > 4 || offset % size != 0))
+		return false;
+	uint32_t reg = offset & ~UINT32_C(3);
+	// The one that programs read in a loop: no lock while it needs no second look.
+	result = load_relaxed(&uart->fr);
+	if (reg != PL011_FR || (result & PL011_FR_TXFF) != 0) {
+		spin_lock(&uart->lock);
+		result = read_locked(uart, reg);
+		update_line(uart);
+		spin_unlock(&uart->lock);
+	}
+	*value = (result >> (offset % 4 * 8)) & GENMASK_U64(size * 8 - 1, 0);
+	return true;
+}
+
+static bool vpl011_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                         uint64_t value)
+{
+	struct vpl011 *uart = dev;
+
+	if (UNLIKELY(size > 4 || offset % size != 0))
+		return false;
+	if (offset % 4 != 0)
+		return true;
+	spin_lock(&uart->lock);
+	write_locked(uart, offset, (uint32_t)(value & GENMASK_U64(size * 8 - 1, 0)));
+	update_line(uart);
+	spin_unlock(&uart->lock);
+	return true;
+}
+
+static const struct mmio_ops ops = {
+        .name = "PL011",
+        .read = vpl011_read,
+        .write = vpl011_write,
+};
+
+// ---- the other end ----
+
+void vpl011_input(struct vpl011 *uart)
+{
+	spin_lock(&uart->lock);
+	receive(uart);
+	update_line(uart);
+	spin_unlock(&uart->lock);
+}
+
+void vpl011_overrun(struct vpl011 *uart)
+{
+	spin_lock(&uart->lock);
+	lose_received(uart);
+	update_line(uart);
+	spin_unlock(&uart->lock);
+}
+
+void vpl011_output_drained(struct vpl011 *uart)
+{
+	spin_lock(&uart->lock);
+	look_for_room(uart);
+	update_line(uart);
+	spin_unlock(&uart->lock);
+}
+
+void vpl011_reset(struct vpl011 *uart)
+{
+	uint8_t byte;
+
+	spin_lock(&uart->lock);
+	for (unsigned i = 0; i < VCONS_IN_SIZE && vcons_in_get(uart->con, &byte); i++)
+		;
+	uart->fr = FR_RESET;
+	uart->cr = CR_RESET;
+	uart->ifls = IFLS_RESET;
+	uart->ris = uart->imsc = uart->rsr = 0;
+	uart->ilpr = uart->ibrd = uart->fbrd = uart->lcr_h = uart->dmacr = 0;
+	uart->fifo_count = uart->fifo_first = 0;
+	uart->full_since = 0;
+	uart->overrun = false;
+	set_trigger(uart);
+	update_line(uart);
+	spin_unlock(&uart->lock);
+}
+
+int vpl011_create(struct vm *vm)
+{
+	struct vpl011 *uart = vm_alloc(vm, sizeof *uart);
+
+	if (uart == NULL)
+		return ERR_NO_MEMORY;
+	uart->vm = vm;
+	uart->con = &vm->con;
+	uart->stall_ticks = timer_from_ms(STALL_MS);
+	uart->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
+	vpl011_reset(uart);
+	vm->uart = uart;
+	return mmio_add(&vm->mmio, VPL011_BASE, VPL011_SIZE, &ops, uart);
+}
+
+static const struct vstate_field fields[] = {
+        VSTATE_FIELD(struct vpl011, fr),         VSTATE_FIELD(struct vpl011, ris),
+        VSTATE_FIELD(struct vpl011, imsc),       VSTATE_FIELD(struct vpl011, rsr),
+        VSTATE_FIELD(struct vpl011, ilpr),       VSTATE_FIELD(struct vpl011, ibrd),
+        VSTATE_FIELD(struct vpl011, fbrd),       VSTATE_FIELD(struct vpl011, lcr_h),
+        VSTATE_FIELD(struct vpl011, cr),         VSTATE_FIELD(struct vpl011, ifls),
+        VSTATE_FIELD(struct vpl011, dmacr),      VSTATE_FIELD(struct vpl011, fifo_count),
+        VSTATE_FIELD(struct vpl011, fifo_first), VSTATE_FIELD(struct vpl011, rx_trigger),
+        VSTATE_FIELD(struct vpl011, overrun),    VSTATE_FIELD(struct vpl011, line),
+        VSTATE_ARRAY(struct vpl011, fifo),
+};
+
+const struct vstate vpl011_state = {"vpl011", fields, ARRAY_SIZE(fields)};
