@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checking and walking a flattened device tree.
+//
+// Owns nothing: a walk is the caller's, a tree is read where it lies. Called by fdt/board, fdt/desc
+// and the host command.
+// Invariant: after tree_check() has said TREE_OK, no function here reads outside the tree, nests deeper
+// than TREE_MAX_DEPTH, or does more work than a constant times the tree's size.
+// Source: Devicetree Specification, "Flattened Devicetree (DTB) Format", "Standard Properties".
+//
+// libfdt alone does not promise that: a property's name may share a megabyte of string block with
+// thousands of others, an alias may name itself, and a parent is found by walking from the root.
+#include "fdt/tree.h"
+
+#include <libfdt.h>
+
+#include "base/bits.h"
+#include "base/string.h"
+
+#define TREE_VERSION         17
+#define TREE_LARGEST_CELLS   4 // of an address or size that is read at all
+#define TREE_DEFAULT_ADDRESS 2 // the standard's defaults for a bus that does not say
+#define TREE_DEFAULT_SIZE    1
+
+static const char *const prop_names[TREE_NR_PROPS] = {
+        [TREE_COMPATIBLE] = "compatible",
+        [TREE_REG] = "reg",
+        [TREE_RANGES] = "ranges",
+        [TREE_STATUS] = "status",
+        [TREE_SECURE_STATUS] = "secure-status",
+        [TREE_DEVICE_TYPE] = "device_type",
+        [TREE_ADDRESS_CELLS] = "#address-cells",
+        [TREE_SIZE_CELLS] = "#size-cells",
+        [TREE_INTERRUPT_CELLS] = "#interrupt-cells",
+        [TREE_INTERRUPT_PARENT] = "interrupt-parent",
+        [TREE_PHANDLE] = "phandle",
+        [TREE_LINUX_PHANDLE] = "linux,phandle",
+};
+
+static const char *const fault_texts[] = {
+        [TREE_OK] = "it is sound",
+        [TREE_NONE] = "there is none (no magic number d00dfeed)",
+        [TREE_MISALIGNED] = "it is not aligned to 8 bytes",
+        [TREE_TOO_BIG] = "it is larger than the space it has, or than 2 MiB",
+        [TREE_OLD_VERSION] = "it is not of format version 17",
+        [TREE_BROKEN] = "its structure is damaged",
+        [TREE_TOO_DEEP] = "it nests deeper than 16 levels",
+};
+
+const char *tree_fault_text(enum tree_fault fault)
+{
+	if ((unsigned)fault >= ARRAY_SIZE(fault_texts))
+		return "it is unusable";
+	return fault_texts[fault];
+}
+
+// --- checking -----------------------------------------------------------------------------------
+
+// A property's name must lie in the string block and end soon, so that no later comparison is long.
+static bool name_is_sound(const void *fdt, uint32_t name_offset)
+{
+	const uint32_t size = fdt_size_dt_strings(fdt);
+	const char *strings = (const char *)fdt + fdt_off_dt_strings(fdt);
+
+	if (name_offset >= size)
+		return false;
+	const size_t room = size - name_offset < TREE_MAX_NAME ? size - name_offset : TREE_MAX_NAME;
+	return memchr(strings + name_offset, '\0', room) != NULL;
+}
+
+static enum tree_fault check_prop(const void *fdt, int offset)
+{
+	int length;
+	const struct fdt_property *prop = fdt_get_property_by_offset(fdt, offset, &length);
+
+	if (prop == NULL || length < 0 || !name_is_sound(fdt, fdt32_ld(&prop->nameoff)))
+		return TREE_BROKEN;
+	return TREE_OK;
+}
+
+// One pass over the structure block: one root, nesting within bounds, everything closed.
+static enum tree_fault check_structure(const void *fdt)
+{
+	int offset = 0, next = 0, depth = -1;
+	bool seen_root = false;
+
+	for (;; offset = next) {
+		const uint32_t tag = fdt_next_tag(fdt, offset, &next);
+
+		if (next < 0)
+			return TREE_BROKEN;
+		switch (tag) {
+		case FDT_BEGIN_NODE:
+			if (depth < 0 && seen_root)
+				return TREE_BROKEN;
+			if (++depth > TREE_MAX_DEPTH)
+				return TREE_TOO_DEEP;
+			seen_root = true;
+			break;
+		case FDT_END_NODE:
+			if (depth-- < 0)
+				return TREE_BROKEN;
+			break;
+		case FDT_PROP:
+			if (depth < 0 || check_prop(fdt, offset) != TREE_OK)
+				return TREE_BROKEN;
+			break;
+		case FDT_NOP: break;
+		case FDT_END: return depth < 0 && seen_root ? TREE_OK : TREE_BROKEN;
+		default: return TREE_BROKEN;
+		}
+	}
+}
+
+enum tree_fault tree_check(const void *fdt, size_t max_size)
+{
+	if (fdt == NULL)
+		return TREE_NONE;
+	if (!is_aligned((uintptr_t)fdt, sizeof(uint64_t)))
+		return TREE_MISALIGNED;
+	if (max_size < TREE_HEADER_SIZE)
+		return TREE_TOO_BIG;
+	if (fdt_magic(fdt) != FDT_MAGIC)
+		return TREE_NONE;
+	if (fdt_version(fdt) < TREE_VERSION || fdt_last_comp_version(fdt) > TREE_VERSION)
+		return TREE_OLD_VERSION;
+	if (fdt_totalsize(fdt) > TREE_MAX_SIZE || fdt_totalsize(fdt) > max_size)
+		return TREE_TOO_BIG;
+	if (fdt_check_header(fdt) != 0)
+		return TREE_BROKEN;
+	const enum tree_fault fault = check_structure(fdt);
+	if (fault != TREE_OK)
+		return fault;
+	return fdt_check_full(fdt, fdt_totalsize(fdt)) == 0 ? TREE_OK : TREE_BROKEN;
+}
+
+// --- walking ------------------------------------------------------------------------------------
+
+void tree_start(struct tree_walk *walk, const void *fdt)
+{
+	memset(walk, 0, sizeof(*walk));
+	walk->fdt = fdt;
+	walk->depth = -1;
+	walk->budget = TREE_MAX_TRANSLATE;
+}
+
+static void remember_prop(struct tree_walk *walk, int offset)
+{
+	const char *name;
+	int length;
+	const void *data = fdt_getprop_by_offset(walk->fdt, offset, &name, &length);
+
+	if (data == NULL || length < 0)
+		return;
+	for (unsigned i = 0; i < TREE_NR_PROPS; i++) {
+		if (walk->prop[i].offset != 0 || strcmp(name, prop_names[i]) != 0)
+			continue;
+		walk->prop[i].offset =
+		        (uint32_t)((const uint8_t *)data - (const uint8_t *)walk->fdt);
+		walk->prop[i].size = (uint32_t)length;
+		return;
+	}
+}
+
+// Cells of an address or size; more than can be read becomes a count that nothing matches.
+static uint8_t cell_count(const struct tree_walk *walk, enum tree_prop prop, uint8_t standard)
+{
+	uint32_t count;
+
+	if (!tree_cell(tree_prop(walk, prop), 0, &count))
+		return standard;
+	return count > TREE_LARGEST_CELLS ? TREE_LARGEST_CELLS + 1 : (uint8_t)count;
+}
+
+static bool status_is_okay(struct tree_value status)
+{
+	return status.data == NULL || tree_is_string(status, "okay") ||
+	       tree_is_string(status, "ok");
+}
+
+static void enter_node(struct tree_walk *walk, int offset)
+{
+	struct tree_level *level = &walk->level[walk->depth];
+	const struct tree_value ranges = tree_prop(walk, TREE_RANGES);
+	const bool parent_available = walk->depth == 0 || walk->level[walk->depth - 1].available;
+
+	level->offset = offset;
+	level->has_ranges = ranges.data != NULL;
+	level->ranges = walk->prop[TREE_RANGES].offset;
+	level->ranges_size = ranges.size;
+	level->address_cells = cell_count(walk, TREE_ADDRESS_CELLS, TREE_DEFAULT_ADDRESS);
+	level->size_cells = cell_count(walk, TREE_SIZE_CELLS, TREE_DEFAULT_SIZE);
+	level->has_interrupt_cells = walk->prop[TREE_INTERRUPT_CELLS].offset != 0;
+	level->interrupt_parent = 0;
+	level->has_interrupt_parent =
+	        tree_cell(tree_prop(walk, TREE_INTERRUPT_PARENT), 0, &level->interrupt_parent);
+	level->available = parent_available && status_is_okay(tree_prop(walk, TREE_STATUS));
+}
+
+// Leaves walk->next at the first tag that is not a property of the node that begins at `offset`.
+static bool read_node(struct tree_walk *walk, int offset)
+{
+	int at = walk->next, next;
+
+	if (++walk->depth > TREE_MAX_DEPTH)
+		return false;
+	walk->name = fdt_get_name(walk->fdt, offset, NULL);
+	if (walk->name == NULL)
+		return false;
+	memset(walk->prop, 0, sizeof(walk->prop));
+	for (;; at = next) {
+		const uint32_t tag = fdt_next_tag(walk->fdt, at, &next);
+
+		if (next < 0)
+			return false;
+		if (tag == FDT_PROP)
+			remember_prop(walk, at);
+		else if (tag != FDT_NOP)
+			break;
+	}
+	walk->next = at;
+	enter_node(walk, offset);
+	return true;
+}
+
+bool tree_next(struct tree_walk *walk)
+{
+	for (;;) {
+		const int at = walk->next;
+		const uint32_t tag = fdt_next_tag(walk->fdt, at, &walk->next);
+
+		if (walk->next < 0 || tag == FDT_END)
+			break;
+		if (tag == FDT_BEGIN_NODE) {
+			if (read_node(walk, at))
+				return true;
+			break;
+		}
+		if (tag == FDT_END_NODE && --walk->depth < 0)
+			break;
+	}
+	// Over: whoever asks again hears the same.
+	walk->depth = -1;
+	walk->next = -1;
+	return false;
+}
+
+bool tree_goto(struct tree_walk *walk, const void *fdt, int offset)
+{
+	tree_start(walk, fdt);
+	while (tree_next(walk)) {
+		if (tree_offset(walk) == offset)
+			return true;
+	}
+	return false;
+}
+
+bool tree_goto_phandle(struct tree_walk *walk, const void *fdt, uint32_t phandle)
+{
+	uint32_t own;
+
+	tree_start(walk, fdt);
+	while (phandle != 0 && tree_next(walk)) {
+		if (tree_cell(tree_prop(walk, TREE_PHANDLE), 0, &own) && own == phandle)
+			return true;
+		if (tree_cell(tree_prop(walk, TREE_LINUX_PHANDLE), 0, &own) && own == phandle)
+			return true;
+	}
+	return false;
+}
+
+int tree_find_path(const void *fdt, const char *path, size_t length)
+{
+	// libfdt takes anything else for an alias and follows it, in a circle if there is one.
+	if (length == 0 || path[0] != '/' || length > TREE_MAX_SIZE)
+		return ERR_NOT_FOUND;
+	const int offset = fdt_path_offset_namelen(fdt, path, (int)length);
+	return offset < 0 ? ERR_NOT_FOUND : offset;
+}
+
+bool tree_secure_only(const struct tree_walk *walk)
+{
+	const struct tree_value status = tree_prop(walk, TREE_STATUS);
+	const struct tree_value secure = tree_prop(walk, TREE_SECURE_STATUS);
+
+	return !status_is_okay(status) && secure.data != NULL && status_is_okay(secure);
+}
+
+struct tree_value tree_prop(const struct tree_walk *walk, enum tree_prop prop)
+{
+	const uint32_t offset = walk->prop[prop].offset;
+
+	if (offset == 0)
+		return (struct tree_value){NULL, 0};
+	return (struct tree_value){(const uint8_t *)walk->fdt + offset, walk->prop[prop].size};
+}
+
+struct tree_value tree_get(const struct tree_walk *walk, const char *name)
+{
+	int length;
+	const void *data = fdt_getprop(walk->fdt, tree_offset(walk), name, &length);
+
+	if (data == NULL || length < 0)
+		return (struct tree_value){NULL, 0};
+	return (struct tree_value){data, (uint32_t)length};
+}
