@@ -16,7 +16,7 @@ GUEST = (2, "512M", "quiet mezzo.after=shell")
 @pytest.fixture(params=["bare", "mezzo"])
 def terminal(request, linux):
     """A terminal with the guest on it; the bare board is the control."""
-    series = linux("6.1")
+    series = linux()
     if request.param == "bare":
         command = machine.bare_command(series, *GUEST)
     else:
