@@ -32,6 +32,7 @@
 #define TCR_IPS       BITS(34, 32)
 #define IPS_48        5
 #define MMFR0_PARANGE BITS(3, 0)
+#define BROKEN_GIB    500 /* an entry that maps no RAM on any machine we run on */
 #define CTR_DMINLINE  BITS(19, 16)
 #define CTR_IMINLINE  BITS(3, 0)
 
@@ -166,4 +167,23 @@ void mmu_map_user(u64 addr)
 void mmu_unmap(u64 addr)
 {
 	set_block(ALIGN_DOWN(addr, MMU_BLOCK_BYTES), 0);
+}
+
+u64 mmu_break_walk(u64 table)
+{
+	*(volatile u64 *)&level1[BROKEN_GIB] = table | PTE_TABLE;
+	dsb(ish);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
+	dsb(ish);
+	isb();
+	return (u64)BROKEN_GIB << GIB_SHIFT;
+}
+
+void mmu_mend_walk(void)
+{
+	*(volatile u64 *)&level1[BROKEN_GIB] = 0;
+	dsb(ish);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
+	dsb(ish);
+	isb();
 }

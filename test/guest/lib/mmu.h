@@ -30,4 +30,11 @@ void mmu_unmap(u64 addr);
 void cache_clean_invalidate(u64 addr, u64 bytes);
 void cache_sync_code(u64 addr, u64 bytes);
 
+/*
+ * Makes one GiB of addresses, whose first address is returned, go through a level 2 table at
+ * `table`; mmu_mend_walk() takes that back.
+ */
+u64 mmu_break_walk(u64 table);
+void mmu_mend_walk(void);
+
 #endif
