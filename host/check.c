@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Holds a system against its files, its own memory and the board. Where a guest's kernel, initrd and
+// tree go is not decided here: vm/image.c plans it for the host as for EL2, and fdt/board.c reads a
+// board's tree for both, so that what passes here passes there.
+//
+// Called by every verb that takes a system. Owns nothing.
+// Invariant: looks at everything it can, whatever it has found already; reports, changes no key.
+#include "check.h"
+
+#include "base/bits.h"
+#include "fdt/board.h"
+#include "schema.h"
+#include "util.h"
+
+#include <libfdt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TREE_ROOM       KIB(64)    // what a generated guest tree takes at most
+#define OWN_TREE_GROWTH KIB(4)     // what Mezzo adds to a tree that the user gives
+#define MEZZO_ROOM      MIB(32)    // what Mezzo and the bundle's small files want beside the VMs
+#define MEMBER_SIZE_MAX UINT32_MAX // a cpio header has room for 32 bits
+
+// Where to point for a key that may not be given.
+static struct place place_of(const struct vm *vm, struct place at)
+{
+	return at.file != NULL ? at : vm->end;
+}
+
+static bool read_file(const struct text_key *key, const char *name, struct blob *out,
+                      struct diags *diags)
+{
+	const char *why;
+
+	if (key->value == NULL)
+		return true;
+	why = util_map(key->value, out);
+	if (why == NULL && out->size == 0)
+		why = "it is empty";
+	if (why == NULL && out->size > MEMBER_SIZE_MAX)
+		why = "it is larger than the 4G that a bundle can hold";
+	if (why != NULL)
+		diag_add(diags, key->at, "%s `%s` cannot be used: %s; check the path", name,
+		         key->value, why);
+	return why == NULL;
+}
+
+static bool read_tree(const struct text_key *key, struct blob *out, struct diags *diags)
+{
+	if (!read_file(key, "dtb", out, diags))
+		return false;
+	if (key->value == NULL)
+		return true;
+	if (out->size < sizeof(struct fdt_header) || fdt_check_header(out->data) != 0 ||
+	    fdt_totalsize(out->data) > out->size) {
+		diag_add(diags, key->at,
+		         "dtb `%s` is not a device tree; compile it: dtc -o FILE.dtb FILE.dts",
+		         key->value);
+		return false;
+	}
+	return true;
+}
+
+// Plans the VM's memory, first without its initrd, so that a plan that fails is blamed on the right key.
+static void check_plan(struct vm *vm, struct diags *diags)
+{
+	struct image_problem problem = {.text = ""};
+	struct image_request request = {
+	        .kernel = vm->kernel_file.data.data,
+	        .kernel_size = vm->kernel_file.data.size,
+	        .ram_base = GUEST_RAM,
+	        .ram_size = vm->memory.value,
+	        .tree_size =
+	                vm->dtb_file.size != 0 ? vm->dtb_file.size + OWN_TREE_GROWTH : TREE_ROOM,
+	        .has_load = vm->load.at.file != NULL,
+	        .load = vm->load.value,
+	        .has_entry = vm->entry.at.file != NULL,
+	        .entry = vm->entry.value,
+	};
+	bool hint = request.has_load || request.has_entry;
+	const char *mistaken = hint ? NULL : kernel_mistaken(vm->kernel_file.data);
+
+	if (mistaken != NULL) {
+		diag_add(diags, vm->kernel.at, "kernel `%s` is not usable: %s", vm->kernel.value,
+		         mistaken);
+	} else if (image_plan(&request, &vm->plan, &problem) != 0) {
+		diag_add(diags, vm->kernel.at, "kernel `%s`: %s", vm->kernel.value, problem.text);
+	} else if (vm->plan.kind == IMAGE_RAW && !hint) {
+		diag_add(diags, vm->kernel.at,
+		         "kernel `%s` is not usable: it is neither an arm64 Image (plain or gzip) "
+		         "nor an ELF "
+		         "for AArch64; for a raw binary say where it goes: load = 0x40080000",
+		         vm->kernel.value);
+	} else if (vm->initrd_file.size != 0) {
+		request.initrd_size = vm->initrd_file.size;
+		if (image_plan(&request, &vm->plan, &problem) != 0)
+			diag_add(diags, vm->initrd.at, "initrd `%s`: %s", vm->initrd.value,
+			         problem.text);
+	}
+}
+
+static void check_vm(struct vm *vm, const struct limits *limits, struct diags *diags)
+{
+	bool files = read_file(&vm->initrd, "initrd", &vm->initrd_file, diags);
+	bool sound = is_aligned(vm->memory.value, PAGE_SIZE);
+
+	if (!sound)
+		diag_add(diags, vm->memory.at,
+		         "memory: %llu bytes are no whole number of 4K pages; round it",
+		         (unsigned long long)vm->memory.value);
+	if (!read_tree(&vm->dtb, &vm->dtb_file, diags))
+		files = false;
+	if (vm->kernel.value == NULL)
+		diag_add(diags, vm->end, "VM `%s` has no kernel; name one: `kernel = FILE`",
+		         vm->name);
+	else if (kernel_read(vm->kernel.value, &vm->kernel_file, vm->kernel.at, diags) && files &&
+	         sound)
+		check_plan(vm, diags);
+
+	if (vm->cmdline.value != NULL && strlen(vm->cmdline.value) > DESC_CMDLINE_MAX)
+		diag_add(diags, vm->cmdline.at,
+		         "cmdline has %zu characters; arm64 Linux takes at most %d",
+		         strlen(vm->cmdline.value), DESC_CMDLINE_MAX);
+	if (vm->gic.value != 0 && limits->gic != 0 && vm->gic.value != limits->gic)
+		diag_add(diags, vm->gic.at,
+		         "gic: VM `%s` asks for version %u, and the board has a GICv%u; a VM gets "
+		         "the board's "
+		         "in this version: drop `gic`, or choose the board's",
+		         vm->name, (unsigned int)vm->gic.value, limits->gic);
+	if (vm->pin.count != 0 && vm->pin.count != vm->cpus.value)
+		diag_add(diags, vm->pin.at,
+		         "pin names %zu cores for %u vCPUs; name one for each, as every vCPU has a "
+		         "core of its "
+		         "own in this version",
+		         vm->pin.count, (unsigned int)vm->cpus.value);
+}
+
+static void check_pins(const struct system *system, const struct limits *limits,
+                       struct diags *diags)
+{
+	static const struct vm *owner[BOARD_MAX_CPUS]; // by core; schema.c keeps pins below
+
+	for (size_t i = 0; i < system->vm_count; i++) {
+		const struct vm *vm = &system->vms[i];
+
+		for (size_t j = 0; j < vm->pin.count; j++) {
+			uint32_t core = vm->pin.value[j];
+
+			if (limits->cpus != 0 && core >= limits->cpus)
+				diag_add(diags, vm->pin.at,
+				         "pin: there is no core %u; the board has 0 to %u; %s",
+				         core, limits->cpus - 1, limits->more);
+			else if (owner[core] != NULL)
+				diag_add(diags, vm->pin.at,
+				         "pin: core %u is given to VM `%s` already; choose another",
+				         core, owner[core]->name);
+			owner[core] = vm;
+		}
+	}
+}
+
+// The VM with which a running sum passes the limit is the one to point at.
+static void check_sums(const struct system *system, const struct limits *limits,
+                       struct diags *diags)
+{
+	uint64_t cpus = 0, memory = MEZZO_ROOM;
+	bool told = system->overcommit.value != 0;
+
+	for (size_t i = 0; i < system->vm_count; i++) {
+		const struct vm *vm = &system->vms[i];
+
+		if (limits->cpus != 0 && cpus <= limits->cpus &&
+		    cpus + vm->cpus.value > limits->cpus)
+			diag_add(diags, place_of(vm, vm->cpus.at),
+			         "too many vCPUs: the VMs ask for %llu, and the board has %u CPUs, "
+			         "one for each "
+			         "vCPU in this version; lower `cpus` or %s",
+			         (unsigned long long)system_cpus(system), limits->cpus,
+			         limits->more);
+		cpus += vm->cpus.value;
+		memory += vm->memory.value;
+		if (limits->ram == 0 || memory <= limits->ram || told)
+			continue;
+		told = true;
+		diag_add(diags, place_of(vm, vm->memory.at),
+		         "memory not available: the VMs ask for %s, Mezzo needs %s, and the board "
+		         "has %s; lower "
+		         "`memory` or %s",
+		         util_size(system_memory(system)), util_size(MEZZO_ROOM),
+		         util_size(limits->ram), limits->more);
+	}
+}
+
+void check_system(struct system *system, const struct limits *limits, struct diags *diags)
+{
+	for (size_t i = 0; i < system->vm_count; i++)
+		check_vm(&system->vms[i], limits, diags);
+	check_pins(system, limits, diags);
+	check_sums(system, limits, diags);
+}
+
+struct limits check_board_tree(const char *path, struct diags *diags)
+{
+	static struct board board;
+	static struct board_problem problem;
+	struct limits limits = {.more = "take a bigger board"};
+	struct place at = {path, 0};
+	struct blob tree = {NULL, 0};
+	const char *why = util_map(path, &tree);
+
+	if (why != NULL) {
+		diag_add(diags, at, "the board's tree cannot be read: %s; check the path", why);
+		return limits;
+	}
+	if (tree.size < sizeof(struct fdt_header) || fdt_check_header(tree.data) != 0 ||
+	    fdt_totalsize(tree.data) > tree.size) {
+		diag_add(diags, at,
+		         "this is not a device tree; compile it: dtc -o BOARD.dtb BOARD.dts");
+		return limits;
+	}
+	board_read(tree.data, &board, &problem);
+	for (uint32_t i = 0; i < problem.count && i < BOARD_MAX_PROBLEMS; i++)
+		if (problem.list[i].fatal)
+			diag_add(diags, at, "%s", problem.list[i].text);
+	limits.cpus = board.nr_cpus;
+	limits.gic = board.gic.version;
+	for (uint32_t i = 0; i < board.nr_ram; i++)
+		limits.ram += board.ram[i].size;
+	return limits;
+}

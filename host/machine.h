@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The board that QEMU plays, and the command that starts it.
+#ifndef HOST_MACHINE_H
+#define HOST_MACHINE_H
+
+#include "check.h"
+
+struct machine {
+	uint32_t gic, smp; // 0: chosen by machine_complete
+	uint64_t ram;      // bytes; 0: chosen by machine_fit
+	const char *cpu;
+	bool el3;           // start at EL3, with no firmware
+	const char *image;  // mezzo.img, found by machine_find_image
+	char *const *extra; // for QEMU, NULL-terminated
+};
+
+// A command being built: NULL-terminated arguments.
+struct command {
+	char **arg;
+	size_t count;
+};
+
+// Chooses the CPUs and the GIC that the user left open, so that `system` fits: a CPU for each vCPU.
+void machine_complete(struct machine *machine, const struct system *system);
+
+// What a system has to fit on a completed machine.
+struct limits machine_limits(const struct machine *machine);
+
+// Chooses the memory if the user left it open. Returns NULL, or what does not fit.
+const char *machine_fit(struct machine *machine, const struct system *system, uint64_t bundle_size);
+
+// Finds mezzo.img where `given` says, else $MEZZO_IMG, else beside this program or where it is
+// installed, and checks that it is one. NULL after a message from `who`.
+const char *machine_find_image(const char *given, const char *who);
+
+// QEMU's command that boots the file `bundle`; at EL3 with the file `tree` that machine_write_tree makes.
+struct command machine_command(const struct machine *machine, const char *bundle, const char *tree);
+
+// Asks QEMU for the tree of exactly this machine, adds where the bundle will be, writes it to `tree`.
+// Returns NULL or what went wrong.
+const char *machine_write_tree(const struct machine *machine, uint64_t bundle_size,
+                               const char *tree);
+
+// A command in the shell's notation.
+char *machine_quote(const struct command *command);
+
+#endif

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Mezzo puts each line of a guest behind `[name] ` and its own behind `[mezzo] `, and no VM is called
+// mezzo. So whoever reads lines can tell who said what, as long as nothing but \n starts a line: that
+// is kept up here, for the exit status and for the eye.
+//
+// Called by qemu.c. Owns nothing; pure. Invariant: `ended` is true only while the last line that was
+// not empty is exactly Mezzo's end line.
+#include "report.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PANIC  "[mezzo] panic"
+#define DELETE 0x7f // the control character above the printable ones
+
+static void end_line(struct report *r)
+{
+	char expected[REPORT_LINE_MAX + 1];
+	unsigned int off, crashed;
+
+	if (r->length == 0)
+		return;
+	r->line[r->length <= REPORT_LINE_MAX ? r->length : REPORT_LINE_MAX] = '\0';
+	r->ended = false;
+	// sscanf takes more than it should: blanks, signs. What it read must make the same line again.
+	if (r->length <= REPORT_LINE_MAX &&
+	    sscanf(r->line, "[mezzo] end: %9u off, %9u crashed", &off, &crashed) == 2) {
+		snprintf(expected, sizeof(expected), "[mezzo] end: %u off, %u crashed", off,
+		         crashed);
+		r->ended = strcmp(r->line, expected) == 0;
+	}
+	if (r->ended) {
+		r->off = off;
+		r->crashed = crashed;
+	}
+	if (strncmp(r->line, PANIC, strlen(PANIC)) == 0)
+		r->panicked = true;
+	r->length = 0;
+}
+
+static char *put(struct report *r, char *out, char c)
+{
+	if (r->length < REPORT_LINE_MAX)
+		r->line[r->length] = c;
+	r->length++;
+	*out = c;
+	return out + 1;
+}
+
+static char *put_hex(struct report *r, char *out, uint8_t byte)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	out = put(r, out, '\\');
+	out = put(r, out, 'x');
+	out = put(r, out, digits[byte / 16]);
+	return put(r, out, digits[byte % 16]);
+}
+
+// One byte of the wire. Returns where the output continues.
+static char *take(struct report *r, char *out, uint8_t byte)
+{
+	if (byte == '\r' && r->returns < REPORT_HELD) {
+		r->returns++;
+		return out;
+	}
+	for (; byte != '\n' && r->returns > 0; r->returns--)
+		out = put_hex(r, out, '\r');
+	r->returns = 0;
+	if (byte == '\n') {
+		end_line(r);
+		*out = '\n';
+		return out + 1;
+	}
+	if (byte == '\t' || (byte >= ' ' && byte != DELETE))
+		return put(r, out, (char)byte);
+	return put_hex(r, out, byte);
+}
+
+size_t report_take(struct report *report, const uint8_t *in, size_t size, char *out)
+{
+	char *start = out;
+
+	for (size_t i = 0; i < size; i++)
+		out = take(report, out, in[i]);
+	return (size_t)(out - start);
+}
+
+void report_close(struct report *report)
+{
+	report->returns = 0;
+	end_line(report);
+}

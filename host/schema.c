@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The grammar of values. One row a key says where its value goes and what it may be; a key or value
+// that is known but not built in this version is a row too, so that it is refused by name and never
+// ignored.
+//
+// Called by conf.c for each assignment of a file and by the verbs for each option that stands for one.
+// Invariant: a key that is set holds a value that its row allows. What depends on other keys, on files
+// or on the board is check.c's.
+#include "schema.h"
+
+#include "fdt/board.h"
+#include "util.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { KIND_TEXT, KIND_PATH, KIND_CHOICE, KIND_SIZE, KIND_NUMBER, KIND_BOOL, KIND_LIST };
+
+struct choice {
+	const char *name;
+	bool built;
+};
+
+struct key {
+	const char *name;
+	bool built;
+	enum kind kind;
+	size_t offset;                // of its struct text_key, number_key or list_key
+	uint64_t least, most;         // of KIND_SIZE, KIND_NUMBER and each of KIND_LIST
+	const struct choice *choices; // of KIND_CHOICE; ends in a NULL name
+	const char *example;
+};
+
+static const struct choice boards[] = {
+        {"virt", true}, {"raspi3b", false}, {"raspi4b", false}, {"sbsa-ref", false}, {NULL, false},
+};
+static const struct choice ends[] = {{"poweroff", true}, {"shell", true}, {NULL, false}};
+static const struct choice machines[] = {
+        {"virt", true},
+        {"raspi3", false},
+        {"host", false},
+        {NULL, false},
+};
+static const struct choice crashes[] = {
+        {"stop", true},
+        {"restart", true},
+        {"halt-all", true},
+        {NULL, false},
+};
+static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
+
+#define TOP(field) offsetof(struct system, field)
+#define VM(field)  offsetof(struct vm, field)
+
+#define LATER(key)                          \
+	{                                   \
+		.name = key, .built = false \
+	}
+
+static const struct key top_keys[] = {
+        {"board", true, KIND_CHOICE, TOP(board), .choices = boards, .example = "virt"},
+        {"on_all_off", true, KIND_CHOICE, TOP(on_all_off), .choices = ends, .example = "shell"},
+        {"overcommit", true, KIND_BOOL, TOP(overcommit), .example = "true"},
+        {.name = NULL},
+};
+
+static const struct key vm_keys[] = {
+        {"machine", true, KIND_CHOICE, VM(machine), .choices = machines, .example = "virt"},
+        {"kernel", true, KIND_PATH, VM(kernel), .example = "vmlinuz"},
+        {"initrd", true, KIND_PATH, VM(initrd), .example = "rootfs.cpio.gz"},
+        LATER("firmware"),
+        {"dtb", true, KIND_PATH, VM(dtb), .example = "guest.dtb"},
+        {"cmdline", true, KIND_TEXT, VM(cmdline), .example = "\"console=ttyAMA0\""},
+        {"load", true, KIND_NUMBER, VM(load), 0, UINT64_MAX, .example = "0x40080000"},
+        {"entry", true, KIND_NUMBER, VM(entry), 0, UINT64_MAX, .example = "0x40080000"},
+        {"memory", true, KIND_SIZE, VM(memory), DESC_MIN_MEMORY, DESC_MAX_MEMORY,
+         .example = "512M"},
+        {"cpus", true, KIND_NUMBER, VM(cpus), 1, DESC_MAX_VCPUS, .example = "2"},
+        {"gic", true, KIND_NUMBER, VM(gic), 2, 3, .example = "3"},
+        LATER("disk"),
+        LATER("net"),
+        LATER("sdcard"),
+        LATER("passthrough"),
+        LATER("features"),
+        {"pin", true, KIND_LIST, VM(pin), 0, BOARD_MAX_CPUS - 1, .example = "{ 3 }"},
+        {"exclusive", true, KIND_BOOL, VM(exclusive), .example = "true"},
+        LATER("weight"),
+        LATER("priority"),
+        LATER("budget"),
+        {"autostart", true, KIND_BOOL, VM(autostart), .example = "false"},
+        {"on_crash", true, KIND_CHOICE, VM(on_crash), .choices = crashes, .example = "restart"},
+        LATER("stop_timeout"),
+        {"verify", true, KIND_CHOICE, VM(verify), .choices = sums, .example = "sha256"},
+        {.name = NULL},
+};
+
+const char *const *schema_keys(bool in_vm)
+{
+	const struct key *keys = in_vm ? vm_keys : top_keys;
+	const char **names = NULL;
+	size_t count = 0;
+
+	do {
+		names = util_grow(names, count + 1, sizeof(*names));
+		names[count] = keys[count].name;
+	} while (keys[count++].name != NULL);
+	return names;
+}
+
+// --- values -----------------------------------------------------------------------------------------
+
+static bool parse_unsigned(const char *text, uint64_t *out, const char **end)
+{
+	char *stop;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*out = strtoull(text, &stop,
+	                *text == '0' && tolower((unsigned char)text[1]) == 'x' ? 16 : 10);
+	*end = stop;
+	return errno == 0 && stop != text;
+}
+
+bool schema_parse_number(const char *text, uint64_t *out)
+{
+	const char *end;
+
+	return parse_unsigned(text, out, &end) && *end == '\0';
+}
+
+bool schema_parse_size(const char *text, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	const char *end, *unit;
+	unsigned int shift = 0;
+	uint64_t number;
+
+	if (!parse_unsigned(text, &number, &end))
+		return false;
+	if (*end != '\0') {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (unit == NULL)
+			return false;
+		shift = 10 * (unsigned int)(unit - units + 1);
+		end++;
+		if (strcmp(end, "iB") == 0 || strcmp(end, "B") == 0)
+			end = "";
+	}
+	*out = number << shift;
+	return *end == '\0' && *out >> shift == number;
+}
+
+static bool parse_bool(const char *text, uint64_t *out)
+{
+	static const char *const words[] = {"false", "no", "off", "0", "true", "yes", "on", "1"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*out = i >= ARRAY_SIZE(words) / 2;
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *const *choice_names(const struct choice *choices)
+{
+	static const char *names[8];
+	size_t count = 0;
+
+	for (; choices[count].name != NULL && count + 1 < ARRAY_SIZE(names); count++)
+		names[count] = choices[count].name;
+	names[count] = NULL;
+	return names;
+}
+
+// "a, b or c": the built ones of `choices`.
+static const char *choice_list(const struct choice *choices)
+{
+	const char *text = NULL;
+
+	for (; choices->name != NULL; choices++) {
+		bool last = choices[1].name == NULL || !choices[1].built;
+
+		if (choices->built)
+			text = text == NULL ? choices->name
+			                    : util_format("%s%s%s", text, last ? " or " : ", ",
+			                                  choices->name);
+	}
+	return text;
+}
+
+static void set_choice(const struct key *key, struct text_key *out, const char *text,
+                       struct place at, struct diags *diags)
+{
+	for (const struct choice *c = key->choices; c->name != NULL; c++) {
+		if (strcmp(c->name, text) != 0)
+			continue;
+		if (c->built)
+			*out = (struct text_key){c->name, at};
+		else
+			diag_add(diags, at, "%s `%s` is not supported by this version; use %s",
+			         key->name, text, choice_list(key->choices));
+		return;
+	}
+	diag_add(diags, at, "%s `%s` is unknown; use %s%s", key->name, text,
+	         choice_list(key->choices), diag_suggest(text, choice_names(key->choices)));
+}
+
+// One number of a row's kind within the row's bounds, else a mistake.
+static bool get_number(const struct key *key, const char *text, uint64_t *out, struct place at,
+                       struct diags *diags)
+{
+	bool size = key->kind == KIND_SIZE;
+
+	if (!(size ? schema_parse_size : schema_parse_number)(text, out)) {
+		diag_add(diags, at, "%s: `%s` is not a %s; write for example `%s = %s`", key->name,
+		         text, size ? "size" : "number", key->name, key->example);
+		return false;
+	}
+	if (*out >= key->least && *out <= key->most)
+		return true;
+	if (size)
+		diag_add(diags, at, "%s: `%s` is out of range; give %s to %s", key->name, text,
+		         util_size(key->least), util_size(key->most));
+	else
+		diag_add(diags, at, "%s: `%s` is out of range; give %llu to %llu", key->name, text,
+		         (unsigned long long)key->least, (unsigned long long)key->most);
+	return false;
+}
+
+static void set_list(const struct key *key, struct list_key *out, const char *const *text,
+                     size_t count, struct place at, struct diags *diags)
+{
+	if (count > DESC_MAX_PINS) {
+		diag_add(diags, at, "%s: %zu numbers are too many; give at most %d", key->name,
+		         count, DESC_MAX_PINS);
+		return;
+	}
+	struct list_key list = {.value = util_alloc(count * sizeof(*list.value)), .at = at};
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t number;
+
+		if (!get_number(key, text[i], &number, at, diags))
+			return;
+		for (size_t j = 0; j < i; j++) {
+			if (list.value[j] == number) {
+				diag_add(diags, at, "%s: %s is named twice; name each core once",
+				         key->name, text[i]);
+				return;
+			}
+		}
+		list.value[list.count++] = (uint32_t)number;
+	}
+	*out = list;
+}
+
+static void set_text(const struct system *system, const struct key *key, struct text_key *out,
+                     const char *text, struct place at, struct diags *diags)
+{
+	if (key->kind == KIND_PATH && *text == '\0') {
+		diag_add(diags, at, "%s names no file; write for example `%s = %s`", key->name,
+		         key->name, key->example);
+		return;
+	}
+	if (key->kind == KIND_PATH && *text != '/' && system->dir != NULL)
+		text = util_format("%s%s", system->dir, text);
+	*out = (struct text_key){text, at};
+}
+
+void schema_set(struct system *system, struct vm *vm, const char *name, const char *const *text,
+                size_t count, struct place at, struct diags *diags)
+{
+	const struct key *key = vm != NULL ? vm_keys : top_keys;
+	char *base = vm != NULL ? (char *)vm : (char *)system;
+
+	while (key->name != NULL && strcmp(key->name, name) != 0)
+		key++;
+	if (key->name == NULL) {
+		diag_add(diags, at, "unknown key `%s`%s", name,
+		         diag_suggest(name, schema_keys(vm != NULL)));
+		return;
+	}
+	if (!key->built) {
+		diag_add(diags, at, "`%s` is not supported by this version; remove it", name);
+		return;
+	}
+	if (count > 1 && key->kind != KIND_LIST) {
+		diag_add(diags, at, "%s takes one value, not %zu; write for example `%s = %s`",
+		         name, count, name, key->example);
+		return;
+	}
+
+	void *out = base + key->offset;
+	struct number_key number = {.at = at};
+
+	switch (key->kind) {
+	case KIND_TEXT:
+	case KIND_PATH: set_text(system, key, out, text[0], at, diags); break;
+	case KIND_CHOICE: set_choice(key, out, text[0], at, diags); break;
+	case KIND_LIST: set_list(key, out, text, count, at, diags); break;
+	case KIND_BOOL:
+		if (parse_bool(text[0], &number.value))
+			*(struct number_key *)out = number;
+		else
+			diag_add(diags, at, "%s: `%s` is neither true nor false; write `%s = true`",
+			         name, text[0], name);
+		break;
+	case KIND_SIZE:
+	case KIND_NUMBER:
+		if (get_number(key, text[0], &number.value, at, diags))
+			*(struct number_key *)out = number;
+		break;
+	}
+}
+
+// --- names and sums -------------------------------------------------------------------------------
+
+void schema_check_name(const struct system *system, const char *name, struct place at,
+                       struct diags *diags)
+{
+	// Mezzo's own prefix on the console, and the words that `console` and the shell give a meaning.
+	static const char *const reserved[] = {"mezzo", "all", "shell"};
+	size_t length = strlen(name);
+
+	if (length == 0 || length > DESC_NAME_MAX)
+		diag_add(diags, at, "the VM's name `%s` has %zu characters; give it 1 to %d", name,
+		         length, DESC_NAME_MAX);
+	for (size_t i = 0; i < length; i++) {
+		if (!isalnum((unsigned char)name[i]) &&
+		    (i == 0 || strchr("-_.", name[i]) == NULL)) {
+			diag_add(diags, at,
+			         "a VM cannot be called `%s`; use letters, digits and, after the "
+			         "first, `-_.`",
+			         name);
+			break;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(reserved); i++)
+		if (strcasecmp(name, reserved[i]) == 0)
+			diag_add(diags, at,
+			         "no VM may be called `%s`: Mezzo uses that name; choose another",
+			         name);
+	for (size_t i = 0; i < system->vm_count; i++)
+		if (strcmp(system->vms[i].name, name) == 0)
+			diag_add(diags, at, "there are two VMs called `%s`; rename one", name);
+	if (system->vm_count == DESC_MAX_VMS)
+		diag_add(diags, at, "this is one VM more than Mezzo takes; keep at most %d",
+		         DESC_MAX_VMS);
+}
+
+struct vm *system_add(struct system *system, const char *name)
+{
+	struct vm *vm;
+
+	system->vms = util_grow(system->vms, system->vm_count + 1, sizeof(*system->vms));
+	vm = &system->vms[system->vm_count++];
+	*vm = (struct vm){.name = name};
+	vm->machine.value = "virt";
+	vm->on_crash.value = "stop";
+	vm->memory.value = MEMORY_DEFAULT;
+	vm->cpus.value = 1;
+	vm->autostart.value = 1;
+	return vm;
+}
+
+uint64_t system_memory(const struct system *system)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < system->vm_count; i++)
+		sum += system->vms[i].memory.value;
+	return sum;
+}
+
+uint64_t system_cpus(const struct system *system)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < system->vm_count; i++)
+		sum += system->vms[i].cpus.value;
+	return sum;
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the user asked for: one system of several VMs, as a .conf file or the command line describes it.
+// Each value remembers where it was written.
+#ifndef HOST_SYSTEM_H
+#define HOST_SYSTEM_H
+
+#include "diag.h"
+#include "fdt/desc.h"
+#include "kernel.h"
+#include "vm/image.h"
+
+#define MEMORY_DEFAULT MIB(512) // of a VM that does not say
+#define GUEST_RAM      GIB(1)   // where a VM of machine `virt` finds its memory
+
+// Keys by kind. `at.file` is NULL while the key is not given.
+struct text_key {
+	const char *value;
+	struct place at;
+};
+struct number_key {
+	uint64_t value;
+	struct place at;
+};
+struct list_key {
+	uint32_t *value;
+	size_t count;
+	struct place at;
+};
+
+struct vm {
+	const char *name;
+	struct place end; // where its section ends: what is missing is missing there
+	struct text_key machine, kernel, initrd, dtb, cmdline, on_crash, verify;
+	struct number_key memory, cpus, gic, load, entry, exclusive, autostart;
+	struct list_key pin;
+	// Found by check_system in the files that the keys name.
+	struct kernel kernel_file;
+	struct image_plan plan;
+	struct blob initrd_file, dtb_file;
+};
+
+struct system {
+	struct text_key board, on_all_off;
+	struct number_key overcommit;
+	struct vm *vms;
+	size_t vm_count;
+	const char *dir; // what relative paths start from, with its last slash
+};
+
+// The new last VM of `system`. Pointers to VMs taken before are void.
+struct vm *system_add(struct system *system, const char *name);
+
+// Sums over all VMs.
+uint64_t system_memory(const struct system *system);
+uint64_t system_cpus(const struct system *system);
+
+#endif
