@@ -51,7 +51,8 @@ else
 $(error COMPILER is gcc or clang, not '$(COMPILER)')
 endif
 
-# Unpacked by tools/setup from Debian's libfdt-dev for arm64.
+# Unpacked by tools/setup from Debian's libfdt-dev for arm64. It stands for all that setup does:
+# every compilation waits for it.
 FDT_DIR := $(B)/deb/libfdt
 FDT_LIB := $(FDT_DIR)/libfdt.a
 
@@ -85,7 +86,7 @@ LDS   := src/arm/mezzo.lds
 NOT_ON_HOST := $(wildcard src/arm/*.c) src/main/boot.c src/main/run.c
 
 # The host command shares the parts that read files and trees; unit tests see everything.
-SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c))
+SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image.c))
 UNIT_C   := $(filter-out $(NOT_ON_HOST),$(SRC_C))
 HOST_C   := $(wildcard host/*.c)
 FAKE_C   := $(wildcard test/unit/fake/*.c test/unit/fake/*/*.c)
@@ -96,7 +97,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup run test test-unit test-guest test-boot test-host test-matrix check gdb \
+.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix check gdb \
 	install clean unit-programs guest print-el2 \
 	print-host print-unit FORCE
 
@@ -108,12 +109,17 @@ help: ## list the targets
 setup: ## install what is missing, unpack kernels and libraries under build/
 	$(Q)tools/setup
 
-run: all ## boot the demo: several virtual machines in this terminal
+# On a fresh machine there is no compiler yet, so the build starts only when setup is done.
+ready:
 	$(Q)tools/setup --quiet
-	$(Q)$(B)/mezzo run demo/demo.conf
+	$(Q)$(MAKE) --no-print-directory all unit-programs guest
 
-test: all unit-programs guest ## run every test; the last line is "N passed, N failed, N skipped"
+run: ## boot the demo: several virtual machines in this terminal
 	$(Q)tools/setup --quiet
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(O)/mezzo run demo/demo.conf
+
+test: ready ## run every test; the last line is "N passed, N failed, N skipped"
 	$(Q)tools/test unit host guest boot
 
 test-unit: unit-programs ## run the unit tests on this machine, under ASan and UBSan
@@ -182,7 +188,7 @@ $(O)/el2/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(EL2_FLAGS) $(DEPS) -c -o $@ $<
 
-$(O)/el2/%.S.o: %.S Makefile | $(GEN)/version.h
+$(O)/el2/%.S.o: %.S Makefile | $(FDT_LIB) $(GEN)/version.h
 	$(call say,AS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out -fstack-usage,$(EL2_FLAGS)) $(DEPS) -c -o $@ $<
@@ -197,7 +203,7 @@ $(O)/host/libmezzo.a: $(SHARED_C:%=$(O)/host/%.o)
 	$(call say,AR)
 	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
 
-$(O)/host/%.c.o: %.c Makefile | $(GEN)/version.h
+$(O)/host/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 	$(call say,HOSTCC)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(HOST_FLAGS) -Isrc $(DEPS) -c -o $@ $<
@@ -214,7 +220,7 @@ $(O)/unit/libmezzo.a: $(UNIT_C:%=$(O)/unit/%.o)
 	$(call say,AR)
 	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
 
-$(O)/unit/%.c.o: %.c Makefile | $(GEN)/version.h
+$(O)/unit/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 	$(call say,UNITCC)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $(DEPS) -c -o $@ $<
