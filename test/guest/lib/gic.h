@@ -75,6 +75,7 @@
 #define TYPER_CPUS     BITS(7, 5)
 #define TYPER_SECURITY BIT(10)
 #define TYPER_LPIS     BIT(17)
+#define TYPER_NO1N     BIT(25)
 
 #define ICC_PMR_EL1     SREG(3, 0, 4, 6, 0)
 #define ICC_IAR0_EL1    SREG(3, 0, 12, 8, 0)

@@ -142,6 +142,8 @@ void rt_main(u64 boot_x0, u64 image_base)
 	mmu_init();
 	mmu_enable();
 	under_mezzo = platform.mezzo || mezzo_present();
+	if (test_early != NULL)
+		test_early();
 	gic_init();
 	print("TEST " TEST_NAME " gic %u cpus %u ram %lu MiB midr 0x%lx under %s\n",
 	      platform.gic_version, platform.cpu_count, platform.ram_bytes / MIB,

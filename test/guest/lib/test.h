@@ -19,6 +19,8 @@
 
 /* Each kernel has this one; test_done() follows when it returns. */
 void test_main(void);
+/* A kernel may have this one: it runs before the interrupt controller is touched. */
+void test_early(void) __attribute__((weak));
 
 /* One assertion, named like printf. Returns whether it held. */
 bool check_eq(u64 got, u64 want, const char *name, ...) __attribute__((format(printf, 3, 4)));
