@@ -86,7 +86,7 @@ LDS   := src/arm/mezzo.lds
 NOT_ON_HOST := $(wildcard src/arm/*.c) src/main/boot.c src/main/run.c
 
 # The host command shares the parts that read files and trees; unit tests see everything.
-SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image.c))
+SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image*.c))
 UNIT_C   := $(filter-out $(NOT_ON_HOST),$(SRC_C))
 HOST_C   := $(wildcard host/*.c)
 FAKE_C   := $(wildcard test/unit/fake/*.c test/unit/fake/*/*.c)
@@ -158,6 +158,8 @@ install: all ## install under $(DESTDIR)$(prefix)
 	install -d $(DESTDIR)$(bindir) $(DESTDIR)$(datadir)/mezzo $(DESTDIR)$(mandir)
 	install -m 755 $(O)/mezzo $(DESTDIR)$(bindir)/mezzo
 	install -m 644 $(O)/mezzo.img $(DESTDIR)$(datadir)/mezzo/mezzo.img
+	install -D -m 644 host/mezzo.bash-completion \
+		$(DESTDIR)$(datadir)/bash-completion/completions/mezzo
 	set -e; for page in $(wildcard docs/man/*.[1-9]); do \
 		install -D -m 644 $$page $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; done
 
