@@ -26,6 +26,7 @@ struct cpio {
 	size_t size; // bytes that may be read
 	size_t next; // offset of the next header
 	size_t at;   // offset of the header last looked at: where an error is
+	size_t length; // once cpio_next has returned 0: bytes up to the trailer's end; more may follow
 };
 
 struct cpio_member {
@@ -47,12 +48,5 @@ int cpio_find(const struct cpio *cpio, const char *name, struct cpio_member *mem
 
 // What an error means; cpio->at says where. Never NULL.
 const char *cpio_error_text(int error);
-
-// Bytes of the archive up to and including its trailer and padding; valid once cpio_next has
-// returned 0. An initrd may be longer: what follows is not part of it.
-static inline size_t cpio_length(const struct cpio *cpio)
-{
-	return cpio->next;
-}
 
 #endif
