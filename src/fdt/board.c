@@ -35,6 +35,8 @@ void board_problem_add(struct board_reader *reader, enum board_problem_kind kind
 	va_start(args, format);
 	(void)print_vbuffer(problem->list[slot].text, BOARD_PROBLEM_SIZE, format, args);
 	va_end(args);
+	// Names out of the tree may hold anything: a terminal must not be steered by them.
+	tree_copy_text(problem->list[slot].text, BOARD_PROBLEM_SIZE, problem->list[slot].text);
 }
 
 // --- what the walk notes of each node -----------------------------------------------------------
