@@ -10,7 +10,7 @@
 #include "gic.h"
 #include "irq.h"
 
-#define FIRST     64u /* nothing on QEMU virt is wired above its virtio slots (INTID 48-79) but PCIe */
+#define FIRST     64u /* on QEMU virt only idle virtio slots (48-79) are wired from here on */
 #define MANY      40u
 #define ONE       100u
 #define ARRIVE_US 1000000ul

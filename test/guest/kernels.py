@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The EL1 test kernels: which there are, how to boot them, and how to read what they print.
+
+Each kernel runs on the bare board as its control, where it does not test Mezzo itself, and under
+Mezzo. It prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`, `known-bad NAME: why` (wrong on the
+bare board, known, and a failure under Mezzo) and at its end `TEST-DONE P passed F failed`.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+IMAGES = ROOT / "build/guest"
+MEZZO = ROOT / "build/mezzo"
+QEMU = "qemu-system-aarch64"
+TIMEOUT = 60  # seconds for one boot
+
+DONE = re.compile(r"^TEST-DONE (\d+) passed (\d+) failed$")
+RESULT = re.compile(r"^(ok|not ok|known-bad|skip) ([^:]+)(?:: (.*))?$")
+END = re.compile(r"^\[mezzo\] end: (\d+) off, (\d+) crashed$")
+GUEST = "[guest] "
+
+
+@dataclasses.dataclass(frozen=True)
+class Board:
+    """One machine: GIC version, CPU model, number of CPUs."""
+
+    gic: int
+    cpu: str
+    cpus: int
+
+    def __str__(self):
+        return f"gic{self.gic}-{self.cpu}-{self.cpus}"
+
+
+# Each GIC with one CPU and several, each CPU model with both.
+ALL = (Board(2, "cortex-a72", 1), Board(2, "max", 4), Board(3, "max", 1), Board(3, "cortex-a72", 4))
+# For what depends on neither the GIC nor the number of CPUs.
+TWO = (Board(2, "cortex-a72", 2), Board(3, "max", 1))
+ONE = (Board(3, "cortex-a53", 1),)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """One kernel, the boards it runs on, and what is right at its end."""
+
+    name: str
+    boards: tuple = TWO
+    image: str = ""
+    bare: bool = True  # has a control on the bare board
+    params: str = ""  # command line; {now} is the time in seconds
+    crashes: bool = False  # under Mezzo the right end is "crashed", reported in words
+    says: str = ""  # regular expression that the whole output must contain under Mezzo
+
+    @property
+    def path(self):
+        return IMAGES / (self.image or f"{self.name}.img")
+
+
+KERNELS = [
+    Kernel("hello", ALL),
+    Kernel("hello-elf", image="hello-elf.elf"),
+    Kernel("hello-raw", image="hello-raw.bin"),
+    Kernel("regs", ALL),
+    Kernel("sgi", ALL),
+    Kernel("timer", ALL),
+    Kernel("spi", ALL),
+    Kernel("prio", ALL),
+    Kernel("gicregs", ALL),
+    Kernel("psci", ALL),
+    Kernel("pl011"),
+    Kernel("mem"),
+    Kernel("aborts"),
+]
+BY_NAME = {kernel.name: kernel for kernel in KERNELS}
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a boot printed and how it ended."""
+
+    command: list
+    text: str
+    status: int  # of the command; 124 at the time limit
+    seconds: float
+    results: dict = dataclasses.field(default_factory=dict)
+    done: tuple = ()  # passed, failed as the kernel counted them
+    off_crashed: tuple = ()  # from Mezzo's last line
+
+    def failures(self, kernel, mezzo):
+        """What is wrong with this outcome, as a list of lines; empty if nothing is."""
+        wrong = [f"not ok {name}: {why}" for name, (kind, why) in self.results.items()
+                 if kind == "not ok" or (mezzo and kind == "known-bad")]
+        crashes = mezzo and kernel.crashes
+        if self.status == 124:
+            wrong.append(f"no end after {TIMEOUT} s")
+        if not crashes and not self.done:
+            wrong.append("no TEST-DONE line")
+        if self.done and (self.done[1] != 0 or self.done[0] == 0) and not wrong:
+            wrong.append(f"the kernel counted {self.done}")
+        if mezzo and self.status != (1 if crashes else 0):
+            wrong.append(f"mezzo run ended with status {self.status}")
+        if mezzo and self.off_crashed != ((0, 1) if crashes else (1, 0)):
+            wrong.append(f"Mezzo's last line is not as expected: {self.off_crashed}")
+        if mezzo and kernel.says and not re.search(kernel.says, self.text, re.MULTILINE):
+            wrong.append(f"nothing printed matches {kernel.says!r}")
+        return wrong
+
+
+def boot(command, mezzo):
+    """Runs one command and reads its output."""
+    start = time.monotonic()
+    try:
+        run = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, timeout=TIMEOUT + 10, check=False)
+        output, status = run.stdout, run.returncode
+    except subprocess.TimeoutExpired as expired:
+        output, status = expired.stdout or b"", 124
+    text = output.decode("utf-8", "replace").replace("\r", "")
+    outcome = Outcome(command, text, status, time.monotonic() - start)
+    for line in text.splitlines():
+        end = END.match(line)
+        if mezzo and end:
+            outcome.off_crashed = (int(end.group(1)), int(end.group(2)))
+        if mezzo and not line.startswith(GUEST):
+            continue
+        line = line.removeprefix(GUEST) if mezzo else line
+        result, done = RESULT.match(line), DONE.match(line)
+        if result:
+            kind, name, why = result.groups()
+            # The same name may come more than once: a failure must not be covered by a success.
+            if outcome.results.get(name, ("ok",))[0] in ("ok", "skip"):
+                outcome.results[name] = (kind, why or "")
+        elif done:
+            outcome.done = (int(done.group(1)), int(done.group(2)))
+    return outcome
+
+
+def params_of(kernel):
+    return kernel.params.format(now=int(time.time()))
+
+
+def bare_command(kernel, board):
+    command = ["timeout", str(TIMEOUT), QEMU, "-M", f"virt,gic-version={board.gic}",
+               "-cpu", board.cpu, "-smp", str(board.cpus), "-m", "128M", "-nographic", "-nic", "none",
+               "-kernel", str(kernel.path)]
+    return command + (["-append", params_of(kernel)] if kernel.params else [])
+
+
+def mezzo_command(kernel, board):
+    command = [str(MEZZO), "run", "-k", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
+               "--gic", str(board.gic), "--cpu", board.cpu, "--timeout", str(TIMEOUT)]
+    return command + (["-p", params_of(kernel)] if kernel.params else [])
+
+
+def run_bare(kernel, board):
+    return boot(bare_command(kernel, board), mezzo=False)
+
+
+def run_mezzo(kernel, board):
+    return boot(mezzo_command(kernel, board), mezzo=True)
+
+
+def build():
+    """Builds the kernels, and Mezzo if it is not there."""
+    targets = ["guest"] + ([] if os.path.exists(MEZZO) else ["all"])
+    subprocess.run(["make", "-s", *targets], cwd=ROOT, check=True)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every EL1 test kernel on the bare board as control, and under Mezzo."""
+
+import fcntl
+
+import kernels
+import pytest
+
+BARE = [(kernel, board) for kernel in kernels.KERNELS if kernel.bare for board in kernel.boards]
+MEZZO = [(kernel, board) for kernel in kernels.KERNELS for board in kernel.boards]
+
+
+def names(pairs):
+    return [f"{kernel.name}-{board}" for kernel, board in pairs]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built():
+    """Two workers must not build at the same time."""
+    (kernels.ROOT / "build").mkdir(exist_ok=True)
+    with open(kernels.ROOT / "build/.guest-lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kernels.build()
+
+
+def judge(outcome, kernel, mezzo):
+    wrong = outcome.failures(kernel, mezzo)
+    if wrong:
+        pytest.fail("\n".join([*wrong, " ".join(outcome.command), outcome.text[-6000:]]),
+                    pytrace=False)
+
+
+@pytest.mark.parametrize("kernel,board", BARE, ids=names(BARE))
+def test_control(kernel, board):
+    judge(kernels.run_bare(kernel, board), kernel, mezzo=False)
+
+
+@pytest.mark.parametrize("kernel,board", MEZZO, ids=names(MEZZO))
+def test_mezzo(kernel, board):
+    judge(kernels.run_mezzo(kernel, board), kernel, mezzo=True)
