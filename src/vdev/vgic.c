@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtual interrupt controller as a whole: its life, its input lines, SGIs, and the protocol by
+// which one CPU works on interrupts that may be in another CPU's list registers.
+//
+// Called by whoever builds VMs, by virq_set() (through the table at the end), by the run loop, and by
+// the register handlers (vgic_reg.c, vgicv2.c, vgicv3.c).
+// Invariant: nobody waits for another CPU while holding vgic->lock, and only register handlers, which
+// hold no lock, wait at all (docs/interrupts.md, "Freezing").
+// Source: Arm GIC Architecture Specification v3/v4 and v2, "Interrupt handling and prioritization".
+#include "vdev/vgic_state.h"
+
+// ---- telling other CPUs ----
+
+uint32_t vgic_spi_notify(struct vgic *vgic, struct vgic_cpu *first, uint32_t word, uint32_t mask)
+{
+	const struct vgic_bank *bank = &vgic->spi[word - 1];
+	uint32_t told = 0;
+
+	// Whoever holds one has to look at it again, whatever happened.
+	if (mask & bank->held) {
+		for (uint32_t id = 0; id < vgic->nr_vcpus; id++)
+			if (vgic->vm->vcpu[id]->gic->spi_held[word - 1] & mask)
+				told |= BIT_U32(id);
+	}
+	mask &= vgic_bank_pending(bank) & bank->enabled & ~bank->active & ~bank->held;
+	// Each of the others goes to one vCPU that may have it; `first` before all, if it may.
+	for (uint32_t i = 0; mask != 0 && i < vgic->nr_vcpus; i++) {
+		uint32_t id = first == NULL ? i : i == 0 ? first->vcpu->id : i - 1;
+		if (first != NULL && i != 0 && id >= first->vcpu->id)
+			id++;
+		struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
+		uint32_t its = cpu->loaded ? mask & cpu->spi_target[word - 1] : 0;
+		if (its != 0)
+			told |= BIT_U32(id);
+		mask &= ~its;
+	}
+	for (uint32_t left = told; left != 0; left &= left - 1)
+		fetch_or(&vgic->vm->vcpu[__builtin_ctz(left)]->gic->post, VGIC_POST_ALL);
+	return told;
+}
+
+void vgic_tell(struct vgic *vgic, uint32_t vcpus)
+{
+	for (; vcpus != 0; vcpus &= vcpus - 1) {
+		struct vcpu *vcpu = vgic->vm->vcpu[__builtin_ctz(vcpus)];
+		if (vcpu->cpu == cpu_this() && load_relaxed(&vcpu->gic->loaded))
+			vgic_lr_flush(vcpu->gic);
+		else
+			vcpu_post(vcpu, VCPU_REQ_VIRQ);
+	}
+}
+
+void vgic_set_targets(struct vgic *vgic, uint32_t spi, uint32_t vcpus)
+{
+	for (uint32_t id = 0; id < vgic->nr_vcpus; id++) {
+		uint32_t *word = &vgic->vm->vcpu[id]->gic->spi_target[spi >> 5];
+		uint32_t bit = BIT_U32(spi & 31);
+		*word = vcpus & BIT_U32(id) ? *word | bit : *word & ~bit;
+	}
+}
+
+// ---- operations on interrupts in flight ----
+
+// The vCPUs other than op->self that have to be frozen before the operation may go on: those that
+// hold interrupts of the word, or, for word 0, the owner of them.
+static uint32_t to_freeze(const struct vgic_op *op, uint32_t word, uint32_t mask)
+{
+	const struct vgic *vgic = op->vgic;
+	uint32_t set = 0;
+
+	if (word == 0)
+		return op->owner != op->self && op->owner->loaded ? BIT_U32(op->owner->vcpu->id)
+		                                                  : 0;
+	if (!(vgic->spi[word - 1].held & mask))
+		return 0;
+	for (uint32_t id = 0; id < vgic->nr_vcpus; id++) {
+		const struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
+		if (cpu != op->self && (cpu->spi_held[word - 1] & mask))
+			set |= BIT_U32(id);
+	}
+	return set;
+}
+
+// Holds the vCPUs in `set` frozen until the end of the operation, and waits until their interrupts
+// are in memory. The lock is held on entry and on return, not in between. The wait ends because each
+// of them is in its guest (the request brings it out), or in an exit that ends; and because this CPU
+// does for others what it waits for.
+static void freeze(struct vgic_op *op, uint32_t set)
+{
+	struct vgic *vgic = op->vgic;
+
+	for (uint32_t left = set; left != 0; left &= left - 1)
+		vgic->vm->vcpu[__builtin_ctz(left)]->gic->freeze++;
+	op->frozen |= set;
+	spin_unlock(&vgic->lock);
+	for (uint32_t left = set; left != 0; left &= left - 1)
+		vcpu_post(vgic->vm->vcpu[__builtin_ctz(left)], VCPU_REQ_SYNC);
+	for (uint32_t left = set; left != 0; left &= left - 1) {
+		const struct vgic_cpu *cpu = vgic->vm->vcpu[__builtin_ctz(left)]->gic;
+		while (load_acquire(&cpu->loaded) != 0 && load_acquire(&cpu->folded) == 0) {
+			if (load_acquire(&op->self->freeze) != 0 && op->self->folded == 0)
+				vgic_lr_flush_all(op->self);
+			spin_relax();
+		}
+	}
+	spin_lock(&vgic->lock);
+}
+
+static void op_init(struct vgic_op *op, struct vcpu *self, struct vcpu *owner)
+{
+	*op = (struct vgic_op){
+	        .vgic = self->vm->gic,
+	        .self = self->gic,
+	        .owner = owner->gic,
+	};
+}
+
+void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, uint32_t word,
+                   uint32_t mask)
+{
+	uint32_t set;
+
+	op_init(op, self, owner);
+	if (word == 0 && op->owner == op->self && vgic_lr_own(op->self)) {
+		vgic_lr_take_posted(op->self);
+		op->flush = vgic_lr_fold(op->self, 0, mask);
+		return;
+	}
+	op->locked = true;
+	spin_lock(&op->vgic->lock);
+	// Each turn freezes a vCPU more; while the lock is free another may take such an interrupt.
+	while ((set = to_freeze(op, word, mask) & ~op->frozen) != 0)
+		freeze(op, set);
+	if (word == 0)
+		vgic_lr_take_posted(op->owner);
+	if (op->self->loaded && (word != 0 || op->owner == op->self))
+		op->flush = vgic_lr_fold(op->self, word, mask);
+}
+
+void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
+{
+	uint32_t set = 0;
+
+	op_init(op, self, self);
+	op->locked = true;
+	spin_lock(&op->vgic->lock);
+	for (uint32_t id = 0; id < op->vgic->nr_vcpus; id++) {
+		const struct vgic_cpu *cpu = op->vgic->vm->vcpu[id]->gic;
+		if (cpu != op->self && cpu->loaded)
+			set |= BIT_U32(id);
+	}
+	if (set != 0)
+		freeze(op, set);
+	if (op->self->loaded)
+		vgic_lr_fold_all(op->self);
+	op->flush = true;
+}
+
+void vgic_op_changed(struct vgic_op *op, uint32_t word, uint32_t mask)
+{
+	if (word != 0)
+		op->tell |= vgic_spi_notify(op->vgic, op->self, word, mask);
+	else if (op->owner == op->self)
+		op->flush = true;
+	// Another vCPU's private interrupts: it was frozen, and looks at everything when it thaws;
+	// or it is not loaded.
+}
+
+void vgic_op_end(struct vgic_op *op)
+{
+	struct vgic *vgic = op->vgic;
+	uint32_t self = BIT_U32(op->self->vcpu->id);
+
+	for (uint32_t left = op->frozen; left != 0; left &= left - 1) {
+		uint32_t id = (uint32_t)__builtin_ctz(left);
+		struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
+		if (--cpu->freeze == 0) {
+			fetch_or(&cpu->post, VGIC_POST_ALL);
+			op->tell |= BIT_U32(id);
+		}
+	}
+	if (op->locked)
+		spin_unlock(&vgic->lock);
+	if (op->flush || (op->tell & self))
+		vgic_lr_flush_all(op->self);
+	vgic_tell(vgic, op->tell & ~self);
+}
+
+// ---- input lines ----
+
+static void set_private_line(struct vcpu *vcpu, uint32_t intid, bool level)
+{
+	struct vgic_cpu *cpu = vcpu->gic;
+	struct vgic_bank *bank = &cpu->bank;
+	uint32_t bit = BIT_U32(intid), old;
+	bool own = vgic_lr_own(cpu);
+
+	if (!own)
+		spin_lock(&cpu->vgic->lock);
+	else if (bank->linked & bank->held & bit)
+		vgic_lr_deliver(cpu, intid); // sees that the guest has ended the one before
+	old = bank->line;
+	if (bank->linked & bit) // it falls by the guest's own doing, at the board's controller
+		level |= (old & bit) != 0;
+	bank->line = level ? old | bit : old & ~bit;
+	if (bank->edge & ~old & bank->line & bit)
+		bank->latch |= bit;
+	if (!own)
+		spin_unlock(&cpu->vgic->lock);
+	if (bank->line == old)
+		return;
+	if (own)
+		vgic_lr_deliver(cpu, intid);
+	else
+		vgic_lr_flush_all(cpu); // as far as it is loaded
+}
+
+static void set_spi_line(struct vgic *vgic, uint32_t spi, bool level)
+{
+	uint32_t word = (spi >> 5) + 1, bit = BIT_U32(spi & 31), tell = 0;
+	struct vgic_bank *bank = &vgic->spi[spi >> 5];
+	struct vcpu *here = cpu_this()->vcpu;
+	struct vgic_cpu *first = here != NULL && here->vm == vgic->vm ? here->gic : NULL;
+
+	spin_lock(&vgic->lock);
+	uint32_t old = bank->line;
+	bank->line = level ? old | bit : old & ~bit;
+	if (bank->line != old) {
+		if (bank->edge & bank->line & bit)
+			bank->latch |= bit;
+		// A falling edge says nothing; a falling level must be taken out of a list register.
+		if (level || (~bank->edge & bank->held & bit))
+			tell = vgic_spi_notify(vgic, first, word, bit);
+	}
+	spin_unlock(&vgic->lock);
+	vgic_tell(vgic, tell);
+}
+
+static void set_line(struct vm *vm, struct vcpu *vcpu, uint32_t intid, bool level)
+{
+	uint32_t index;
+	if (vcpu == NULL && intid >= VGIC_NR_PRIVATE &&
+	    vgic_bound(intid - VGIC_NR_PRIVATE, VGIC_NR_SPIS, &index))
+		set_spi_line(vm->gic, index, level);
+	else if (vcpu != NULL && intid >= VGIC_NR_SGIS &&
+	         vgic_bound(intid, VGIC_NR_PRIVATE, &index))
+		set_private_line(vcpu, index, level);
+}
+
+// ---- SGIs ----
+
+void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool group1)
+{
+	struct vgic *vgic = self->vm->gic;
+	uint32_t bit = BIT_U32(intid);
+
+	for (; targets != 0; targets &= targets - 1) {
+		struct vcpu *vcpu = vgic->vm->vcpu[__builtin_ctz(targets)];
+		struct vgic_cpu *cpu = vcpu->gic;
+		if (vgic->version != 2) {
+			bool in_group1 = load_relaxed(&cpu->bank.group1) & bit;
+			if (in_group1 != group1)
+				continue;
+		}
+		if (vcpu == self && vgic_lr_own(cpu)) {
+			if (vgic->version == 2)
+				cpu->sgi_sources[intid] |= (uint8_t)BIT_U32(self->id);
+			cpu->bank.latch |= bit;
+			vgic_lr_deliver(cpu, intid);
+			continue;
+		}
+		// The source first: who finds the SGI must find its source.
+		if (vgic->version == 2)
+			fetch_or(&cpu->posted_sources[intid], (uint8_t)BIT_U32(self->id));
+		fetch_or(&cpu->posted, bit);
+		if (vcpu == self)
+			vgic_lr_flush(cpu);
+		else
+			vcpu_post(vcpu, VCPU_REQ_VIRQ);
+	}
+}
+
+// ---- life ----
+
+static const struct irqchip_ops irqchip = {
+        .set_line = set_line,
+        .flush = vgic_flush,
+};
+
+static void reset_bank(struct vgic_bank *bank)
+{
+	uint32_t linked = bank->linked;
+	*bank = (struct vgic_bank){.linked = linked};
+}
+
+static void reset_cpu(struct vgic_cpu *cpu)
+{
+	// Everything but what is fixed.
+	struct vgic_cpu clean = {.vgic = cpu->vgic, .vcpu = cpu->vcpu};
+	for (uint32_t i = 0; i < VGIC_NR_PRIVATE; i++)
+		clean.physical[i] = cpu->physical[i];
+	clean.bank.linked = cpu->bank.linked;
+	clean.bank.edge = VGIC_SGIS;
+	*cpu = clean;
+	vgic_lr_reset_interface(cpu);
+}
+
+void vgic_reset(struct vm *vm)
+{
+	struct vgic *vgic = vm->gic;
+
+	for (uint32_t id = 0; id < vgic->nr_vcpus; id++)
+		reset_cpu(vm->vcpu[id]->gic);
+	for (uint32_t i = 0; i < VGIC_SPI_WORDS; i++)
+		reset_bank(&vgic->spi[i]);
+	vgic->ctlr = 0;
+	if (vgic->version == 2)
+		vgicv2_reset(vgic);
+	else
+		vgicv3_reset(vgic);
+}
+
+int vgic_create(struct vm *vm, unsigned version)
+{
+	if ((version != 2 && version != 3) || vm->nr_vcpus == 0 || vm->nr_vcpus > VM_MAX_VCPUS)
+		return ERR_INVALID;
+	struct vgic *vgic = vm_alloc(vm, sizeof *vgic);
+	if (vgic == NULL)
+		return ERR_NO_MEMORY;
+	vgic->vm = vm;
+	vgic->version = version;
+	vgic->nr_vcpus = vm->nr_vcpus;
+	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
+	for (uint32_t id = 0; id < vm->nr_vcpus; id++) {
+		struct vgic_cpu *cpu = vm_alloc(vm, sizeof *cpu);
+		if (cpu == NULL)
+			return ERR_NO_MEMORY;
+		cpu->vgic = vgic;
+		cpu->vcpu = vm->vcpu[id];
+		vm->vcpu[id]->gic = cpu;
+	}
+	int error = version == 2 ? vgicv2_create(vgic) : vgicv3_create(vgic);
+	if (error != 0)
+		return error;
+	vm->gic = vgic;
+	vm->irqchip = &irqchip;
+	vgic_reset(vm);
+	return 0;
+}
+
+void vgic_link_hw(struct vcpu *vcpu, uint32_t intid, uint32_t physical)
+{
+	uint32_t index;
+	if (intid < VGIC_NR_SGIS || !vgic_bound(intid, VGIC_NR_PRIVATE, &index))
+		return;
+	vcpu->gic->bank.linked |= BIT_U32(index);
+	vcpu->gic->physical[index] = (uint16_t)physical;
+}
+
+void vgic_vcpu_reset(struct vcpu *vcpu)
+{
+	vgic_lr_reset_interface(vcpu->gic);
+}
+
+void vgic_vcpu_load(struct vcpu *vcpu)
+{
+	vgic_lr_load(vcpu->gic);
+}
+
+void vgic_vcpu_unload(struct vcpu *vcpu)
+{
+	vgic_lr_unload(vcpu->gic);
+}
+
+void vgic_flush(struct vcpu *vcpu)
+{
+	vgic_lr_flush(vcpu->gic);
+}
+
+void vgic_maintenance(struct vcpu *vcpu)
+{
+	vgic_lr_flush_all(vcpu->gic);
+}

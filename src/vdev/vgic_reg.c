@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+// The search in a register table, and the handlers that both versions of the distributor share. A
+// handler works on a whole word of interrupts at once. Those that look at or change what may be in a
+// list register do so between vgic_op_begin and vgic_op_end.
+//
+// Called by vgicv2.c and vgicv3.c for accesses of the guest, on the CPU that runs it, no lock held.
+// Source: Arm GIC Architecture Specification v3/v4, "The GIC Distributor register descriptions".
+#include "vdev/vgic_reg.h"
+
+// ---- tables ----
+
+const struct vgic_reg *vgic_frame_find(const struct vgic_frame *frame, uint32_t offset)
+{
+	uint32_t at;
+	if (!vgic_bound(offset, frame->size, &at))
+		return NULL;
+	for (uint32_t i = frame->start[at >> VGIC_GRANULE_SHIFT]; i < frame->nr_rows; i++) {
+		const struct vgic_reg *row = &frame->rows[i];
+		if (offset < row->first)
+			return NULL;
+		if (offset <= row->last)
+			return row;
+	}
+	return NULL;
+}
+
+// The row for an access, or NULL if the access has none; *index and *shift say which register and
+// which bits of it.
+static const struct vgic_reg *find_access(const struct vgic_frame *frame, uint32_t offset,
+                                          unsigned size, uint32_t *index, uint32_t *shift)
+{
+	const struct vgic_reg *row = vgic_frame_find(frame, offset);
+	if (row == NULL || !(row->sizes & size) || (offset & (size - 1)) != 0)
+		return NULL;
+	uint32_t log2_width = row->width == 8 ? 3 : 2;
+	*index = row->base + ((offset - row->first) >> log2_width);
+	*shift = 8 * (offset & (row->width - 1u));
+	return row;
+}
+
+static uint64_t size_mask(unsigned size)
+{
+	return GENMASK_U64(8 * size - 1, 0);
+}
+
+uint64_t vgic_frame_read(const struct vgic_frame *frame, const struct vgic_access *access,
+                         uint32_t offset, unsigned size)
+{
+	uint32_t index, shift;
+	const struct vgic_reg *row = find_access(frame, offset, size, &index, &shift);
+	if (row == NULL)
+		return 0;
+	uint64_t value = row->read != NULL ? row->read(access, index) : row->fixed;
+	return value >> shift & size_mask(size);
+}
+
+void vgic_frame_write(const struct vgic_frame *frame, const struct vgic_access *access,
+                      uint32_t offset, unsigned size, uint64_t value)
+{
+	uint32_t index, shift;
+	const struct vgic_reg *row = find_access(frame, offset, size, &index, &shift);
+	if (row != NULL && row->write != NULL)
+		row->write(access, index, (value & size_mask(size)) << shift,
+		           size_mask(size) << shift);
+}
+
+// ---- helpers ----
+
+// The interrupts of word `index`; NULL: they do not exist.
+static struct vgic_bank *find_bank(const struct vgic_access *access, uint32_t index, uint32_t *word)
+{
+	return vgic_bound(index, VGIC_WORDS, word) ? vgic_bank(access->owner->gic, *word) : NULL;
+}
+
+// Begins a change of the interrupts `mask` of word `index`; NULL, and nothing begun, if there are none.
+static struct vgic_bank *begin(struct vgic_op *op, const struct vgic_access *access, uint32_t index,
+                               uint32_t mask, uint32_t *word)
+{
+	struct vgic_bank *bank = find_bank(access, index, word);
+	if (bank == NULL || mask == 0)
+		return NULL;
+	vgic_op_begin(op, access->self, access->owner, *word, mask);
+	return bank;
+}
+
+static void end(struct vgic_op *op, uint32_t word, uint32_t mask)
+{
+	vgic_op_changed(op, word, mask);
+	vgic_op_end(op);
+}
+
+// The SGIs whose enable and pending bits a GICv2 does not let software change: they are always
+// enabled, and pending by source (GICD_SPENDSGIR).
+static uint32_t fixed_sgis(const struct vgic_access *access, uint32_t index)
+{
+	return index == 0 && access->vgic->version == 2 ? VGIC_SGIS : 0;
+}
+
+// ---- group, enable ----
+
+uint64_t vgic_read_group(const struct vgic_access *access, uint32_t index)
+{
+	uint32_t word;
+	const struct vgic_bank *bank = find_bank(access, index, &word);
+	return bank != NULL ? load_relaxed(&bank->group1) : 0;
+}
+
+void vgic_write_group(const struct vgic_access *access, uint32_t index, uint64_t value,
+                      uint64_t lanes)
+{
+	struct vgic_op op;
+	uint32_t word;
+	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)lanes, &word);
+	if (bank == NULL)
+		return;
+	store_relaxed(&bank->group1, (uint32_t)value);
+	end(&op, word, ~0u);
+}
+
+uint64_t vgic_read_enabled(const struct vgic_access *access, uint32_t index)
+{
+	uint32_t word;
+	const struct vgic_bank *bank = find_bank(access, index, &word);
+	return bank != NULL ? load_relaxed(&bank->enabled) : 0;
+}
+
+void vgic_set_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
+                      uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word;
+	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)value, &word);
+	if (bank == NULL)
+		return;
+	store_relaxed(&bank->enabled, bank->enabled | (uint32_t)value);
+	if (word == 0)
+		vgic_lr_resample(op.owner);
+	end(&op, word, (uint32_t)value);
+}
+
+void vgic_clear_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
+                        uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
+	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
+	if (bank == NULL)
+		return;
+	store_relaxed(&bank->enabled, bank->enabled & ~mask);
+	end(&op, word, mask);
+}
+
+// ---- pending ----
+
+uint64_t vgic_read_pending(const struct vgic_access *access, uint32_t index)
+{
+	struct vgic_op op;
+	uint32_t word;
+	struct vgic_bank *bank = begin(&op, access, index, ~0u, &word);
+	if (bank == NULL)
+		return 0;
+	if (word == 0)
+		vgic_lr_resample(op.owner);
+	uint32_t pending = vgic_bank_pending(bank);
+	vgic_op_end(&op);
+	return pending;
+}
+
+void vgic_set_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
+                      uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
+	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
+	if (bank == NULL)
+		return;
+	bank->latch |= mask;
+	// Pending and active cannot be told by a linked list register: the link is given up, and if
+	// the cause lasts the physical interrupt fires again.
+	if (word == 0 && (bank->hw_active & mask) != 0)
+		vgic_lr_unlink(op.owner, bank->hw_active & mask);
+	end(&op, word, mask);
+}
+
+void vgic_clear_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
+                        uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
+	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
+	if (bank == NULL)
+		return;
+	bank->latch &= ~mask;
+	if (word == 0)
+		vgic_lr_resample(op.owner);
+	end(&op, word, mask);
+}
+
+// ---- active ----
+
+uint64_t vgic_read_active(const struct vgic_access *access, uint32_t index)
+{
+	struct vgic_op op;
+	uint32_t word;
+	struct vgic_bank *bank = begin(&op, access, index, ~0u, &word);
+	if (bank == NULL)
+		return 0;
+	uint32_t active = bank->active;
+	vgic_op_end(&op);
+	return active;
+}
+
+// Which vCPU an SPI is active for that software makes active: the one that would have got it.
+static struct vgic_cpu *active_owner(const struct vgic *vgic, struct vgic_cpu *self, uint32_t word,
+                                     uint32_t bit)
+{
+	if (self->spi_target[word - 1] & bit)
+		return self;
+	for (uint32_t id = 0; id < vgic->nr_vcpus; id++)
+		if (vgic->vm->vcpu[id]->gic->spi_target[word - 1] & bit)
+			return vgic->vm->vcpu[id]->gic;
+	return self;
+}
+
+void vgic_set_active(const struct vgic_access *access, uint32_t index, uint64_t value,
+                     uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word;
+	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)value, &word);
+	if (bank == NULL)
+		return;
+	for (uint32_t left = (uint32_t)value & ~bank->active; left != 0; left &= left - 1) {
+		uint32_t n = (uint32_t)__builtin_ctz(left), bit = BIT_U32(n);
+		bank->ack[n] = bank->priority[n] | (bank->group1 & bit ? 1 : 0);
+		if (word != 0) {
+			struct vgic_cpu *cpu = active_owner(op.vgic, op.self, word, bit);
+			cpu->spi_active[word - 1] |= bit;
+			fetch_or(&cpu->post, VGIC_POST_ALL);
+			op.tell |= BIT_U32(cpu->vcpu->id);
+		}
+	}
+	bank->forced |= (uint32_t)value & ~bank->active;
+	bank->active |= (uint32_t)value;
+	end(&op, word, (uint32_t)value);
+}
+
+void vgic_clear_active(const struct vgic_access *access, uint32_t index, uint64_t value,
+                       uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word, mask = (uint32_t)value;
+	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
+	if (bank == NULL)
+		return;
+	bank->active &= ~mask;
+	bank->forced &= ~mask;
+	if (word == 0)
+		vgic_lr_unlink(op.owner, bank->hw_active & mask);
+	else
+		for (uint32_t id = 0; id < op.vgic->nr_vcpus; id++)
+			op.vgic->vm->vcpu[id]->gic->spi_active[word - 1] &= ~mask;
+	end(&op, word, mask);
+}
+
+// ---- priority: registers of four bytes ----
+
+uint64_t vgic_read_priority(const struct vgic_access *access, uint32_t index)
+{
+	uint32_t word, first = index * 4, value = 0;
+	const struct vgic_bank *bank = find_bank(access, first >> 5, &word);
+	if (bank == NULL)
+		return 0;
+	for (uint32_t i = 0; i < 4; i++)
+		value |= (uint32_t)load_relaxed(&bank->priority[(first & 31) + i]) << (8 * i);
+	return value;
+}
+
+void vgic_write_priority(const struct vgic_access *access, uint32_t index, uint64_t value,
+                         uint64_t lanes)
+{
+	struct vgic_op op;
+	uint32_t word, first = index * 4, mask = 0;
+	for (uint32_t i = 0; i < 4; i++)
+		if (lanes >> (8 * i) & 1)
+			mask |= BIT_U32((first & 31) + i);
+	struct vgic_bank *bank = begin(&op, access, first >> 5, mask, &word);
+	if (bank == NULL)
+		return;
+	for (uint32_t i = 0; i < 4; i++)
+		if (lanes >> (8 * i) & 1)
+			store_relaxed(&bank->priority[(first & 31) + i],
+			              (uint8_t)(value >> (8 * i) & VGIC_PRIORITY_MASK));
+	end(&op, word, mask);
+}
+
+// ---- configuration: two bits for each of 16 interrupts, of which the upper one says edge ----
+
+// Spreads 16 bits to the odd bits of a word.
+static uint32_t spread(uint32_t bits)
+{
+	bits = (bits | bits << 8) & 0x00ff00ff;
+	bits = (bits | bits << 4) & 0x0f0f0f0f;
+	bits = (bits | bits << 2) & 0x33333333;
+	bits = (bits | bits << 1) & 0x55555555;
+	return bits << 1;
+}
+
+static uint32_t gather(uint32_t bits)
+{
+	bits = bits >> 1 & 0x55555555;
+	bits = (bits | bits >> 1) & 0x33333333;
+	bits = (bits | bits >> 2) & 0x0f0f0f0f;
+	bits = (bits | bits >> 4) & 0x00ff00ff;
+	return (bits | bits >> 8) & 0xffff;
+}
+
+uint64_t vgic_read_config(const struct vgic_access *access, uint32_t index)
+{
+	uint32_t word;
+	const struct vgic_bank *bank = find_bank(access, index >> 1, &word);
+	if (bank == NULL)
+		return 0;
+	return spread(load_relaxed(&bank->edge) >> (16 * (index & 1)) & 0xffff);
+}
+
+void vgic_write_config(const struct vgic_access *access, uint32_t index, uint64_t value,
+                       uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t word, shift = 16 * (index & 1), mask = 0xffffu << shift;
+	struct vgic_bank *bank = find_bank(access, index >> 1, &word);
+	if (bank == NULL)
+		return;
+	mask &= ~bank->linked; // the board's timer is a level, whatever the guest says
+	vgic_op_begin(&op, access->self, access->owner, word, mask);
+	uint32_t edge = gather((uint32_t)value) << shift & mask;
+	store_relaxed(&bank->edge, (bank->edge & ~mask) | edge);
+	end(&op, word, mask);
+}
+
+// ---- control ----
+
+void vgic_write_ctlr(const struct vgic_access *access, uint32_t index UNUSED, uint64_t value,
+                     uint64_t lanes UNUSED)
+{
+	struct vgic_op op;
+	uint32_t ctlr = (uint32_t)value & (VGIC_CTLR_GROUP0 | VGIC_CTLR_GROUP1);
+
+	if (ctlr == load_relaxed(&access->vgic->ctlr))
+		return;
+	// All interrupts of a group come or go: every list register is taken back, so that when the
+	// write is done it is done (GICD_CTLR.RWP never reads as 1).
+	vgic_op_begin_all(&op, access->self);
+	store_relaxed(&op.vgic->ctlr, ctlr);
+	for (uint32_t word = 1; word < VGIC_WORDS; word++)
+		vgic_op_changed(&op, word, ~0u);
+	vgic_op_end(&op);
+}
