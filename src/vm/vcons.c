@@ -5,8 +5,6 @@
 // exchange, since the device may give up old output while the console takes it.
 #include "vm/vcons.h"
 
-#include "base/string.h"
-
 #define TAKE_TRIES 4 // how often a reader tries again after the device has moved the tail
 
 bool vcons_out_get(struct vcons *con, uint8_t *byte)
@@ -67,9 +65,4 @@ bool vcons_in_get(struct vcons *con, uint8_t *byte)
 	*byte = con->in_bytes[tail % VCONS_IN_SIZE];
 	store_release(&con->in.tail, tail + 1);
 	return true;
-}
-
-void vcons_reset(struct vcons *con)
-{
-	memset(con, 0, sizeof *con);
 }

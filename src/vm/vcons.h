@@ -13,7 +13,7 @@
 
 #define VCONS_OUT_SIZE 8192 // bytes, a power of two
 #define VCONS_IN_SIZE  256  // bytes, a power of two
-#define VCONS_PIECE    128  // while the console is quiet, it is told at least once in so many bytes
+#define VCONS_PIECE    128  // the console is told at least once in so many bytes
 
 // Free-running indices: head - tail is the fill.
 struct vcons_ring {
@@ -26,19 +26,27 @@ struct vcons_view {
 	uint64_t since;       // ticks: when the unfinished line that waits in `out` was first seen
 	uint64_t lost_told;   // of `lost`, how many were named on the wire
 	uint32_t column;      // of the line on the wire
+	uint32_t piece;       // bytes at the front of `out` that are to be shown without a pause
 	uint8_t escape;       // state of the escape sequence filter
 	uint8_t utf8_missing; // bytes of a character that are still to come
 	uint8_t utf8_count;   // bytes in utf8
 	uint8_t utf8[4];
 	bool carriage_return; // the last byte was one
+	bool broken;          // another source ended its line on the wire before it did
+};
+
+// For which bytes the console wants to be told; in any case for the last of each VCONS_PIECE.
+enum vcons_wish {
+	VCONS_WISH_ALL,
+	VCONS_WISH_LINES, // it comes by itself for an unfinished line
+	VCONS_WISH_FEW,   // it shows something else
 };
 
 struct vcons {
 	struct vcons_ring out, in;
 
-	// Written by the console, read by the device. Quiet: the console comes by itself for what
-	// waits in `out`, and is told only about the end of a line and each VCONS_PIECE bytes.
-	uint32_t quiet;
+	// Written by the console, read by the device.
+	uint32_t wish;          // enum vcons_wish
 	uint64_t progress_time; // ticks: when the reader last took something from `out`
 
 	// Written by the device, read and cleared by the console: the guest waits for room in `out`.
@@ -71,7 +79,9 @@ static inline enum vcons_put vcons_out_put(struct vcons *con, uint8_t byte)
 		return VCONS_FULL;
 	con->out_bytes[head % VCONS_OUT_SIZE] = byte;
 	store_release(&con->out.head, head + 1);
-	if (byte == '\n' || load_relaxed(&con->quiet) == 0 || fill % VCONS_PIECE == VCONS_PIECE - 1)
+	uint32_t wish = load_relaxed(&con->wish);
+	if (wish == VCONS_WISH_ALL || (byte == '\n' && wish == VCONS_WISH_LINES) ||
+	    fill % VCONS_PIECE == VCONS_PIECE - 1)
 		return VCONS_TELL;
 	return VCONS_KEPT;
 }
@@ -94,7 +104,5 @@ uint32_t vcons_out_drop(struct vcons *con, uint32_t count);
 bool vcons_in_put(struct vcons *con, uint8_t byte);
 // Takes a byte of input; false when there is none. Under the device's lock.
 bool vcons_in_get(struct vcons *con, uint8_t *byte);
-// Both rings empty and nothing remembered. Nobody else uses them: the VM is being built or restarted.
-void vcons_reset(struct vcons *con);
 
 #endif
