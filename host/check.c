@@ -17,10 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREE_ROOM       KIB(64)    // what a generated guest tree takes at most
-#define OWN_TREE_GROWTH KIB(4)     // what Mezzo adds to a tree that the user gives
-#define MEZZO_ROOM      MIB(32)    // what Mezzo and the bundle's small files want beside the VMs
-#define MEMBER_SIZE_MAX UINT32_MAX // a cpio header has room for 32 bits
+#define TREE_ROOM        KIB(64) // what a generated guest tree takes at most
+#define OWN_TREE_GROWTH  KIB(4)  // what Mezzo adds to a tree that the user gives
+#define MEZZO_ROOM       MIB(32) // what Mezzo and the bundle's small files want beside the VMs
+#define INSTRUCTION_SIZE 4
+#define MEMBER_SIZE_MAX  UINT32_MAX // a cpio header has room for 32 bits
 
 // Where to point for a key that may not be given.
 static struct place place_of(const struct vm *vm, struct place at)
@@ -79,18 +80,13 @@ static void check_plan(struct vm *vm, struct diags *diags)
 	        .entry = vm->entry.value,
 	};
 	bool hint = request.has_load || request.has_entry;
-	const char *mistaken = hint ? NULL : kernel_mistaken(vm->kernel_file.data);
 
-	if (mistaken != NULL) {
-		diag_add(diags, vm->kernel.at, "kernel `%s` is not usable: %s", vm->kernel.value,
-		         mistaken);
-	} else if (image_plan(&request, &vm->plan, &problem) != 0) {
+	if (image_plan(&request, &vm->plan, &problem) != 0) {
 		diag_add(diags, vm->kernel.at, "kernel `%s`: %s", vm->kernel.value, problem.text);
 	} else if (vm->plan.kind == IMAGE_RAW && !hint) {
 		diag_add(diags, vm->kernel.at,
-		         "kernel `%s` is not usable: it is neither an arm64 Image (plain or gzip) "
-		         "nor an ELF "
-		         "for AArch64; for a raw binary say where it goes: load = 0x40080000",
+		         "kernel `%s` is neither an arm64 Image (plain or gzip) nor an ELF for "
+		         "AArch64; for a raw binary say where it goes: load = 0x40080000",
 		         vm->kernel.value);
 	} else if (vm->initrd_file.size != 0) {
 		request.initrd_size = vm->initrd_file.size;
@@ -128,6 +124,10 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 		         "the board's "
 		         "in this version: drop `gic`, or choose the board's",
 		         vm->name, (unsigned int)vm->gic.value, limits->gic);
+	if (!is_aligned(vm->entry.value, INSTRUCTION_SIZE))
+		diag_add(diags, vm->entry.at,
+		         "entry: %#llx is no instruction's address; give a multiple of 4",
+		         (unsigned long long)vm->entry.value);
 	if (vm->pin.count != 0 && vm->pin.count != vm->cpus.value)
 		diag_add(diags, vm->pin.at,
 		         "pin names %zu cores for %u vCPUs; name one for each, as every vCPU has a "

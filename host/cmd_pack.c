@@ -41,7 +41,8 @@ int verb_pack(int argc, char **argv)
 {
 	struct limits limits = {.more = NULL};
 	struct diags diags = {NULL, 0};
-	const char *output = NULL;
+	struct pack_options options_of_pack = {NULL, NULL};
+	const char *output = NULL, *why;
 	struct system system;
 	struct bundle bundle;
 	int opt, index;
@@ -63,7 +64,12 @@ int verb_pack(int argc, char **argv)
 	if (diags.count != 0)
 		return STATUS_USAGE;
 
-	bundle = pack_build(&system, (struct pack_options){.on_all_off = system.on_all_off.value});
+	options_of_pack.on_all_off = system.on_all_off.value;
+	why = pack_build(&system, options_of_pack, &bundle);
+	if (why != NULL) {
+		fprintf(stderr, "%s: %s: %s\n", who, argv[optind], why);
+		return STATUS_USAGE;
+	}
 	if (!pack_save(&bundle, output, who))
 		return STATUS_FAILED;
 	if (strcmp(output, "-") != 0)

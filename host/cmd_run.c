@@ -299,8 +299,9 @@ int verb_run(int argc, char **argv)
 	options_of_run.console = first_view(&system);
 	if (!terminal)
 		options_of_run = (struct pack_options){"poweroff", "all"};
-	bundle = pack_build(&system, options_of_run);
-	why = machine_fit(&r.machine, &system, bundle.size);
+	why = pack_build(&system, options_of_run, &bundle);
+	if (why == NULL)
+		why = machine_fit(&r.machine, &system, bundle.size);
 	if (why == NULL)
 		why = make_files(&r, &files);
 	if (why != NULL)

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Unpacks gzip kernels, plain ones and those inside an EFI zboot image: EL2 holds no inflate. And knows
-// the files that people take for an arm64 kernel by mistake.
+// Unpacks gzip kernels, plain ones and those inside an EFI zboot image: EL2 holds no inflate.
 //
 // Called by check.c. Owns nothing. Invariant: no header field is believed before it is known to lie
 // within the file, and nothing is unpacked beyond UNPACKED_MAX.
-// Sources: RFC 1952, "Member format"; Linux, the zboot header of drivers/firmware/efi/libstub; each
-// format's own magic number.
+// Sources: RFC 1952, "Member format"; Linux, the zboot header of drivers/firmware/efi/libstub.
 #include "kernel.h"
 
 #include "base/bits.h"
@@ -15,6 +13,7 @@
 #include <zlib.h>
 
 #define UNPACKED_MAX GIB(1)
+#define GZIP_MAGIC   "\x1f\x8b"
 
 // The header of an EFI zboot image: a PE program that unpacks the kernel at `payload`.
 #define ZBOOT_MAGIC        4
@@ -31,42 +30,6 @@ static bool has(struct blob file, size_t offset, const char *bytes, size_t count
 }
 #define HAS(file, offset, text) has(file, offset, text, sizeof(text) - 1)
 
-// The first row that matches is told. An arm64 Image may wear MZ too: image_plan looks first.
-static const struct {
-	size_t offset;
-	const char *magic;
-	size_t length;
-	const char *what;
-} strangers[] = {
-        {0,
-         "\xfd"
-         "7zXZ",
-         5, "it is packed with xz; unpack it first: xz -d"},
-        {0, "\x28\xb5\x2f\xfd", 4, "it is packed with zstd; unpack it first: zstd -d"},
-        {0, "BZh", 3, "it is packed with bzip2; unpack it first: bzip2 -d"},
-        {0, "\x02\x21\x4c\x18", 4, "it is packed with lz4; unpack it first: lz4 -d"},
-        {0, "\x04\x22\x4d\x18", 4, "it is packed with lz4; unpack it first: lz4 -d"},
-        {0, "\x27\x05\x19\x56", 4, "it is a U-Boot uImage; give the Image it was made from"},
-        {0, "\xd0\x0d\xfe\xed", 4, "it is a device tree or FIT image; give the kernel inside it"},
-        {0, "070701", 6, "it is a cpio archive; was it meant for `initrd`?"},
-        {36, "\x18\x28\x6f\x01", 4, "it is a kernel for 32-bit Arm; give one for arm64"},
-        {514, "HdrS", 4, "it is a kernel for x86; give one for arm64"},
-        {48, "RISCV", 5, "it is a kernel for RISC-V; give one for arm64"},
-        {0, "#!", 2, "it is a script; give a kernel"},
-};
-
-const char *kernel_mistaken(struct blob file)
-{
-	if (file.size == 0)
-		return "the file is empty; give a kernel";
-	for (size_t i = 0; i < ARRAY_SIZE(strangers); i++)
-		if (has(file, strangers[i].offset, strangers[i].magic, strangers[i].length))
-			return strangers[i].what;
-	return NULL;
-}
-
-// --- unpacking -----------------------------------------------------------------------------------
-
 // Unpacks all gzip members of `in`. Returns NULL, or what is wrong with them.
 static const char *inflate_all(struct blob in, struct blob *out)
 {
@@ -77,7 +40,7 @@ static const char *inflate_all(struct blob in, struct blob *out)
 
 	if (inflateInit2(&z, MAX_WBITS + 16) != Z_OK) // + 16: a gzip header, not a zlib one
 		return "zlib does not start";
-	while (taken < in.size && rc == Z_OK) {
+	while (rc == Z_OK && used <= UNPACKED_MAX) { // without progress rc becomes Z_BUF_ERROR
 		size_t left = in.size - taken, space = room - used;
 
 		z.next_in = (uint8_t *)(uintptr_t)(in.data + taken);
@@ -87,14 +50,12 @@ static const char *inflate_all(struct blob in, struct blob *out)
 		rc = inflate(&z, Z_NO_FLUSH);
 		taken = (size_t)(z.next_in - in.data);
 		used = (size_t)(z.next_out - data);
-		if (rc == Z_STREAM_END && taken < in.size && in.data[taken] == 0x1f)
+		if (rc == Z_STREAM_END && taken < in.size && in.data[taken] == *GZIP_MAGIC)
 			rc = inflateReset(&z); // another member follows; anything else is padding
 		if (used == room && rc == Z_OK) {
 			room *= 2;
 			data = util_grow(data, room, 1);
 		}
-		if (used > UNPACKED_MAX)
-			break;
 	}
 	inflateEnd(&z);
 	*out = (struct blob){data, used};
@@ -124,7 +85,7 @@ static const char *unpack(struct kernel *kernel)
 			return "it is an EFI zboot image that is cut short; copy it again";
 		file = (struct blob){file.data + start, size};
 		kernel->packing = "zboot gzip";
-	} else if (HAS(file, 0, "\x1f\x8b")) {
+	} else if (HAS(file, 0, GZIP_MAGIC)) {
 		kernel->packing = "gzip";
 	} else {
 		return NULL;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel files: unpacking, and naming what is no kernel. What a kernel is and where it goes in a guest's
-// memory says vm/image.h, to the host as to EL2.
+// Kernel files: unpacking. What a kernel is and where it goes in a guest's memory says vm/image.h, to the
+// host as to EL2.
 #ifndef HOST_KERNEL_H
 #define HOST_KERNEL_H
 
@@ -14,9 +14,5 @@ struct kernel {
 
 // Reads and unpacks `path`. False: a mistake went to `diags` at `at`.
 bool kernel_read(const char *path, struct kernel *kernel, struct place at, struct diags *diags);
-
-// Whether the file is of a kind that is often taken for an arm64 kernel; then what it is and what to do
-// instead, else NULL.
-const char *kernel_mistaken(struct blob file);
 
 #endif

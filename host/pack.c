@@ -195,7 +195,12 @@ static void put_system(struct writer *w, const struct system *system, const stru
                        const struct vm_files *files, struct pack_options options)
 {
 	put(w, fdt_finish_reservemap(w->fdt));
+	// What the device tree's rules want of any root, for the schemas' sake.
 	put(w, fdt_begin_node(w->fdt, ""));
+	put_text(w, "compatible", "mezzo,bundle");
+	put_text(w, "model", "Mezzo bundle");
+	put(w, fdt_property_u32(w->fdt, "#address-cells", 2));
+	put(w, fdt_property_u32(w->fdt, "#size-cells", 2));
 	put(w, fdt_begin_node(w->fdt, "mezzo"));
 	put_cells(w);
 	put_text(w, "compatible", "mezzo,system");
@@ -250,28 +255,39 @@ static uint64_t after_trailer(uint64_t pos)
 	return align_up(pos + CPIO_HEADER_SIZE + sizeof(CPIO_TRAILER), PAGE_SIZE);
 }
 
-struct bundle pack_build(const struct system *system, struct pack_options options)
+static const char *read_back(struct blob tree)
+{
+	static struct desc desc;
+	struct desc_problem problem = {.text = ""};
+
+	if (desc_read(tree.data, tree.size, &desc, &problem) == 0)
+		return NULL;
+	return util_format("the hypervisor would refuse this system: %s", problem.text);
+}
+
+const char *pack_build(const struct system *system, struct pack_options options,
+                       struct bundle *bundle)
 {
 	struct vm_files *files = util_alloc(system->vm_count * sizeof(*files));
-	struct bundle bundle = {.count = 0};
-	struct member *tree;
+	struct blob tree;
 
-	add_member(&bundle, (struct member){.name = util_format("%s", PACK_TREE_NAME)});
+	*bundle = (struct bundle){.count = 0};
+	add_member(bundle, (struct member){.name = util_format("%s", PACK_TREE_NAME)});
 	for (size_t i = 0; i < system->vm_count; i++) {
 		const struct vm *vm = &system->vms[i];
 
-		files[i].kernel = add_file(&bundle, vm->kernel_file.data, vm->kernel.value);
+		files[i].kernel = add_file(bundle, vm->kernel_file.data, vm->kernel.value);
 		if (vm->initrd.value != NULL)
-			files[i].initrd = add_file(&bundle, vm->initrd_file, vm->initrd.value);
+			files[i].initrd = add_file(bundle, vm->initrd_file, vm->initrd.value);
 		if (vm->dtb.value != NULL)
-			files[i].dtb = add_file(&bundle, vm->dtb_file, vm->dtb.value);
+			files[i].dtb = add_file(bundle, vm->dtb_file, vm->dtb.value);
 	}
-	tree = &bundle.members[0];
-	tree->data = write_tree(system, &bundle, files, options);
-	for (size_t i = 0; i < bundle.count; i++)
-		bundle.size = after_member(bundle.size, &bundle.members[i]);
-	bundle.size = after_trailer(bundle.size);
-	return bundle;
+	tree = write_tree(system, bundle, files, options);
+	bundle->members[0].data = tree;
+	for (size_t i = 0; i < bundle->count; i++)
+		bundle->size = after_member(bundle->size, &bundle->members[i]);
+	bundle->size = after_trailer(bundle->size);
+	return read_back(tree);
 }
 
 // One header, the name and NULs up to `name_size`. Nothing of the machine or the day goes in.

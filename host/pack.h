@@ -27,8 +27,10 @@ struct bundle {
 	uint64_t size; // bytes of the archive
 };
 
-// The bundle of a system that check_system found no fault with. The same system makes the same bytes.
-struct bundle pack_build(const struct system *system, struct pack_options options);
+// Makes the bundle of a system that check_system found no fault with; the same system makes the same
+// bytes. The description is read back as EL2 will read it: returns NULL, or what EL2 would complain of.
+const char *pack_build(const struct system *system, struct pack_options options,
+                       struct bundle *bundle);
 
 // Writes the archive; false (with errno) if that failed.
 bool pack_write(const struct bundle *bundle, int fd);

@@ -9,6 +9,7 @@
 // or on the board is check.c's.
 #include "schema.h"
 
+#include "base/bits.h"
 #include "fdt/board.h"
 #include "util.h"
 
@@ -56,6 +57,7 @@ static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
 #define TOP(field) offsetof(struct system, field)
 #define VM(field)  offsetof(struct vm, field)
 
+#define ADDRESS_MAX GENMASK_U64(47, 0) // no Arm CPU without FEAT_LPA translates more
 #define LATER(key)                          \
 	{                                   \
 		.name = key, .built = false \
@@ -75,8 +77,8 @@ static const struct key vm_keys[] = {
         LATER("firmware"),
         {"dtb", true, KIND_PATH, VM(dtb), .example = "guest.dtb"},
         {"cmdline", true, KIND_TEXT, VM(cmdline), .example = "\"console=ttyAMA0\""},
-        {"load", true, KIND_NUMBER, VM(load), 0, UINT64_MAX, .example = "0x40080000"},
-        {"entry", true, KIND_NUMBER, VM(entry), 0, UINT64_MAX, .example = "0x40080000"},
+        {"load", true, KIND_NUMBER, VM(load), 0, ADDRESS_MAX, .example = "0x40080000"},
+        {"entry", true, KIND_NUMBER, VM(entry), 0, ADDRESS_MAX, .example = "0x40080000"},
         {"memory", true, KIND_SIZE, VM(memory), DESC_MIN_MEMORY, DESC_MAX_MEMORY,
          .example = "512M"},
         {"cpus", true, KIND_NUMBER, VM(cpus), 1, DESC_MAX_VCPUS, .example = "2"},
