@@ -5,22 +5,24 @@
 
 #include "base/types.h"
 
-#define load_relaxed(p) __atomic_load_n((p), __ATOMIC_RELAXED)
-#define load_acquire(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define load_relaxed(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
+#define load_acquire(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define fetch_or(p, v) __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
-#define fetch_and(p, v) __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
-#define fetch_add(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
-#define exchange(p, v) __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
+#define fetch_or(p, v)      __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
+#define fetch_and(p, v)     __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
+#define fetch_add(p, v)     __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+#define exchange(p, v)      __atomic_exchange_n((p), (v), __ATOMIC_ACQ_REL)
 // Both operands and the result are of *p's type; true when *p was `old` and is now `new_value`.
-#define compare_exchange(p, old, new_value)                                                        \
-    __atomic_compare_exchange_n((p), (old), (new_value), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)
+#define compare_exchange(p, old, new_value)                                           \
+	__atomic_compare_exchange_n((p), (old), (new_value), false, __ATOMIC_ACQ_REL, \
+	                            __ATOMIC_ACQUIRE)
 
 // One turn of a spin: lets other hardware threads, and an emulator's other CPUs, make progress.
-static inline void spin_relax(void) {
+static inline void spin_relax(void)
+{
 #ifdef __aarch64__
-    __asm__ volatile("yield" ::: "memory");
+	__asm__ volatile("yield" ::: "memory");
 #endif
 }
 

@@ -18,9 +18,9 @@ size_t log_read(char *buffer, size_t size);
 
 // At most `burst` events in each `period` ticks; the others are counted. Not locked: one writer.
 struct ratelimit {
-    uint64_t window_start; // ticks
-    uint32_t used;         // events allowed in this window
-    uint32_t suppressed;   // events refused since they were last reported
+	uint64_t window_start; // ticks
+	uint32_t used;         // events allowed in this window
+	uint32_t suppressed;   // events refused since they were last reported
 };
 // Whether an event at time `now` may be reported. When it returns true and *suppressed is not 0,
 // that many earlier events were refused and should be named in the report.

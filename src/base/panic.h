@@ -16,10 +16,10 @@ extern bool panicking;
 void console_write(const char *text, size_t length);
 NORETURN void cpu_halt(void);
 
-#define CHECK(cond)                                                                                \
-    do {                                                                                           \
-        if (UNLIKELY(!(cond)))                                                                     \
-            panic("CHECK failed at %s:%d: %s", __FILE__, __LINE__, #cond);                         \
-    } while (0)
+#define CHECK(cond)                                                                    \
+	do {                                                                           \
+		if (UNLIKELY(!(cond)))                                                 \
+			panic("CHECK failed at %s:%d: %s", __FILE__, __LINE__, #cond); \
+	} while (0)
 
 #endif

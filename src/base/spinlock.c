@@ -10,38 +10,45 @@
 // This CPU's set of held ranks; filled by arm/cpu.c.
 uint32_t *spinlock_held(void);
 
-static void note_taken(const struct spinlock *lock) {
-    uint32_t *held = spinlock_held();
-    if ((*held >> lock->rank) != 0)
-        panic("lock of rank %u taken while ranks %#x are held", lock->rank, *held);
-    *held |= (uint32_t)1 << lock->rank;
+static void note_taken(const struct spinlock *lock)
+{
+	uint32_t *held = spinlock_held();
+	if ((*held >> lock->rank) != 0)
+		panic("lock of rank %u taken while ranks %#x are held", lock->rank, *held);
+	*held |= (uint32_t)1 << lock->rank;
 }
-static void note_released(const struct spinlock *lock) {
-    *spinlock_held() &= ~((uint32_t)1 << lock->rank);
+static void note_released(const struct spinlock *lock)
+{
+	*spinlock_held() &= ~((uint32_t)1 << lock->rank);
 }
 #else
-static void note_taken(const struct spinlock *lock UNUSED) {
+static void note_taken(const struct spinlock *lock UNUSED)
+{
 }
-static void note_released(const struct spinlock *lock UNUSED) {
+static void note_released(const struct spinlock *lock UNUSED)
+{
 }
 #endif
 
-void spin_lock(struct spinlock *lock) {
-    uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-    while (load_acquire(&lock->serving) != ticket)
-        spin_relax();
-    note_taken(lock);
+void spin_lock(struct spinlock *lock)
+{
+	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+	while (load_acquire(&lock->serving) != ticket)
+		spin_relax();
+	note_taken(lock);
 }
 
-bool spin_trylock(struct spinlock *lock) {
-    uint32_t ticket = load_acquire(&lock->serving);
-    if (!compare_exchange(&lock->next, &ticket, ticket + 1))
-        return false;
-    note_taken(lock);
-    return true;
+bool spin_trylock(struct spinlock *lock)
+{
+	uint32_t ticket = load_acquire(&lock->serving);
+	if (!compare_exchange(&lock->next, &ticket, ticket + 1))
+		return false;
+	note_taken(lock);
+	return true;
 }
 
-void spin_unlock(struct spinlock *lock) {
-    note_released(lock);
-    store_release(&lock->serving, lock->serving + 1);
+void spin_unlock(struct spinlock *lock)
+{
+	note_released(lock);
+	store_release(&lock->serving, lock->serving + 1);
 }

@@ -9,26 +9,29 @@
 
 // The lock order: a CPU that holds a lock may only take one of a higher rank.
 enum lock_rank {
-    LOCK_VM_TABLE = 1, // the list of VMs
-    LOCK_VM,           // one VM's life cycle
-    LOCK_DEVICE,       // one emulated device
-    LOCK_VGIC,         // one VM's interrupt distributor; devices raise lines under their own lock
-    LOCK_STAGE2,       // one VM's stage 2 tables
-    LOCK_VMID,         // the VMID allocator
-    LOCK_PAGES,        // the page allocator
-    LOCK_EL2_MAP,      // EL2's own stage 1 tables
-    LOCK_CONSOLE,      // the board's UART
-    LOCK_LOG,          // the log ring
+	LOCK_VM_TABLE = 1, // the list of VMs
+	LOCK_VM,           // one VM's life cycle
+	LOCK_DEVICE,       // one emulated device
+	LOCK_VGIC,      // one VM's interrupt distributor; devices raise lines under their own lock
+	LOCK_STAGE2,    // one VM's stage 2 tables
+	LOCK_VMID,      // the VMID allocator
+	LOCK_PAGES,     // the page allocator
+	LOCK_EL2_MAP,   // EL2's own stage 1 tables
+	LOCK_LOG_LIMIT, // one VM's share of the log
+	LOCK_CONSOLE,   // the board's UART
+	LOCK_LOG,       // the log ring
 };
 
 struct spinlock {
-    uint32_t next;    // the ticket the next taker gets
-    uint32_t serving; // the ticket that holds the lock
-    uint32_t rank;    // enum lock_rank; fixed at start
+	uint32_t next;    // the ticket the next taker gets
+	uint32_t serving; // the ticket that holds the lock
+	uint32_t rank;    // enum lock_rank; fixed at start
 };
 
-#define SPINLOCK_INIT(r)                                                                           \
-    { .next = 0, .serving = 0, .rank = (r) }
+#define SPINLOCK_INIT(r)                             \
+	{                                            \
+		.next = 0, .serving = 0, .rank = (r) \
+	}
 
 // Waits for the lock; bounded by the critical sections of the CPUs before this one in the queue.
 void spin_lock(struct spinlock *lock);

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each physical CPU knows about itself. TPIDR_EL2 points to its own entry.
+#ifndef ARM_CPU_H
+#define ARM_CPU_H
+
+#include "base/atomic.h"
+#include "base/types.h"
+
+#ifndef ARM_CPU_FAKE
+#include "arm/sysreg.h"
+#endif
+
+#define CPU_MAX 512
+
+struct vcpu;
+struct vm;
+
+// Bits of cpu->work: what the run loop does before the guest goes on.
+enum cpu_work {
+	CPU_WORK_CONSOLE = 1 << 0, // output rings have something to drain
+	CPU_WORK_VCPU = 1 << 1,    // a vCPU of this CPU has requests or was given to it
+	CPU_WORK_POOL = 1 << 2,    // idle time could prepare zeroed blocks
+};
+
+struct cpu {
+	// Fixed once the CPU is up. vectors.S knows the place of the first field.
+	uint64_t panic_stack_top; // VA: where EL2's own faults are reported from
+	uint64_t stack_top;       // VA
+	uint64_t mpidr;           // affinity fields only: bits 39:32 and 23:0
+	uint32_t id;              // 0 .. number of CPUs - 1; the boot CPU is 0
+	uint32_t gicv2_mask;      // this CPU's bit in GICv2 target lists; 0 on other hosts
+
+	// Owned by this CPU.
+	struct vcpu *vcpu;     // the vCPU whose EL1 state is loaded, or NULL
+	struct vm *cleaning;   // an ended VM whose memory this CPU gives back, or NULL
+	struct vcpu *fp_owner; // the vCPU whose FP/SIMD registers are live, or NULL
+	uint32_t lock_ranks;   // debug build: bit n set while a lock of rank n is held
+
+	// Any CPU, atomically.
+	uint32_t work;     // enum cpu_work
+	uint32_t online;   // 1 once it has entered the run loop
+	uint32_t in_guest; // 1 between the last check of work and the exit: a kick is needed then
+};
+
+static inline struct cpu *cpu_this(void)
+{
+#ifdef ARM_CPU_FAKE
+	extern struct cpu *fake_cpu_this;
+	return fake_cpu_this;
+#else
+	return (struct cpu *)read_sysreg(tpidr_el2);
+#endif
+}
+
+// CPU number `id`, below cpu_count().
+struct cpu *cpu_get(uint32_t id);
+uint32_t cpu_count(void);
+
+// Makes CPU number `id` known under `cpu`. Boot CPU only, before the others start.
+void cpu_register(struct cpu *cpu);
+// The boot CPU's own entry, usable from the first instruction on.
+extern struct cpu boot_cpu;
+
+// Runs function(argument) on another stack; nothing returns to the old one.
+NORETURN void stack_switch(uint64_t top, void (*function)(void *), void *argument);
+
+// Posts work to this CPU itself.
+static inline void cpu_post_local(uint32_t work)
+{
+	fetch_or(&cpu_this()->work, work);
+}
+
+#endif

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The stack protector's word and its alarm. The compiler calls both by name.
+#include "base/panic.h"
+
+uintptr_t __stack_chk_guard =
+        0x5bd1e995a7c3f00d; // replaced at boot where the CPU has random numbers
+NORETURN void __stack_chk_fail(void);
+
+void __stack_chk_fail(void)
+{
+	panic("a function's stack frame was overwritten");
+}

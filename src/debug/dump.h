@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is shown when a guest dies.
+#ifndef DEBUG_DUMP_H
+#define DEBUG_DUMP_H
+
+struct vcpu;
+
+// One screen in words about a vCPU that is loaded on this CPU: why, where, registers, last exits.
+void dump_guest(struct vcpu *vcpu);
+
+#endif

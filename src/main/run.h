@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The guest loop that every CPU ends in, and the life of VMs as the loop sees it.
+#ifndef MAIN_RUN_H
+#define MAIN_RUN_H
+
+#include "base/types.h"
+
+struct board;
+struct cpu;
+struct vcpu;
+struct vm;
+
+// Enables this CPU's own interrupts: timers, maintenance, kicks. On each CPU.
+void run_init_cpu(const struct board *board);
+
+// Runs whatever vCPU this CPU has, for ever.
+NORETURN void run_loop(void);
+
+// irq.c: handles what is pending on this CPU, a bounded number at a time.
+void irq_handle(void);
+
+// life.c ------------------------------------------------------------------------------------------
+
+// Begins the life of a built VM, the first or the next: fresh memory and devices, vCPU 0 on its way.
+// No vCPU of it runs.
+void life_begin(struct vm *vm);
+// This CPU will not run the vCPU again in this life of its VM.
+void life_leave(struct vcpu *vcpu);
+// One bounded piece of what an ended VM leaves to do on this CPU. False: nothing to do.
+bool life_clean(struct cpu *cpu);
+// Once every VM has ended: switch the board off, or leave it to the shell. `failed`: how many VMs
+// of the description could not be built; they count as crashed.
+void life_set_policy(bool power_off, unsigned failed);
+// Looks whether every VM has ended, and acts on it.
+void life_check_all_off(void);
+
+#endif

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page allocator: a buddy system over the page array. Owns every free page; called by whoever
+// needs RAM. Invariant: a free chunk's head has state FREE or ZEROED, its order, and is in exactly the
+// list of that order; no two free buddies of the same order and state exist below the highest order.
+#include "mem/pages.h"
+
+#include "arm/cache.h"
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/panic.h"
+#include "base/spinlock.h"
+
+#define PREPARE_PIECE KIB(64) // zeroed in one idle step
+#define POOL_BLOCKS   64      // zeroed blocks that are worth having
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGES);
+static struct page *map;                        // fixed after boot
+static uint64_t highest;                        // frame after the last one known; fixed after boot
+static uint32_t free_list[PAGES_MAX_ORDER + 1]; // under lock
+static uint32_t zeroed_list;                    // order 9 only; under lock
+static uint32_t zeroed_count;                   // under lock
+static struct pages_count counts;               // under lock
+
+// The block that idle time is zeroing. Taken by one CPU at a time with `preparing`.
+static uint32_t preparing;    // 0 or 1, atomically
+static uint64_t prepare_pa;   // 0: none; owned by the CPU that set `preparing`
+static uint64_t prepare_done; // bytes
+
+static uint32_t frame_of(pa_t pa)
+{
+	return (uint32_t)(pa.v >> PAGE_SHIFT);
+}
+static pa_t pa_of(uint32_t frame)
+{
+	return PA((uint64_t)frame << PAGE_SHIFT);
+}
+
+static void link_in(uint32_t *head, uint32_t frame)
+{
+	map[frame].prev = 0;
+	map[frame].next = *head;
+	if (*head != 0)
+		map[*head].prev = frame;
+	*head = frame;
+}
+
+static void unlink_from(uint32_t *head, uint32_t frame)
+{
+	struct page *page = &map[frame];
+	if (page->prev != 0)
+		map[page->prev].next = page->next;
+	else
+		*head = page->next;
+	if (page->next != 0)
+		map[page->next].prev = page->prev;
+	page->next = page->prev = 0;
+}
+
+static void put_free(uint32_t frame, unsigned order)
+{
+	map[frame].state = PAGE_FREE;
+	map[frame].owner = OWNER_NONE;
+	map[frame].order = (uint8_t)order;
+	map[frame].refs = 0;
+	link_in(&free_list[order], frame);
+}
+
+// Frees a chunk whose entries say nothing any more, joining it with its buddies.
+static void release(uint32_t frame, unsigned order)
+{
+	for (; order < PAGES_MAX_ORDER; order++) {
+		uint32_t buddy = frame ^ ((uint32_t)1 << order);
+		if (buddy >= highest || map[buddy].state != PAGE_FREE || map[buddy].order != order)
+			break;
+		unlink_from(&free_list[order], buddy);
+		map[buddy].order = ORDER_TAIL;
+		map[frame].order = ORDER_TAIL;
+		frame &= ~((uint32_t)1 << order);
+	}
+	put_free(frame, order);
+}
+
+void pages_init(struct page *array)
+{
+	map = array;
+}
+
+void pages_add(pa_t base, uint64_t size)
+{
+	uint64_t frame = base.v >> PAGE_SHIFT, end = (base.v + size) >> PAGE_SHIFT;
+	if (frame == 0)
+		frame = 1;
+	spin_lock(&lock);
+	if (end > highest)
+		highest = end;
+	counts.total += end - frame;
+	counts.free += end - frame;
+	while (frame < end) {
+		unsigned order = (unsigned)__builtin_ctzll(frame | BIT_U64(PAGES_MAX_ORDER));
+		while (frame + BIT_U64(order) > end)
+			order--;
+		release((uint32_t)frame, order);
+		frame += BIT_U64(order);
+	}
+	spin_unlock(&lock);
+}
+
+void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state)
+{
+	spin_lock(&lock);
+	for (uint64_t f = base.v >> PAGE_SHIFT; f < (base.v + size) >> PAGE_SHIFT; f++) {
+		map[f].owner = owner;
+		map[f].state = (uint8_t)state;
+		map[f].order = 0;
+	}
+	if ((base.v + size) >> PAGE_SHIFT > highest)
+		highest = (base.v + size) >> PAGE_SHIFT;
+	spin_unlock(&lock);
+}
+
+// Marks the entries of a chunk that was just taken from a free list.
+static void take(uint32_t frame, unsigned order, uint16_t owner, enum page_state state,
+                 struct page_list *list)
+{
+	for (uint32_t i = 0; i < (uint32_t)1 << order; i++) {
+		map[frame + i].owner = owner;
+		map[frame + i].state = (uint8_t)state;
+		map[frame + i].order = ORDER_TAIL;
+		map[frame + i].refs = 0;
+	}
+	map[frame].order = (uint8_t)order;
+	counts.free -= BIT_U64(order);
+	if (list != NULL)
+		link_in(&list->first, frame);
+}
+
+static uint32_t take_zeroed(void)
+{
+	uint32_t frame = zeroed_list;
+	if (frame != 0) {
+		unlink_from(&zeroed_list, frame);
+		zeroed_count--;
+		counts.zeroed -= BIT_U64(PAGES_MAX_ORDER);
+	}
+	return frame;
+}
+
+// Takes a chunk off the free lists, splitting a larger one if need be. 0: none.
+static uint32_t take_free(unsigned order)
+{
+	unsigned from = order;
+	uint32_t frame;
+	while (from < PAGES_MAX_ORDER && free_list[from] == 0)
+		from++;
+	frame = free_list[from];
+	if (frame != 0) {
+		unlink_from(&free_list[from], frame);
+	} else {
+		frame = take_zeroed(); // the pool is the last reserve
+		if (frame == 0)
+			return 0;
+		from = PAGES_MAX_ORDER;
+	}
+	while (from > order) {
+		from--;
+		put_free(frame + ((uint32_t)1 << from), from);
+	}
+	return frame;
+}
+
+pa_t pages_alloc(unsigned order, uint16_t owner, enum page_state state, struct page_list *list)
+{
+	CHECK(order <= PAGES_MAX_ORDER);
+	spin_lock(&lock);
+	uint32_t frame = take_free(order);
+	if (frame != 0)
+		take(frame, order, owner, state, list);
+	spin_unlock(&lock);
+	return pa_of(frame);
+}
+
+pa_t pages_alloc_zeroed(uint16_t owner, enum page_state state, struct page_list *list)
+{
+	spin_lock(&lock);
+	uint32_t frame = take_zeroed();
+	if (frame != 0)
+		take(frame, PAGES_MAX_ORDER, owner, state, list);
+	spin_unlock(&lock);
+	return pa_of(frame);
+}
+
+static void free_locked(uint32_t frame, struct page_list *list)
+{
+	unsigned order = map[frame].order;
+	CHECK(order <= PAGES_MAX_ORDER && map[frame].state > PAGE_ZEROED);
+	if (list != NULL)
+		unlink_from(&list->first, frame);
+	for (uint32_t i = 0; i < (uint32_t)1 << order; i++) {
+		map[frame + i].owner = OWNER_NONE;
+		map[frame + i].state = PAGE_ABSENT; // until release() makes a head of the right one
+		map[frame + i].order = ORDER_TAIL;
+	}
+	counts.free += BIT_U64(order);
+	release(frame, order);
+}
+
+void pages_free(pa_t chunk, struct page_list *list)
+{
+	spin_lock(&lock);
+	free_locked(frame_of(chunk), list);
+	spin_unlock(&lock);
+}
+
+bool pages_free_some(struct page_list *list, unsigned chunks)
+{
+	spin_lock(&lock);
+	for (; chunks > 0 && list->first != 0; chunks--)
+		free_locked(list->first, list);
+	spin_unlock(&lock);
+	return list->first != 0;
+}
+
+struct page *pages_entry(pa_t pa)
+{
+	uint64_t frame = pa.v >> PAGE_SHIFT;
+	return frame < highest ? &map[frame] : NULL;
+}
+
+// Picks a block for the pool to zero, if there is need and room. With `preparing` held.
+static void prepare_pick(void)
+{
+	spin_lock(&lock);
+	uint32_t frame = free_list[PAGES_MAX_ORDER];
+	if (frame != 0 && zeroed_count < POOL_BLOCKS) {
+		unlink_from(&free_list[PAGES_MAX_ORDER], frame);
+		map[frame].state = PAGE_DATA; // out of sight of its buddies and of the allocator
+		map[frame].owner = OWNER_EL2;
+		counts.free -= BIT_U64(PAGES_MAX_ORDER);
+		prepare_pa = pa_of(frame).v;
+		prepare_done = 0;
+	}
+	spin_unlock(&lock);
+}
+
+static void prepare_finish(void)
+{
+	uint32_t frame = frame_of(PA(prepare_pa));
+	spin_lock(&lock);
+	map[frame].state = PAGE_ZEROED;
+	map[frame].owner = OWNER_NONE;
+	map[frame].order = PAGES_MAX_ORDER;
+	link_in(&zeroed_list, frame);
+	zeroed_count++;
+	counts.free += BIT_U64(PAGES_MAX_ORDER);
+	counts.zeroed += BIT_U64(PAGES_MAX_ORDER);
+	spin_unlock(&lock);
+	prepare_pa = 0;
+}
+
+bool pages_prepare(void)
+{
+	if (exchange(&preparing, 1) != 0)
+		return false; // another CPU is at it
+	if (prepare_pa == 0)
+		prepare_pick();
+	bool work = prepare_pa != 0;
+	if (work) {
+		void *piece = (void *)(uintptr_t)(prepare_pa + prepare_done);
+		cache_zero_pages(piece, PREPARE_PIECE);
+		cache_clean_invalidate_poc(piece, PREPARE_PIECE);
+		prepare_done += PREPARE_PIECE;
+		if (prepare_done == BLOCK_SIZE)
+			prepare_finish();
+	}
+	store_release(&preparing, 0);
+	return work;
+}
+
+int pages_commit(uint64_t pages)
+{
+	int error = ERR_NO_MEMORY;
+	spin_lock(&lock);
+	if (pages <= counts.total && counts.committed <= counts.total - pages) {
+		counts.committed += pages;
+		error = 0;
+	}
+	spin_unlock(&lock);
+	return error;
+}
+
+void pages_uncommit(uint64_t pages)
+{
+	spin_lock(&lock);
+	counts.committed -= pages;
+	spin_unlock(&lock);
+}
+
+struct pages_count pages_counts(void)
+{
+	spin_lock(&lock);
+	struct pages_count copy = counts;
+	spin_unlock(&lock);
+	return copy;
+}

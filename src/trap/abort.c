@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 2 aborts: first touch of memory, devices, and addresses where nothing is. Called through the
+// exception-class table. Source: Arm ARM, "ISS encoding for an exception from a Data Abort" and
+// "... from an Instruction Abort", HPFAR_EL2.
+#include "arm/regs.h"
+#include "arm/sysreg.h"
+#include "base/bits.h"
+#include "trap/trap.h"
+#include "vm/inject.h"
+#include "vm/vm.h"
+
+#define PAGE_OFFSET GENMASK_U64(11, 0)
+
+static uint64_t fault_ipa(uint64_t far)
+{
+	return field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | (far & PAGE_OFFSET);
+}
+
+static bool is_translation_fault(uint64_t esr)
+{
+	uint64_t type = esr & ISS_FSC & FSC_TYPE;
+	return type == FSC_TRANSLATION || type == FSC_ACCESS_FLAG || type == FSC_ADDRESS_SIZE;
+}
+
+// RAM that is not mapped yet. True when that is what it was, whatever became of it.
+static bool first_touch(struct vcpu *vcpu, uint64_t ipa)
+{
+	struct vm *vm = vcpu->vm;
+	int error = stage2_fault(&vm->stage2, IPA(ipa));
+	if (error == ERR_RANGE)
+		return false;
+	if (error != 0) {
+		vm_log(vm, "no memory is left for it: paused (%#lx was touched)", ipa);
+		vm_end(vm, VM_END_PAUSE);
+	}
+	return true;
+}
+
+// What a load leaves in its register: extended to the width that the instruction names.
+static uint64_t extend(uint64_t value, unsigned size, uint64_t esr)
+{
+	if ((esr & ISS_SSE) != 0 && size < 8) {
+		unsigned shift = 64 - size * 8;
+		value = (uint64_t)((int64_t)(value << shift) >> shift);
+	}
+	return (esr & ISS_SF) != 0 ? value : (uint32_t)value;
+}
+
+// An access with a valid syndrome goes to whatever device is there. False: nobody answers.
+static bool device_access(struct vcpu *vcpu, uint64_t ipa, uint64_t esr)
+{
+	unsigned reg = (unsigned)field_get(ISS_SRT, esr);
+	struct access access = {
+	        .ipa = IPA(ipa),
+	        .size = (uint8_t)(1U << field_get(ISS_SAS, esr)),
+	        .write = (esr & ISS_WNR) != 0,
+	};
+	if (access.write) {
+		access.value = vcpu_reg(vcpu, reg);
+		if (access.size < 8)
+			access.value &= BIT_U64(access.size * 8) - 1;
+	}
+	if (!mmio_access(&vcpu->vm->mmio, vcpu, &access))
+		return false;
+	if (!access.write)
+		vcpu_set_reg(vcpu, reg, extend(access.value, access.size, esr));
+	return true;
+}
+
+void abort_data(struct vcpu *vcpu, uint64_t esr)
+{
+	uint64_t far = read_sysreg(far_el2);
+	bool walk = (esr & ISS_S1PTW) != 0;
+	if (is_translation_fault(esr)) {
+		uint64_t ipa = fault_ipa(far);
+		if (first_touch(vcpu, ipa))
+			return;
+		if ((esr & ISS_CM) != 0 &&
+		    !walk) { // cache maintenance of what no memory stands behind
+			trap_advance(vcpu, esr);
+			return;
+		}
+		if (!walk && (esr & ISS_ISV) != 0 && device_access(vcpu, ipa, esr)) {
+			trap_advance(vcpu, esr);
+			return;
+		}
+		if (inject_would_loop(vcpu) && walk) {
+			vm_crash(vcpu, "its page tables lie at %#lx, where there is no memory",
+			         ipa);
+			return;
+		}
+	}
+	inject_data_abort(vcpu, far, esr, walk ? (int)(esr & 3) : -1);
+}
+
+void abort_instruction(struct vcpu *vcpu, uint64_t esr)
+{
+	uint64_t far = read_sysreg(far_el2);
+	bool walk = (esr & ISS_S1PTW) != 0;
+	uint64_t ipa = fault_ipa(far);
+	if (is_translation_fault(esr)) {
+		if (first_touch(vcpu, ipa))
+			return;
+		// The abort would be delivered to the vector that could not be fetched, for ever.
+		if (inject_would_loop(vcpu)) {
+			vm_crash(
+			        vcpu,
+			        "its exception vectors at %#lx lie where there is no memory (%#lx)",
+			        read_sysreg(vbar_el1), ipa);
+			return;
+		}
+	}
+	inject_instruction_abort(vcpu, far, walk ? (int)(esr & 3) : -1);
+}

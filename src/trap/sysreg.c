@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trapped system registers and system instructions: one sorted table, a row for each. What has no row
+// is undefined to a guest. Called through the exception-class table. Source: Arm ARM, "ISS encoding
+// for an exception from MSR, MRS, or System instruction execution in AArch64 state".
+#include "arm/sysreg.h"
+#include "arm/barrier.h"
+#include "arm/regs.h"
+#include "base/bits.h"
+#include "hw/timer.h"
+#include "trap/idregs.h"
+#include "trap/trap.h"
+#include "vdev/vgicv3.h"
+#include "vm/inject.h"
+#include "vm/vm.h"
+
+// A register's number: the order in which the table is sorted.
+#define KEY(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+
+enum outcome {
+	DONE,      // go on behind the instruction
+	REPEAT,    // not finished: the instruction runs again
+	UNDEFINED, // the guest gets an undefined instruction exception
+};
+
+struct row {
+	uint16_t key;
+	uint16_t arg; // whatever the functions make of it
+	enum outcome (*read)(struct vcpu *vcpu, const struct row *row,
+	                     uint64_t *value); // NULL: undefined
+	enum outcome (*write)(struct vcpu *vcpu, const struct row *row, uint64_t value);
+};
+
+// ---- reads as zero, ignores writes ----
+static enum outcome read_zero(struct vcpu *vcpu UNUSED, const struct row *row UNUSED,
+                              uint64_t *value)
+{
+	*value = 0;
+	return DONE;
+}
+static enum outcome ignore(struct vcpu *vcpu UNUSED, const struct row *row UNUSED,
+                           uint64_t value UNUSED)
+{
+	return DONE;
+}
+
+// ---- set/way cache maintenance ----
+static enum outcome set_way(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value UNUSED)
+{
+	setway_trap(vcpu, read_sysreg(esr_el2));
+	return REPEAT; // setway_trap has moved on if it is done
+}
+
+// ---- memory control registers, while HCR_EL2.TVM is set ----
+enum vm_register {
+#define SYSREG_VM(field, op0, op1, crn, crm, op2) VM_REG_##field,
+#include "arm/sysregs.def"
+};
+
+static enum outcome write_sctlr(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	if (!setway_caches_change(vcpu, read_sysreg(sctlr_el1), value))
+		return REPEAT;
+	write_sysreg(value, sctlr_el1);
+	return DONE;
+}
+static enum outcome write_vm_register(struct vcpu *vcpu UNUSED, const struct row *row,
+                                      uint64_t value)
+{
+	switch ((enum vm_register)row->arg) {
+	case VM_REG_sctlr: // has a row of its own
+		break;
+	case VM_REG_ttbr0: write_sysreg(value, ttbr0_el1); break;
+	case VM_REG_ttbr1: write_sysreg(value, ttbr1_el1); break;
+	case VM_REG_tcr: write_sysreg(value, tcr_el1); break;
+	case VM_REG_esr: write_sysreg(value, esr_el1); break;
+	case VM_REG_far: write_sysreg(value, far_el1); break;
+	case VM_REG_afsr0: write_sysreg(value, afsr0_el1); break;
+	case VM_REG_afsr1: write_sysreg(value, afsr1_el1); break;
+	case VM_REG_mair: write_sysreg(value, mair_el1); break;
+	case VM_REG_amair: write_sysreg(value, amair_el1); break;
+	case VM_REG_contextidr: write_sysreg(value, contextidr_el1); break;
+	}
+	return DONE;
+}
+
+// ---- debug registers ----
+#define MDSCR_WRITABLE (BIT_U64(0) | BIT_U64(12) | BIT_U64(13) | BIT_U64(15)) // SS, TDCC, KDE, MDE
+#define OSLSR_OSLM     BIT_U64(3)
+#define OSLSR_OSLK     BIT_U64(1)
+#define OSLAR_OSLK     BIT_U64(0)
+
+static enum outcome read_mdscr(struct vcpu *vcpu UNUSED, const struct row *row UNUSED,
+                               uint64_t *value)
+{
+	*value = read_sysreg(mdscr_el1);
+	return DONE;
+}
+static enum outcome write_mdscr(struct vcpu *vcpu UNUSED, const struct row *row UNUSED,
+                                uint64_t value)
+{
+	write_sysreg(value & MDSCR_WRITABLE, mdscr_el1);
+	return DONE;
+}
+static enum outcome read_oslsr(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
+{
+	*value = OSLSR_OSLM | (vcpu->debug.os_lock ? OSLSR_OSLK : 0);
+	return DONE;
+}
+static enum outcome write_oslar(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	vcpu->debug.os_lock = (value & OSLAR_OSLK) != 0;
+	return DONE;
+}
+// DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn: arg is the register's kind in bits 5:4 and n in bits 3:0.
+static enum outcome read_debug(struct vcpu *vcpu, const struct row *row, uint64_t *value)
+{
+	*value = vcpu->debug.value[(row->arg >> 4) & 3][row->arg & 15];
+	return DONE;
+}
+static enum outcome write_debug(struct vcpu *vcpu, const struct row *row, uint64_t value)
+{
+	vcpu->debug.value[(row->arg >> 4) & 3][row->arg & 15] = value;
+	return DONE;
+}
+
+// ---- the EL1 physical timer, emulated on EL2's ----
+static uint64_t guest_now(const struct vcpu *vcpu)
+{
+	return timer_now() - vcpu->vm->cntvoff;
+}
+void cntp_update(struct vcpu *vcpu)
+{
+	bool enabled =
+	        (vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && (vcpu->cntp_ctl & CNT_CTL_IMASK) == 0;
+	bool due = guest_now(vcpu) >= vcpu->cntp_cval;
+	uint64_t deadline = vcpu->cntp_cval + vcpu->vm->cntvoff;
+	if (deadline < vcpu->cntp_cval)
+		deadline = TIMER_NEVER;
+	timer_set(TIMER_VCPU, enabled && !due ? deadline : TIMER_NEVER);
+	if (vcpu->cntp_line != (enabled && due)) {
+		vcpu->cntp_line = enabled && due;
+		virq_set(vcpu->vm, vcpu, INTID_CNTP, vcpu->cntp_line);
+	}
+}
+static enum outcome read_cntp_ctl(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
+{
+	bool due = guest_now(vcpu) >= vcpu->cntp_cval;
+	*value = vcpu->cntp_ctl;
+	if ((vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && due)
+		*value |= CNT_CTL_ISTATUS;
+	return DONE;
+}
+static enum outcome write_cntp_ctl(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	vcpu->cntp_ctl = value & (CNT_CTL_ENABLE | CNT_CTL_IMASK);
+	cntp_update(vcpu);
+	return DONE;
+}
+static enum outcome read_cntp_cval(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
+{
+	*value = vcpu->cntp_cval;
+	return DONE;
+}
+static enum outcome write_cntp_cval(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	vcpu->cntp_cval = value;
+	cntp_update(vcpu);
+	return DONE;
+}
+static enum outcome read_cntp_tval(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
+{
+	*value = (uint32_t)(vcpu->cntp_cval - guest_now(vcpu));
+	return DONE;
+}
+static enum outcome write_cntp_tval(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	vcpu->cntp_cval = guest_now(vcpu) + (uint64_t)(int64_t)(int32_t)(uint32_t)value;
+	cntp_update(vcpu);
+	return DONE;
+}
+static enum outcome read_cntpct(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
+{
+	*value = guest_now(vcpu);
+	return DONE;
+}
+
+// ---- software generated interrupts of a GICv3 ----
+static enum outcome write_dir(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
+{
+	if (vcpu->vm->gic_version < 3)
+		return UNDEFINED;
+	vgicv3_dir(vcpu, value);
+	return DONE;
+}
+static enum outcome write_sgi(struct vcpu *vcpu, const struct row *row, uint64_t value)
+{
+	if (vcpu->vm->gic_version < 3)
+		return UNDEFINED;
+	vgicv3_sgi(vcpu, value, (enum vgicv3_sgi)row->arg);
+	return DONE;
+}
+
+#define DEBUG_ROWS(n)                                                      \
+	{KEY(2, 0, 0, n, 4), 0x00 | (n), read_debug, write_debug},         \
+	        {KEY(2, 0, 0, n, 5), 0x10 | (n), read_debug, write_debug}, \
+	        {KEY(2, 0, 0, n, 6), 0x20 | (n), read_debug, write_debug}, \
+	{                                                                  \
+		KEY(2, 0, 0, n, 7), 0x30 | (n), read_debug, write_debug    \
+	}
+
+// Ascending by key; sysreg_find looks by halves, and a unit test checks the order.
+static const struct row rows[] = {
+        {KEY(1, 0, 7, 6, 2), 0, NULL, set_way},  // DC ISW
+        {KEY(1, 0, 7, 10, 2), 0, NULL, set_way}, // DC CSW
+        {KEY(1, 0, 7, 14, 2), 0, NULL, set_way}, // DC CISW
+
+        {KEY(2, 0, 0, 0, 2), 0, read_zero, ignore}, // OSDTRRX_EL1: no external debugger
+        DEBUG_ROWS(0),
+        DEBUG_ROWS(1),
+        {KEY(2, 0, 0, 2, 0), 0, read_zero, ignore},       // MDCCINT_EL1
+        {KEY(2, 0, 0, 2, 2), 0, read_mdscr, write_mdscr}, // MDSCR_EL1
+        DEBUG_ROWS(2),
+        {KEY(2, 0, 0, 3, 2), 0, read_zero, ignore}, // OSDTRTX_EL1
+        DEBUG_ROWS(3),
+        DEBUG_ROWS(4),
+        DEBUG_ROWS(5),
+        {KEY(2, 0, 0, 6, 2), 0, read_zero, ignore}, // OSECCR_EL1
+        DEBUG_ROWS(6),
+        DEBUG_ROWS(7),
+        DEBUG_ROWS(8),
+        DEBUG_ROWS(9),
+        DEBUG_ROWS(10),
+        DEBUG_ROWS(11),
+        DEBUG_ROWS(12),
+        DEBUG_ROWS(13),
+        DEBUG_ROWS(14),
+        DEBUG_ROWS(15),
+        {KEY(2, 0, 1, 0, 0), 0, read_zero, NULL},   // MDRAR_EL1: no debug ROM
+        {KEY(2, 0, 1, 0, 4), 0, NULL, write_oslar}, // OSLAR_EL1
+        {KEY(2, 0, 1, 1, 4), 0, read_oslsr, NULL},  // OSLSR_EL1
+        {KEY(2, 0, 1, 3, 4), 0, read_zero, ignore}, // OSDLR_EL1: no double lock
+        {KEY(2, 0, 1, 4, 4), 0, read_zero, ignore}, // DBGPRCR_EL1: power is Mezzo's
+        {KEY(2, 0, 7, 8, 6), 0, read_zero, ignore}, // DBGCLAIMSET_EL1
+        {KEY(2, 0, 7, 9, 6), 0, read_zero, ignore}, // DBGCLAIMCLR_EL1
+        {KEY(2, 0, 7, 14, 6), 0, read_zero, NULL},  // DBGAUTHSTATUS_EL1
+        {KEY(2, 3, 0, 1, 0), 0, read_zero, NULL},   // MDCCSR_EL0
+        {KEY(2, 3, 0, 4, 0), 0, read_zero, ignore}, // DBGDTR_EL0
+        {KEY(2, 3, 0, 5, 0), 0, read_zero, ignore}, // DBGDTRRX_EL0, DBGDTRTX_EL0
+
+        {KEY(3, 0, 0, 0, 6), 0, read_zero, NULL}, // REVIDR_EL1
+        {KEY(3, 0, 1, 0, 0), VM_REG_sctlr, NULL, write_sctlr},
+        {KEY(3, 0, 1, 0, 1), 0, read_zero, ignore}, // ACTLR_EL1
+        {KEY(3, 0, 2, 0, 0), VM_REG_ttbr0, NULL, write_vm_register},
+        {KEY(3, 0, 2, 0, 1), VM_REG_ttbr1, NULL, write_vm_register},
+        {KEY(3, 0, 2, 0, 2), VM_REG_tcr, NULL, write_vm_register},
+        {KEY(3, 0, 5, 1, 0), VM_REG_afsr0, NULL, write_vm_register},
+        {KEY(3, 0, 5, 1, 1), VM_REG_afsr1, NULL, write_vm_register},
+        {KEY(3, 0, 5, 2, 0), VM_REG_esr, NULL, write_vm_register},
+        {KEY(3, 0, 6, 0, 0), VM_REG_far, NULL, write_vm_register},
+        {KEY(3, 0, 10, 2, 0), VM_REG_mair, NULL, write_vm_register},
+        {KEY(3, 0, 10, 3, 0), VM_REG_amair, NULL, write_vm_register},
+        {KEY(3, 0, 12, 11, 1), 0, NULL, write_dir},             // ICC_DIR_EL1
+        {KEY(3, 0, 12, 11, 5), VGICV3_SGI1R, NULL, write_sgi},  // ICC_SGI1R_EL1
+        {KEY(3, 0, 12, 11, 6), VGICV3_ASGI1R, NULL, write_sgi}, // ICC_ASGI1R_EL1
+        {KEY(3, 0, 12, 11, 7), VGICV3_SGI0R, NULL, write_sgi},  // ICC_SGI0R_EL1
+        {KEY(3, 0, 13, 0, 1), VM_REG_contextidr, NULL, write_vm_register},
+        {KEY(3, 1, 0, 0, 7), 0, read_zero, NULL},    // AIDR_EL1
+        {KEY(3, 3, 14, 0, 1), 0, read_cntpct, NULL}, // CNTPCT_EL0
+        {KEY(3, 3, 14, 0, 5), 0, read_cntpct, NULL}, // CNTPCTSS_EL0
+        {KEY(3, 3, 14, 2, 0), 0, read_cntp_tval, write_cntp_tval},
+        {KEY(3, 3, 14, 2, 1), 0, read_cntp_ctl, write_cntp_ctl},
+        {KEY(3, 3, 14, 2, 2), 0, read_cntp_cval, write_cntp_cval},
+};
+
+static const struct row *find(uint16_t key)
+{
+	unsigned low = 0, high = ARRAY_SIZE(rows);
+	while (low < high) {
+		unsigned middle = (low + high) / 2;
+		if (rows[middle].key == key)
+			return &rows[middle];
+		if (rows[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+static uint16_t key_of(uint64_t esr)
+{
+	return (uint16_t)KEY(field_get(ISS_SYS_OP0, esr), field_get(ISS_SYS_OP1, esr),
+	                     field_get(ISS_SYS_CRN, esr), field_get(ISS_SYS_CRM, esr),
+	                     field_get(ISS_SYS_OP2, esr));
+}
+
+// Reads of op0 = 3, op1 = 0, CRn = 0, CRm = 1..7: the space of the feature registers.
+static bool is_id_register(uint16_t key)
+{
+	return (key & ~(KEY(0, 0, 0, 7, 7))) == KEY(3, 0, 0, 0, 0) && key >= KEY(3, 0, 0, 1, 0);
+}
+
+void sysreg_trap(struct vcpu *vcpu, uint64_t esr)
+{
+	uint16_t key = key_of(esr);
+	unsigned rt = (unsigned)field_get(ISS_SYS_RT, esr);
+	bool reads = (esr & ISS_SYS_READ) != 0;
+	uint64_t value = 0;
+	enum outcome outcome = UNDEFINED;
+	if (is_id_register(key)) {
+		if (reads) {
+			value = idregs_read(vcpu->vm, (key >> 3) & 7, key & 7);
+			outcome = DONE;
+		}
+	} else {
+		const struct row *row = find(key);
+		if (row != NULL && reads && row->read != NULL)
+			outcome = row->read(vcpu, row, &value);
+		else if (row != NULL && !reads && row->write != NULL)
+			outcome = row->write(vcpu, row, vcpu_reg(vcpu, rt));
+	}
+	switch (outcome) {
+	case DONE:
+		if (reads)
+			vcpu_set_reg(vcpu, rt, value);
+		trap_advance(vcpu, esr);
+		break;
+	case REPEAT: break;
+	case UNDEFINED: inject_undefined(vcpu); break;
+	}
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The device map of a VM. Owns nothing; a VM's map is filled while the VM is built and constant after,
+// but for the hint. Called by trap/abort.c.
+#include "vm/mmio.h"
+
+#include "base/atomic.h"
+#include "base/bits.h"
+
+int mmio_add(struct mmio_map *map, uint64_t base, uint64_t size, const struct mmio_ops *ops,
+             void *dev)
+{
+	uint32_t at = map->count;
+	if (size == 0 || base + size < base)
+		return ERR_INVALID;
+	for (uint32_t i = 0; i < map->count; i++)
+		if (ranges_overlap(base, size, map->region[i].base, map->region[i].size))
+			return ERR_INVALID;
+	if (map->count == MMIO_MAX_REGIONS)
+		return ERR_NO_MEMORY;
+	for (; at > 0 && map->region[at - 1].base > base; at--)
+		map->region[at] = map->region[at - 1];
+	map->region[at] = (struct mmio_region){base, size, ops, dev};
+	map->count++;
+	return 0;
+}
+
+const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa)
+{
+	uint32_t low = 0, high = map->count;
+	uint32_t last = load_relaxed(&map->last);
+	if (last < high && range_contains(map->region[last].base, map->region[last].size, ipa.v, 1))
+		return &map->region[last];
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		const struct mmio_region *region = &map->region[middle];
+		if (ipa.v < region->base) {
+			high = middle;
+		} else if (ipa.v - region->base >= region->size) {
+			low = middle + 1;
+		} else {
+			store_relaxed(&map->last, middle);
+			return region;
+		}
+	}
+	return NULL;
+}
+
+bool mmio_access(struct mmio_map *map, struct vcpu *vcpu, struct access *access)
+{
+	const struct mmio_region *region = mmio_find(map, access->ipa);
+	if (region == NULL ||
+	    !range_contains(region->base, region->size, access->ipa.v, access->size))
+		return false;
+	uint32_t offset = (uint32_t)(access->ipa.v - region->base);
+	if (access->write)
+		return region->ops->write(region->dev, vcpu, offset, access->size, access->value);
+	return region->ops->read(region->dev, vcpu, offset, access->size, &access->value);
+}

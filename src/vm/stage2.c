@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 2: filled at first touch, in pieces small enough for one exit. Owns a VM's tables and pages;
+// called by the abort handler, by guest memory access, and when a VM is built or ends.
+//
+// Each 2 MiB of guest memory gets a 2 MiB block of RAM when there is one. If the pool has a zeroed
+// block and no image lies there, it is mapped as one entry. Else a level 3 table is made whose invalid
+// entries remember the page that belongs there, and each fault fills and maps 64 KiB of it; once all
+// 512 entries are valid the table becomes a block entry (break before make).
+// Where no block is free, 64 KiB or single pages are taken instead.
+//
+// Invariant: a page is cleaned to the point of coherency and holds zeroes or image bytes before its
+// entry becomes valid. Source: Arm ARM, "Stage 2 translation", "TLB maintenance requirements".
+#include "vm/stage2.h"
+
+#include "arm/barrier.h"
+#include "arm/cache.h"
+#include "arm/features.h"
+#include "arm/regs.h"
+#include "arm/tlb.h"
+#include "base/string.h"
+
+#define PIECE          KIB(64)  // filled by one fault
+#define PIECE_ORDER    4        // ... in pages
+#define CLEAN_STEP     KIB(512) // cleaned by one trapped set/way operation
+#define DESTROY_CHUNKS 16
+#define TABLE_ENTRIES  512
+
+static unsigned ipa_bits, start_level, root_order;
+static uint64_t vtcr, ram_attributes, device_attributes;
+
+void stage2_init(void)
+{
+	bool fwb = feature_has(FEATURE_FWB);
+	ipa_bits = features_pa_bits();
+	// At most 16 tables stand side by side at the start level, so level 1 serves up to 43 bits.
+	start_level = ipa_bits > 43 ? 0 : 1;
+	root_order = start_level == 1 && ipa_bits > 39 ? ipa_bits - 39 : 0;
+	static const uint8_t ps_bits[] = {32, 36, 40, 42, 44, 48};
+	uint64_t ps = 0;
+	while (ps + 1 < ARRAY_SIZE(ps_bits) && ps_bits[ps] < ipa_bits)
+		ps++;
+	vtcr = VTCR_RES1 | field_put(VTCR_T0SZ, 64 - ipa_bits);
+	vtcr |= field_put(VTCR_SL0, 2 - start_level);
+	vtcr |= VTCR_IRGN0_WB | VTCR_ORGN0_WB | VTCR_SH0_INNER | field_put(VTCR_PS, ps);
+	if (feature_has(FEATURE_VMID16))
+		vtcr |= VTCR_VS;
+	ram_attributes = PTE_AF | PTE_SH_INNER | PTE_S2_READ | PTE_S2_WRITE |
+	                 (fwb ? PTE_S2_NORMAL_FWB : PTE_S2_NORMAL);
+	device_attributes = PTE_AF | PTE_S2_READ | PTE_S2_WRITE | PTE_S2_XN |
+	                    (fwb ? PTE_S2_DEVICE_FWB : PTE_S2_DEVICE);
+}
+
+uint64_t stage2_limit(void)
+{
+	return BIT_U64(ipa_bits);
+}
+
+uint64_t stage2_vtcr(void)
+{
+	return vtcr;
+}
+
+uint64_t stage2_vttbr(struct stage2 *s2)
+{
+	return field_put(VTTBR_VMID, vmid_get(&s2->vmid)) | (uintptr_t)s2->table.root;
+}
+
+static uint64_t *alloc_table(struct pgtable *table)
+{
+	struct stage2 *s2 = CONTAINER_OF(table, struct stage2, table);
+	pa_t page = pages_alloc(0, s2->owner, PAGE_TABLE, &s2->pages);
+	if (page.v != 0)
+		cache_zero_pages((void *)(uintptr_t)page.v, PAGE_SIZE);
+	return (uint64_t *)(uintptr_t)page.v;
+}
+
+static const struct pgtable_ops ops = {.alloc = alloc_table};
+
+int stage2_create(struct stage2 *s2, uint16_t owner, uint64_t ram_base, uint64_t ram_size)
+{
+	s2->owner = owner;
+	s2->ram_base = ram_base;
+	s2->ram_size = ram_size;
+	s2->lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
+	s2->mapped = 0;
+	s2->pages.first = 0;
+	pa_t root = pages_alloc(root_order, owner, PAGE_TABLE, &s2->pages);
+	if (root.v == 0)
+		return ERR_NO_MEMORY;
+	cache_zero_pages((void *)(uintptr_t)root.v, PAGE_SIZE << root_order);
+	s2->table = (struct pgtable){&ops, (uint64_t *)(uintptr_t)root.v, start_level, ipa_bits};
+	return 0;
+}
+
+int stage2_add_source(struct stage2 *s2, uint64_t ipa, const void *bytes, uint64_t size)
+{
+	if (!range_contains(s2->ram_base, s2->ram_size, ipa, size))
+		return ERR_RANGE;
+	if (s2->nr_sources == STAGE2_MAX_SOURCES)
+		return ERR_NO_MEMORY;
+	s2->source[s2->nr_sources++] = (struct stage2_source){ipa, size, bytes};
+	return 0;
+}
+
+int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size)
+{
+	spin_lock(&s2->lock);
+	int error = pgtable_map(&s2->table, ipa, pa, size, device_attributes);
+	tlb_publish();
+	spin_unlock(&s2->lock);
+	return error;
+}
+
+static bool has_source(const struct stage2 *s2, uint64_t ipa, uint64_t size)
+{
+	for (uint32_t i = 0; i < s2->nr_sources; i++)
+		if (ranges_overlap(ipa, size, s2->source[i].ipa, s2->source[i].size))
+			return true;
+	return false;
+}
+
+// Gives [pa, pa+size) the contents that guest memory at ipa starts with, and makes them visible to
+// a guest whose MMU is off and to its instruction fetches.
+static void fill(const struct stage2 *s2, uint64_t pa, uint64_t ipa, uint64_t size)
+{
+	uint8_t *to = (uint8_t *)(uintptr_t)pa;
+	cache_zero_pages(to, size);
+	for (uint32_t i = 0; i < s2->nr_sources; i++) {
+		const struct stage2_source *s = &s2->source[i];
+		if (!ranges_overlap(ipa, size, s->ipa, s->size))
+			continue;
+		uint64_t first = s->ipa > ipa ? s->ipa : ipa;
+		uint64_t last = s->ipa + s->size < ipa + size ? s->ipa + s->size : ipa + size;
+		cache_copy(to + (first - ipa), (const uint8_t *)s->bytes + (first - s->ipa),
+		           last - first);
+	}
+	// Instruction fetches of an MMU-off guest are cacheable whatever FEAT_S2FWB says, and what another
+	// owner once executed here must not be fetched again: so the clean is left out only where FWB
+	// serves data and CTR_EL0.IDC serves instructions.
+	if (!feature_has(FEATURE_FWB) || !cache_instructions_see_data())
+		cache_clean_invalidate_poc(to, size);
+	cache_invalidate_instructions();
+}
+
+// Replaces a level 3 table that has become full, and whose pages are one block, by a block entry.
+static void promote(struct stage2 *s2, uint64_t *entry, uint64_t block)
+{
+	pa_t table = PA(*entry & PTE_ADDRESS);
+	pte_write(entry, 0);
+	tlb_invalidate_vmid(); // every CPU has forgotten table and pages before the block appears
+	pte_write(entry, block | ram_attributes | PTE_VALID);
+	tlb_publish();
+	pages_free(table, &s2->pages);
+}
+
+// Fills and maps `count` pages from `ipa` on; their entries start at `slot` and `pa` is theirs.
+static void map_pages(struct stage2 *s2, uint64_t *slot, uint64_t pa, uint64_t ipa, unsigned count)
+{
+	fill(s2, pa, ipa, count * PAGE_SIZE);
+	for (unsigned i = 0; i < count; i++)
+		pte_write(&slot[i], (pa + i * PAGE_SIZE) | ram_attributes | PTE_VALID | PTE_TABLE);
+	tlb_publish();
+	s2->mapped += count * PAGE_SIZE;
+}
+
+// A fault in 2 MiB of which nothing is mapped yet. True if it is served or may be tried again below.
+static bool begin_block(struct stage2 *s2, uint64_t ipa)
+{
+	uint64_t start = align_down(ipa, BLOCK_SIZE);
+	if (!range_contains(s2->ram_base, s2->ram_size, start, BLOCK_SIZE))
+		return false;
+	uint64_t *entry = pgtable_make(&s2->table, start, 2);
+	if (entry == NULL)
+		return false;
+	if (!has_source(s2, start, BLOCK_SIZE)) {
+		pa_t block = pages_alloc_zeroed(s2->owner, PAGE_GUEST, &s2->pages);
+		if (block.v != 0) {
+			cache_invalidate_instructions();
+			pte_write(entry, block.v | ram_attributes | PTE_VALID);
+			tlb_publish();
+			s2->mapped += BLOCK_SIZE;
+			return true;
+		}
+	}
+	pa_t block = pages_alloc(PAGES_MAX_ORDER, s2->owner, PAGE_GUEST, &s2->pages);
+	uint64_t *slots = block.v != 0 ? pgtable_make(&s2->table, start, 3) : NULL;
+	if (slots == NULL) {
+		if (block.v != 0)
+			pages_free(block, &s2->pages);
+		return false;
+	}
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		slots[i] = block.v + i * PAGE_SIZE; // invalid, but remembered
+	return true;
+}
+
+// A fault on a page that has its own level 3 entry. 0 or ERR_NO_MEMORY.
+static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa)
+{
+	uint64_t first = align_down(ipa, PIECE);
+	if ((*slot & PTE_ADDRESS) != 0) { // a remembered block: the piece is whole
+		uint64_t *slots = slot - ((ipa - first) >> PAGE_SHIFT);
+		uint64_t block = align_down(*slot & PTE_ADDRESS, BLOCK_SIZE);
+		map_pages(s2, slots, *slots & PTE_ADDRESS, first, 1 << PIECE_ORDER);
+		uint64_t *table = (uint64_t *)align_down((uintptr_t)slot, PAGE_SIZE);
+		struct page *entry = pages_entry(PA((uintptr_t)table));
+		entry->refs += 1 << PIECE_ORDER;
+		if (entry->refs == TABLE_ENTRIES) {
+			promote(s2, pgtable_make(&s2->table, ipa, 2), block);
+		}
+		return 0;
+	}
+	bool whole = range_contains(s2->ram_base, s2->ram_size, first, PIECE);
+	uint64_t *slots = slot - ((ipa - first) >> PAGE_SHIFT);
+	for (unsigned i = 0; i < 1 << PIECE_ORDER && whole; i++)
+		whole = slots[i] == 0;
+	if (whole) {
+		pa_t chunk = pages_alloc(PIECE_ORDER, s2->owner, PAGE_GUEST, &s2->pages);
+		if (chunk.v != 0) {
+			map_pages(s2, slots, chunk.v, first, 1 << PIECE_ORDER);
+			return 0;
+		}
+	}
+	pa_t page = pages_alloc(0, s2->owner, PAGE_GUEST, &s2->pages);
+	if (page.v == 0)
+		return ERR_NO_MEMORY;
+	map_pages(s2, slot, page.v, align_down(ipa, PAGE_SIZE), 1);
+	return 0;
+}
+
+static int fault_locked(struct stage2 *s2, uint64_t ipa)
+{
+	unsigned level;
+	uint64_t *entry = pgtable_find(&s2->table, ipa, &level);
+	if ((*entry & PTE_VALID) != 0)
+		return 0; // another vCPU was faster
+	if (level < 3) {
+		if (begin_block(s2, ipa)) {
+			entry = pgtable_find(&s2->table, ipa, &level);
+			if ((*entry & PTE_VALID) != 0)
+				return 0;
+		} else {
+			entry = pgtable_make(&s2->table, ipa, 3);
+			if (entry == NULL)
+				return ERR_NO_MEMORY;
+		}
+	}
+	return fill_piece(s2, entry, ipa);
+}
+
+int stage2_fault(struct stage2 *s2, ipa_t ipa)
+{
+	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, 1))
+		return ERR_RANGE;
+	spin_lock(&s2->lock);
+	int error = fault_locked(s2, ipa.v);
+	spin_unlock(&s2->lock);
+	return error;
+}
+
+void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left)
+{
+	if (stage2_fault(s2, ipa) != 0)
+		return NULL;
+	spin_lock(&s2->lock);
+	unsigned level;
+	uint64_t entry = *pgtable_find(&s2->table, ipa.v, &level);
+	spin_unlock(&s2->lock);
+	uint64_t span = pgtable_span(level);
+	uint64_t pa = (entry & PTE_ADDRESS & ~(span - 1)) + (ipa.v & (span - 1));
+	*left = PAGE_SIZE - (ipa.v & (PAGE_SIZE - 1));
+	return (void *)(uintptr_t)pa;
+}
+
+bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor)
+{
+	uint64_t budget = CLEAN_STEP;
+	spin_lock(&s2->lock);
+	// An unmapped entry costs a walk, a mapped one its lines: both come out of the budget.
+	while (*cursor < s2->ram_size && budget >= PAGE_SIZE) {
+		unsigned level;
+		uint64_t ipa = s2->ram_base + *cursor;
+		uint64_t entry = *pgtable_find(&s2->table, ipa, &level);
+		uint64_t span = pgtable_span(level), rest = span - (ipa & (span - 1));
+		if ((entry & PTE_VALID) != 0) {
+			if (rest > budget)
+				rest = budget;
+			uint64_t pa = (entry & PTE_ADDRESS & ~(span - 1)) + (ipa & (span - 1));
+			cache_clean_invalidate_poc((void *)(uintptr_t)pa, rest);
+			budget -= rest;
+		} else {
+			budget -= PAGE_SIZE;
+		}
+		*cursor += rest;
+	}
+	bool done = *cursor >= s2->ram_size;
+	spin_unlock(&s2->lock);
+	return done;
+}
+
+void stage2_retire(struct stage2 *s2)
+{
+	vmid_drop(&s2->vmid);
+	s2->mapped = 0;
+}
+
+bool stage2_destroy_some(struct stage2 *s2)
+{
+	return pages_free_some(&s2->pages, DESTROY_CHUNKS);
+}
+
+uint64_t stage2_table_pages(uint64_t ram_size)
+{
+	uint64_t blocks = (ram_size + BLOCK_SIZE - 1) / BLOCK_SIZE + 1;
+	// Level 3 tables, level 2 tables (one a GiB, and the devices'), level 1 and the root.
+	return blocks + ram_size / GIB(1) + 4 + (UINT64_C(1) << root_order) + 1;
+}

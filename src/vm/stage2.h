@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// A VM's second stage of translation: which of the board's pages stand behind its memory.
+// Nothing is mapped until it is touched; docs/memory.md has the why.
+#ifndef VM_STAGE2_H
+#define VM_STAGE2_H
+
+#include "base/spinlock.h"
+#include "base/types.h"
+#include "mem/pages.h"
+#include "mem/pgtable.h"
+#include "vm/vmid.h"
+
+#define STAGE2_MAX_SOURCES 20
+
+// Bytes that a part of the guest's memory has when it is first touched.
+struct stage2_source {
+	uint64_t ipa;
+	uint64_t size;     // bytes
+	const void *bytes; // in EL2's map
+};
+
+struct stage2 {
+	// Fixed after start.
+	uint16_t owner;    // of its pages: the VM's number
+	uint64_t ram_base; // IPA
+	uint64_t ram_size; // bytes, whole pages
+	uint32_t nr_sources;
+	struct stage2_source source[STAGE2_MAX_SOURCES];
+
+	struct spinlock lock; // LOCK_STAGE2
+	// Under the lock.
+	struct pgtable table;
+	struct page_list pages; // every chunk: memory and tables
+	uint64_t mapped;        // bytes of RAM mapped
+
+	struct vmid vmid; // under LOCK_VMID
+};
+
+// Reads what the CPUs allow: address width, table shape. Once, at boot.
+void stage2_init(void);
+// The widest guest address + 1.
+uint64_t stage2_limit(void);
+// Register values for a CPU that is about to run the guest; vttbr assigns a VMID if need be.
+uint64_t stage2_vtcr(void);
+uint64_t stage2_vttbr(struct stage2 *s2);
+
+// An empty address space. ERR_NO_MEMORY.
+int stage2_create(struct stage2 *s2, uint16_t owner, uint64_t ram_base, uint64_t ram_size);
+// Says what memory holds when it is first touched. Before the VM starts. ERR_RANGE, ERR_NO_MEMORY.
+int stage2_add_source(struct stage2 *s2, uint64_t ipa, const void *bytes, uint64_t size);
+// Maps device registers, for GICv2's virtual CPU interface. Before the VM starts.
+int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size);
+
+// The guest touched RAM that is not mapped: maps it, at most 64 KiB or one ready 2 MiB block.
+// On a CPU that runs the VM (its VMID is loaded). 0; ERR_RANGE: not RAM; ERR_NO_MEMORY.
+int stage2_fault(struct stage2 *s2, ipa_t ipa);
+
+// Where a guest's byte is, mapping it first if need be; *left is how many bytes follow it in the
+// same page. NULL: not RAM, or no memory. The mapping stays until the VM ends.
+void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
+
+// Cleans and invalidates what is mapped from RAM offset *cursor on, at most 512 KiB, and moves
+// *cursor. True when the end is reached.
+bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor);
+
+// No CPU runs the VM any more: gives up its VMID. Before stage2_destroy_some.
+void stage2_retire(struct stage2 *s2);
+// Gives back pages, at most 16 chunks a call. True while there are more.
+bool stage2_destroy_some(struct stage2 *s2);
+
+// Pages that the tables of a VM with this much RAM can need, at most.
+uint64_t stage2_table_pages(uint64_t ram_size);
+
+#endif

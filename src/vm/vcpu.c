@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loading, unloading and resetting a vCPU. The state belongs to the CPU that runs the vCPU; called by
+// main/run.c. Invariant: while a vCPU is loaded, its EL1 registers live in the hardware and vcpu->el1
+// is stale; after vcpu_unload it is the other way round.
+#include "vm/vcpu.h"
+
+#include "arm/barrier.h"
+#include "arm/features.h"
+#include "arm/fpsimd.h"
+#include "arm/regs.h"
+#include "arm/sysreg.h"
+#include "base/string.h"
+#include "hw/gic.h"
+#include "vm/vm.h"
+
+#define KICK_SGI 0 // the software-generated interrupt that says "look at your requests"
+
+const struct el1_row el1_rows[] = {
+#define SYSREG_SAVED(field, name, reset)             {#name, offsetof(struct el1_regs, field)},
+#define SYSREG_SAVED_IF(feature, field, name, reset) {#field, offsetof(struct el1_regs, field)},
+#include "arm/sysregs.def"
+};
+const unsigned el1_row_count = ARRAY_SIZE(el1_rows);
+
+static void el1_reset(struct el1_regs *el1)
+{
+#define SYSREG_SAVED(field, name, reset) el1->field = (reset);
+#include "arm/sysregs.def"
+}
+
+static void el1_load(const struct el1_regs *el1)
+{
+#define SYSREG_SAVED(field, name, reset) write_sysreg(el1->field, name);
+#define SYSREG_SAVED_IF(feature, field, name, reset) \
+	if (feature_has(feature))                    \
+		write_sysreg(el1->field, name);
+#include "arm/sysregs.def"
+}
+
+static void el1_save(struct el1_regs *el1)
+{
+#define SYSREG_SAVED(field, name, reset) el1->field = read_sysreg(name);
+#define SYSREG_SAVED_IF(feature, field, name, reset) \
+	if (feature_has(feature))                    \
+		el1->field = read_sysreg(name);
+#include "arm/sysregs.def"
+}
+
+// HCR_EL2 of a guest: one line for each decision.
+static uint64_t guest_hcr(void)
+{
+	uint64_t hcr = HCR_VM; // stage 2
+	hcr |= HCR_SWIO;       // an invalidate by set/way can never drop somebody's dirty line
+	hcr |= HCR_PTW;        // stage 1 tables do not lie in device memory
+	hcr |= HCR_FMO | HCR_IMO |
+	       HCR_AMO;             // physical interrupts are ours, virtual ones the guest's
+	hcr |= HCR_FB | HCR_BSU_IS; // TLB maintenance and barriers reach all the guest's CPUs
+	hcr |= HCR_TSC;             // SMC comes here, never to the firmware
+	hcr |= HCR_TIDCP;           // implementation defined registers
+	hcr |= HCR_TACR;            // ACTLR_EL1
+	hcr |= HCR_TSW;             // set/way maintenance
+	hcr |= HCR_TID1;            // REVIDR, AIDR
+	hcr |= HCR_TID3;            // feature registers
+	hcr |= HCR_RW;              // EL1 is AArch64
+	if (feature_has(FEATURE_LOR))
+		hcr |= HCR_TLOR;
+	if (feature_has(FEATURE_RAS))
+		hcr |= HCR_TERR;
+	if (feature_has(FEATURE_PAUTH))
+		hcr |= HCR_API | HCR_APK; // pointer authentication is the guest's own
+	if (feature_has(FEATURE_FWB))
+		hcr |= HCR_FWB;
+	return hcr;
+}
+
+static uint64_t guest_mdcr(void)
+{
+	uint64_t mdcr = MDCR_TDA | MDCR_TDOSA | MDCR_TDRA; // debug registers
+	if (feature_has(FEATURE_PMU)) {
+		mdcr |= MDCR_TPM | MDCR_TPMCR;
+		mdcr |= field_put(MDCR_HPMN, field_get(GENMASK_U64(15, 11), read_sysreg(pmcr_el0)));
+	}
+	if (feature_has(FEATURE_SPE))
+		mdcr |= MDCR_TPMS; // E2PB stays 0: the buffer is EL2's
+	if (feature_has(FEATURE_TRF))
+		mdcr |= MDCR_TTRF;
+	return mdcr;
+}
+
+void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
+{
+	memset(&vcpu->frame, 0, sizeof vcpu->frame);
+	vcpu->frame.pc = entry;
+	vcpu->frame.x[0] = context;
+	vcpu->frame.pstate = SPSR_EL1H_MASKED;
+	el1_reset(&vcpu->el1);
+	memset(&vcpu->fp, 0, sizeof vcpu->fp);
+	vcpu->cntp_ctl = 0;
+	vcpu->cntp_cval = 0;
+	vcpu->setway_cursor = 0;
+	vcpu->setway_done = false;
+	vcpu->hcr = guest_hcr();
+	vcpu->cptr =
+	        CPTR_RES1 | CPTR_TFP | CPTR_TTA | CPTR_TAM; // SVE and SME are among the RES1 bits
+	vcpu->mdcr = guest_mdcr();
+}
+
+void vcpu_load(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm;
+	// Stage 2 before EL1: with HCR_EL2.VM set and VTTBR_EL2 in place no walk can start that mixes this
+	// vCPU's tables with another's (errata of Cortex-A57, A72, A76 on speculative walks).
+	write_sysreg(stage2_vtcr(), vtcr_el2);
+	write_sysreg(stage2_vttbr(&vm->stage2), vttbr_el2);
+	write_sysreg(vcpu->hcr, hcr_el2);
+	isb();
+	write_sysreg(vcpu->vpidr, vpidr_el2);
+	write_sysreg(vcpu->vmpidr, vmpidr_el2);
+	write_sysreg(vcpu->cptr, cptr_el2);
+	write_sysreg(vcpu->mdcr, mdcr_el2);
+	write_sysreg(0, hstr_el2);
+	write_sysreg(vm->cntvoff, cntvoff_el2);
+	write_sysreg(0, cnthctl_el2); // CNTP and CNTPCT are trapped; no event stream
+	el1_load(&vcpu->el1);
+	isb();
+}
+
+void vcpu_unload(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	el1_save(&vcpu->el1);
+	if (cpu->fp_owner == vcpu) {
+		write_sysreg(vcpu->cptr & ~CPTR_TFP, cptr_el2);
+		isb();
+		fpsimd_save(&vcpu->fp);
+		cpu->fp_owner = NULL;
+	}
+	vcpu->cptr |= CPTR_TFP;
+	write_sysreg(0, cntv_ctl_el0);
+	write_sysreg(CPTR_RES1, cptr_el2);
+	write_sysreg(HCR_RW, hcr_el2);
+	isb();
+}
+
+void vcpu_fp_take(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	vcpu->cptr &= ~CPTR_TFP;
+	write_sysreg(vcpu->cptr, cptr_el2);
+	isb();
+	if (cpu->fp_owner == vcpu)
+		return;
+	if (cpu->fp_owner != NULL)
+		fpsimd_save(&cpu->fp_owner->fp);
+	fpsimd_restore(&vcpu->fp);
+	cpu->fp_owner = vcpu;
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t request)
+{
+	__atomic_fetch_or(&vcpu->request, request, __ATOMIC_SEQ_CST);
+	// The other side sets in_guest before it looks at request, so one of the two sees the other.
+	if (vcpu->cpu != cpu_this() && __atomic_load_n(&vcpu->cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
+		gic_send_sgi(vcpu->cpu, KICK_SGI);
+}

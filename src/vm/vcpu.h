@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual CPU: everything a guest can see of one, and what Mezzo needs to run it.
+#ifndef VM_VCPU_H
+#define VM_VCPU_H
+
+#include "arm/cpu.h"
+#include "arm/frame.h"
+#include "base/types.h"
+
+struct vm;
+struct vgic_cpu;
+
+// Private interrupts of model virt (QEMU's virt machine has the same).
+#define INTID_CNTV 27
+#define INTID_CNTP 30
+
+// EL1 and EL0 state that stays in the CPU's registers while a vCPU is loaded. Fields, names, reset
+// values and encodings come from the one list in arm/sysregs.def.
+struct el1_regs {
+#define SYSREG_SAVED(field, name, reset) uint64_t field;
+#include "arm/sysregs.def"
+};
+
+// vcpu->request: what other CPUs ask this vCPU to do; atomic OR, then vcpu_kick().
+enum vcpu_request {
+	VCPU_REQ_VIRQ = 1 << 0,  // interrupts were posted for it
+	VCPU_REQ_STOP = 1 << 1,  // leave the guest and do not come back: its VM ends or restarts
+	VCPU_REQ_TIMER = 1 << 2, // its emulated physical timer may be due
+	VCPU_REQ_SYNC = 1 << 3,  // fold the list registers back into memory and acknowledge
+	VCPU_REQ_START = 1 << 4, // CPU_ON: begin at vcpu->entry
+	VCPU_REQ_OFF = 1 << 5,   // CPU_OFF: it asked to stop itself
+};
+
+enum vcpu_power {
+	VCPU_OFF,        // PSCI: powered off
+	VCPU_ON_PENDING, // CPU_ON accepted, its first instruction not reached
+	VCPU_ON,
+};
+
+struct vcpu {
+	// Saved and loaded by arm/guest.S; must come first (arm/frame.h checks the offsets).
+	struct guest_frame frame;
+
+	// Read on every exit.
+	uint32_t request;     // enum vcpu_request; any CPU, atomically
+	uint32_t power;       // enum vcpu_power; any CPU, atomically
+	struct vm *vm;        // fixed after start
+	struct vgic_cpu *gic; // fixed after start; the contents belong to vdev/vgic
+
+	// Fixed after start.
+	uint32_t id;     // 0 .. vm->nr_vcpus - 1
+	struct cpu *cpu; // the physical CPU that runs it
+	uint64_t vmpidr, vpidr;
+
+	// Owned by the CPU that runs the vCPU.
+	struct el1_regs el1;
+	struct fp_state fp;
+	uint64_t hcr, cptr, mdcr;     // EL2 controls while it runs
+	uint64_t cntp_ctl, cntp_cval; // the emulated EL1 physical timer; cval in guest time
+	bool cntp_line;               // its interrupt line
+	bool waiting; // CPU_SUSPEND: not entered before an interrupt is there for it
+	struct {
+		bool os_lock;
+		uint64_t value[4][16]; // DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn
+	} debug;
+	bool fp_used;                // fp holds something other than the reset state
+	uint64_t exits;              // total
+	uint64_t unknown_calls;      // HVC and SMC that nothing answered
+	uint64_t exits_by_class[64]; // index: exception class; interrupts count at index 63
+	struct {                     // the last exits, for the screen shown when the guest dies
+		uint64_t pc, esr, far;
+	} history[16];
+	uint32_t history_next;
+
+	// Set/way cache maintenance (trap/setway.c).
+	uint64_t setway_cursor; // IPA offset the cleaning has reached
+	bool setway_done; // everything was cleaned and the caches have not changed state since
+
+	// Given by CPU_ON under the target's ON_PENDING state, read at its start.
+	uint64_t entry, context;
+};
+
+// Why guest_enter returned.
+enum guest_exit_reason { GUEST_EXIT_SYNC, GUEST_EXIT_IRQ, GUEST_EXIT_FIQ, GUEST_EXIT_SERROR };
+
+// arm/guest.S: runs the vCPU until something wants Mezzo.
+enum guest_exit_reason guest_enter(struct vcpu *vcpu);
+
+// Gives the vCPU the state it has after a reset: entry point, x0, everything else defined. Its CPU or
+// nobody runs it.
+void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context);
+// Puts the vCPU's EL1 state, stage 2 and EL2 controls into this CPU, or takes them out.
+void vcpu_load(struct vcpu *vcpu);
+void vcpu_unload(struct vcpu *vcpu);
+// Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
+void vcpu_fp_take(struct vcpu *vcpu);
+
+// What a dump or a debugger shows of the EL1 state: one row for each saved register.
+struct el1_row {
+	const char *name;
+	uint16_t offset; // in struct el1_regs
+};
+extern const struct el1_row el1_rows[];
+extern const unsigned el1_row_count;
+
+static inline uint64_t vcpu_reg(const struct vcpu *vcpu, unsigned reg)
+{ // 31 reads as zero
+	return reg == 31 ? 0 : vcpu->frame.x[reg];
+}
+static inline void vcpu_set_reg(struct vcpu *vcpu, unsigned reg, uint64_t value)
+{
+	if (reg != 31)
+		vcpu->frame.x[reg] = value;
+}
+
+// Sets request bits and, if the vCPU may be in its guest, interrupts its CPU. Any CPU.
+void vcpu_post(struct vcpu *vcpu, uint32_t request);
+
+#endif

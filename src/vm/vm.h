@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// A virtual machine: its memory, its vCPUs, its devices, its life.
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include "base/log.h"
+#include "base/spinlock.h"
+#include "base/types.h"
+#include "vm/mmio.h"
+#include "vm/stage2.h"
+#include "vm/vcons.h"
+#include "vm/vcpu.h"
+#include "vm/virq.h"
+
+#define VM_MAX_VCPUS     8 // model virt; GICv2's limit, and what one distributor word of targets holds
+#define VM_VIRT_RAM_BASE UINT64_C(0x40000000) // IPA; model virt, as QEMU's machine of that name
+#define VM_NAME_SIZE     32
+
+struct vgic;
+
+enum vm_state {
+	VM_CREATED, // built, not yet run
+	VM_RUNNING,
+	VM_ENDING,   // asked to end; its vCPUs are leaving
+	VM_CLEANING, // no vCPU is left; its memory is given back, then it starts again or rests
+	VM_PAUSED,   // no memory could be found for it; nothing of it runs
+	VM_OFF,      // it powered itself off
+	VM_CRASHED,
+};
+
+enum vm_end { VM_END_OFF, VM_END_RESET, VM_END_CRASH, VM_END_PAUSE };
+
+enum vm_on_crash { VM_CRASH_STOP, VM_CRASH_RESTART, VM_CRASH_HALT_ALL };
+
+#define VM_CRASH_TEXT 160
+
+struct vm {
+	// Fixed after start.
+	char name[VM_NAME_SIZE];
+	uint32_t id; // 1 ..; also the owner of its pages
+	uint32_t nr_vcpus;
+	struct vcpu *vcpu[VM_MAX_VCPUS];
+	uint64_t ram_base, ram_size; // IPA, bytes
+	uint64_t entry, tree;        // IPA: first instruction, device tree (x0)
+	const struct irqchip_ops *irqchip;
+	uint32_t gic_version; // 2 or 3
+	struct vgic *gic;
+	struct vpl011 *uart;
+	struct vpl031 *rtc;
+	struct mmio_map mmio;
+	uint64_t committed; // pages promised to it
+	enum vm_on_crash on_crash;
+
+	// While it is built.
+	struct page_list pages; // its own structures
+	uint64_t heap, heap_end;
+
+	// Atomically.
+	uint32_t state; // enum vm_state
+	uint32_t live;  // vCPUs whose CPU may still run them or touch the VM
+
+	// Written by the CPU that moved `state` from RUNNING to ENDING, read by the last one to leave.
+	enum vm_end end;
+	struct vcpu *crashed; // whose state the dump shows; NULL: none
+	char crash_text[VM_CRASH_TEXT];
+
+	// Written by the last CPU to leave, while nothing of it runs.
+	uint64_t cntvoff;    // guest time = CNTPCT - cntvoff, in ticks
+	uint64_t start_time; // ticks
+	uint32_t restarts;
+
+	struct stage2 stage2;
+	struct vcons con;
+	struct ratelimit log_limit; // under log_lock
+	struct spinlock log_lock;   // LOCK_LOG_LIMIT
+};
+
+// Every VM there is, in the order of the description. Grows only at boot.
+uint32_t vm_count(void);
+struct vm *vm_get(uint32_t index); // below vm_count()
+
+// A VM with its vCPUs, without memory and devices; not in the list yet. `ram` bytes, `vcpus` up to
+// VM_MAX_VCPUS. NULL: no memory, or too many VMs. Boot CPU only.
+struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram);
+// Makes a complete VM visible to everybody.
+void vm_publish(struct vm *vm);
+// Takes back a VM that was not published.
+void vm_discard(struct vm *vm);
+
+// Memory for the VM's own structures: zeroed, charged to the VM, 64-byte aligned, given back as a
+// whole when the VM ends. NULL when there is none. Only while the VM is being built.
+void *vm_alloc(struct vm *vm, size_t size);
+
+// Ends the VM: its vCPUs leave the guest as soon as they see it. Only the first reason counts. Any CPU.
+void vm_end(struct vm *vm, enum vm_end why);
+// The guest cannot go on; the text says why. `vcpu` is loaded on this CPU.
+void vm_crash(struct vcpu *vcpu, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// A line about this VM in Mezzo's log, "NAME: ...". What a guest can trigger is limited to 10 lines a
+// second; the rest is counted and summarised.
+void vm_log(struct vm *vm, const char *format, ...) PRINTF_LIKE(2, 3);
+
+// Copies from the guest's memory at `ipa`. ERR_FAULT: not all of it is RAM. Any CPU that runs the VM.
+int vm_read_memory(struct vm *vm, ipa_t ipa, void *to, size_t size);
+
+// The state in a word, for tables.
+const char *vm_state_name(const struct vm *vm);
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VMID allocator. Owns the numbers of the current generation and which CPU runs which address
+// space. Called when a vCPU is loaded and when a VM ends. Invariant: no two address spaces that are
+// loaded or belong to the current generation share a number.
+#include "vm/vmid.h"
+
+#include "arm/cpu.h"
+#include "arm/tlb.h"
+#include "base/bits.h"
+#include "base/spinlock.h"
+#include "base/string.h"
+
+#define MAX_VMIDS 65536
+
+static struct spinlock lock = SPINLOCK_INIT(LOCK_VMID);
+static uint32_t limit = 256; // fixed after boot
+// Under the lock.
+static uint32_t generation = 1;
+static uint32_t next = 1; // where the search begins; 0 is never a guest's
+static uint64_t used[MAX_VMIDS / 64];
+static struct vmid *running[CPU_MAX];
+
+void vmid_init(bool sixteen_bits)
+{
+	limit = sixteen_bits ? MAX_VMIDS : 256;
+}
+
+static bool is_used(uint32_t number)
+{
+	return (used[number / 64] & BIT_U64(number % 64)) != 0;
+}
+static void set_used(uint32_t number)
+{
+	used[number / 64] |= BIT_U64(number % 64);
+}
+
+// Begins a generation in which only what runs now has a number.
+static void roll_over(void)
+{
+	generation++;
+	memset(used, 0, sizeof used);
+	for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
+		if (running[cpu] != NULL) {
+			running[cpu]->generation = generation;
+			set_used(running[cpu]->number);
+		}
+	}
+	next = 1;
+	tlb_invalidate_all_guests();
+}
+
+// A free number, or 0. Numbers are handed out in ascending order, so one pass a generation in all.
+static uint32_t find_free(void)
+{
+	while (next < limit && is_used(next))
+		next++;
+	return next < limit ? next++ : 0;
+}
+
+uint32_t vmid_get(struct vmid *vmid)
+{
+	spin_lock(&lock);
+	if (vmid->generation != generation) {
+		uint32_t number = find_free();
+		if (number == 0) {
+			roll_over();
+			// What runs is fewer than the numbers there are: one for each CPU.
+			number = find_free();
+		}
+		if (vmid->generation != generation) { // it did not run while the generation changed
+			set_used(number);
+			*vmid = (struct vmid){number, generation};
+		}
+	}
+	running[cpu_this()->id] = vmid;
+	uint32_t number = vmid->number;
+	spin_unlock(&lock);
+	return number;
+}
+
+void vmid_drop(struct vmid *vmid)
+{
+	spin_lock(&lock);
+	for (uint32_t cpu = 0; cpu < cpu_count(); cpu++)
+		if (running[cpu] == vmid)
+			running[cpu] = NULL;
+	*vmid = (struct vmid){0, 0};
+	spin_unlock(&lock);
+}
