@@ -218,7 +218,9 @@ void console_drain(uint32_t budget)
 {
 	if (load_acquire(&console.phase) == EARLY)
 		return;
-	bool shell_more = shell_poll(), taken = true;
+	bool taken = true;
+
+	shell_poll();
 	store_relaxed(&console.again, 1);
 	for (unsigned i = 0; i < DRAIN_TRIES && taken; i++) {
 		dmb(ish); // `again` before the lock, and the unlock before `again`
@@ -232,7 +234,7 @@ void console_drain(uint32_t budget)
 		uint64_t now = timer_now();
 		if (load_relaxed(&console.phase) == RUN)
 			(void)drain_locked(now, &budget, false);
-		if (shell_more)
+		if (shell_has_work())
 			wake_at(now + timer_from_us(RETRY_US));
 		spin_unlock(&console.lock);
 	}

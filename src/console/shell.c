@@ -16,8 +16,8 @@
 #define HISTORY_SIZE 16
 #define OUT_SIZE     4096
 #define IN_SIZE      256
-#define POLL_KEYS    32 // keys in one call of shell_poll
-#define POLL_STEPS   2  // steps of a command in one call
+#define POLL_WORK    32 // keys in one call of shell_poll
+#define STEP_WORK    8  // keys that are as much work as one step of a command
 #define SUGGEST_NEAR 2  // edits between what was typed and what is suggested
 #define WORD_SIZE    16 // longer words get no suggestion
 
@@ -410,20 +410,21 @@ static void do_work(void)
 
 	if (exchange(&shell.redraw, 0) != 0 && shell.job.command == NULL)
 		put_prompt();
-	for (unsigned i = 0; i < POLL_STEPS && shell.job.command != NULL; i++) {
+	for (unsigned i = 0; i < POLL_WORK; i++) {
 		if (ring_room(&shell.out) < SHELL_STEP + LINE_SIZE)
 			return;
-		run_step();
-	}
-	for (unsigned i = 0; i < POLL_KEYS && shell.job.command == NULL; i++) {
-		if (ring_room(&shell.out) < SHELL_STEP + LINE_SIZE || !ring_get(&shell.in, &key))
-			return;
-		handle_key(key);
+		if (shell.job.command != NULL) {
+			run_step();
+			i += STEP_WORK - 1;
+		} else {
+			if (!ring_get(&shell.in, &key))
+				return;
+			handle_key(key);
+		}
 	}
 }
 
-// Whether a call now would find something to do.
-static bool has_work(void)
+bool shell_has_work(void)
 {
 	if (load_relaxed(&shell.redraw) == 0 && ring_fill(&shell.in) == 0 &&
 	    load_relaxed(&shell.job.command) == NULL)
@@ -431,13 +432,10 @@ static bool has_work(void)
 	return ring_room(&shell.out) >= SHELL_STEP + LINE_SIZE;
 }
 
-bool shell_poll(void)
+void shell_poll(void)
 {
-	if (!has_work())
-		return false;
-	if (exchange(&shell.busy, 1) != 0)
-		return true;
+	if (!shell_has_work() || exchange(&shell.busy, 1) != 0)
+		return;
 	do_work();
 	store_release(&shell.busy, 0);
-	return has_work();
 }

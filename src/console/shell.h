@@ -52,8 +52,10 @@ void shell_redraw(void);
 // What the shell prints. Read under LOCK_CONSOLE.
 struct ring *shell_output(void);
 
-// Does a bounded piece of what there is to do. Returns whether there is more that could be done now.
-// No lock held.
-bool shell_poll(void);
+// Whether shell_poll would find something to do and room for its output. Any CPU.
+bool shell_has_work(void);
+
+// Does a bounded piece of what there is to do, if no other CPU is at it. No lock held.
+void shell_poll(void);
 
 #endif

@@ -192,12 +192,14 @@ static void show_room(struct vpl011 *uart)
 
 static void show_full(struct vpl011 *uart)
 {
-	uint64_t progress = load_relaxed(&uart->con->progress_time);
-
-	// While nobody reads, the time runs on from when that began.
-	if (uart->full_since == 0 || progress >= uart->full_since)
-		uart->full_since = timer_now();
 	uart->fr = (uart->fr & ~PL011_FR_TXFE) | PL011_FR_TXFF | PL011_FR_BUSY;
+}
+
+// The ring is full. While nobody reads, the time runs on from when that began.
+static void note_full(struct vpl011 *uart)
+{
+	if (uart->full_since == 0 || load_relaxed(&uart->con->progress_time) >= uart->full_since)
+		uart->full_since = timer_now();
 }
 
 // INT_TX promises the driver half a FIFO of room; without that it waits until the console comes.
@@ -211,9 +213,10 @@ static void look_for_room(struct vpl011 *uart)
 		dmb(ish); // the console takes, then looks at `waiting`: one of the two sees the other
 		room = vcons_out_room(uart->con);
 	}
-	if (room == 0 && stalled(uart)) {
-		room = vcons_out_drop(uart->con, STALL_PIECE);
-		fetch_add(&uart->con->lost, room);
+	if (room == 0) {
+		note_full(uart);
+		if (stalled(uart))
+			fetch_add(&uart->con->lost, vcons_out_drop(uart->con, STALL_PIECE));
 		room = vcons_out_room(uart->con);
 	}
 	if (room >= FIFO_DEPTH)

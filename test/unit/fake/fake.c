@@ -16,6 +16,8 @@ bool (*fake_sysreg_hook)(const char *name, bool write, uint64_t *value);
 uint64_t (*fake_io_read_hook)(uintptr_t address, unsigned size);
 void (*fake_io_write_hook)(uintptr_t address, unsigned size, uint64_t value);
 
+uint64_t (*fake_smccc_hook)(bool hvc, const uint64_t in[8]);
+
 static struct cpu cpus[FAKE_CPUS];
 struct cpu *fake_cpu_this = &cpus[0];
 
@@ -49,6 +51,7 @@ void fake_reset(void)
 	fake_sysreg_hook = NULL;
 	fake_io_read_hook = NULL;
 	fake_io_write_hook = NULL;
+	fake_smccc_hook = NULL;
 	memset(cpus, 0, sizeof cpus);
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		cpus[i].id = i;
@@ -137,6 +140,14 @@ __attribute__((weak)) void console_write(const char *text, size_t length)
 {
 	if (panicking)
 		fwrite(text, 1, length, stderr);
+}
+
+void smccc_call(bool hvc, const uint64_t in[8], uint64_t out[4]);
+__attribute__((weak)) void smccc_call(bool hvc, const uint64_t in[8], uint64_t out[4])
+{
+	fake_note(FAKE_OTHER, hvc ? "hvc" : "smc", in[0], in[1], 0);
+	out[0] = fake_smccc_hook ? fake_smccc_hook(hvc, in) : UINT64_MAX;
+	out[1] = out[2] = out[3] = 0;
 }
 
 #ifdef MEZZO_DEBUG

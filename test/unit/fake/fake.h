@@ -55,6 +55,9 @@ extern void (*fake_io_write_hook)(uintptr_t address, unsigned size, uint64_t val
 uint64_t fake_io_read(uintptr_t address, unsigned size);
 void fake_io_write(uintptr_t address, unsigned size, uint64_t value);
 
+// ---- calls into the firmware: x0 of the answer; -1 without a hook ----
+extern uint64_t (*fake_smccc_hook)(bool hvc, const uint64_t in[8]);
+
 // ---- CPUs: FAKE_CPUS of them, the running one is fake_cpu_this ----
 #define FAKE_CPUS 8
 struct cpu;
