@@ -408,8 +408,10 @@ static void do_work(void)
 {
 	uint8_t key;
 
-	if (exchange(&shell.redraw, 0) != 0 && shell.job.command == NULL)
+	if (exchange(&shell.redraw, 0) != 0 && shell.job.command == NULL) {
+		put_text("\r"); // over itself, if it stands there already
 		put_prompt();
+	}
 	for (unsigned i = 0; i < POLL_WORK; i++) {
 		if (ring_room(&shell.out) < SHELL_STEP + LINE_SIZE)
 			return;

@@ -681,7 +681,8 @@ static void enter_shell(void)
 {
 	type_keys("\x1d"
 	          "0");
-	expect_wire("mezzo> ");
+	assert_string_equal(wire + wire_count - 8, "\rmezzo> ");
+	forget_wire();
 }
 
 static void test_shell_line_editing(void **state)
@@ -831,7 +832,7 @@ static void test_shell_prompt_comes_back(void **state)
 	forget_wire();
 	console_write("linux: crashed\n", 15);
 	settle();
-	expect_wire("\r\n[mezzo] linux: crashed\r\nmezzo> hel");
+	expect_wire("\r\n[mezzo] linux: crashed\r\n\rmezzo> hel");
 	type_keys("\x15");
 }
 
