@@ -75,6 +75,13 @@ KERNELS = [
     Kernel("pl011"),
     Kernel("mem"),
     Kernel("aborts"),
+    Kernel("idregs"),
+    Kernel("sysregs"),
+    Kernel("smccc"),
+    Kernel("rtc", ONE),
+    Kernel("virtio"),
+    Kernel("cache"),
+    Kernel("aarch32"),
 ]
 BY_NAME = {kernel.name: kernel for kernel in KERNELS}
 

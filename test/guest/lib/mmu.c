@@ -187,3 +187,14 @@ void mmu_mend_walk(void)
 	dsb(ish);
 	isb();
 }
+
+void mmu_map_devices_user(void)
+{
+	*(volatile u64 *)&level1[0] = 0;
+	dsb(ish);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
+	dsb(ish);
+	*(volatile u64 *)&level1[0] = device_block(0) | PTE_AP_EL0;
+	dsb(ish);
+	isb();
+}

@@ -37,4 +37,7 @@ void cache_sync_code(u64 addr, u64 bytes);
 u64 mmu_break_walk(u64 table);
 void mmu_mend_walk(void);
 
+/* The first GiB, where the devices are, becomes usable at EL0 as well. */
+void mmu_map_devices_user(void);
+
 #endif
