@@ -195,10 +195,10 @@ static void set_private_line(struct vcpu *vcpu, uint32_t intid, bool level)
 	uint32_t bit = BIT_U32(intid), old;
 	bool own = vgic_lr_own(cpu);
 
+	if (bank->linked & bank->held & bit) // see first that the guest has ended the one before
+		own ? (void)vgic_lr_deliver(cpu, intid) : vgic_lr_flush_all(cpu);
 	if (!own)
 		spin_lock(&cpu->vgic->lock);
-	else if (bank->linked & bank->held & bit)
-		vgic_lr_deliver(cpu, intid); // sees that the guest has ended the one before
 	old = bank->line;
 	if (bank->linked & bit) // it falls by the guest's own doing, at the board's controller
 		level |= (old & bit) != 0;

@@ -177,17 +177,21 @@ void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask)
 	}
 }
 
+uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu)
+{
+	uint32_t bit = BIT_U32(VGIC_VTIMER), lines = cpu->bank.line & cpu->bank.linked;
+	if (!(cpu->bank.linked & bit) || cpu->vcpu->cpu != cpu_this() || !cpu->loaded)
+		return lines;
+	uint64_t ctl = read_sysreg(cntv_ctl_el0);
+	bool high = (ctl & CNTV_CTL_ENABLE) && !(ctl & CNTV_CTL_IMASK) && (ctl & CNTV_CTL_ISTATUS);
+	return high ? lines | bit : lines & ~bit;
+}
+
 void vgic_lr_resample(struct vgic_cpu *cpu)
 {
-	struct vgic_bank *bank = &cpu->bank;
-	uint32_t bit = BIT_U32(VGIC_VTIMER);
-	if (!(bank->line & bank->linked & ~bank->held & bit) || cpu->vcpu->cpu != cpu_this())
-		return;
-	// The guest turns its timer off without an exit. The line is what the timer says now.
-	uint64_t ctl = read_sysreg(cntv_ctl_el0);
-	if ((ctl & CNTV_CTL_ENABLE) && !(ctl & CNTV_CTL_IMASK) && (ctl & CNTV_CTL_ISTATUS))
-		return;
-	vgic_lr_unlink(cpu, bit);
+	uint32_t waiting = cpu->bank.line & cpu->bank.linked & ~cpu->bank.held;
+	if (waiting != 0) // the guest turns its timer off without an exit
+		vgic_lr_unlink(cpu, waiting & ~vgic_lr_linked_lines(cpu));
 }
 
 // ---- one list register ----
@@ -210,6 +214,14 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 		bank->hw_active |= bit;
 	else
 		bank->hw_active &= ~bit; // the guest's end of interrupt has deactivated it
+}
+
+// Whether an active interrupt may become pending in its list register: when it ends, the hardware goes
+// on with the priority and group it was acknowledged with.
+static bool can_merge(const struct vgic_bank *bank, uint32_t n, uint64_t lr)
+{
+	return field_get(VGIC_LR_PRIORITY, lr) == bank->priority[n] &&
+	       ((lr & VGIC_LR_GROUP1) != 0) == ((bank->group1 & BIT_U32(n)) != 0);
 }
 
 static uint64_t fresh(const struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t intid)
@@ -259,8 +271,9 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
                         uint32_t intid, uint64_t lr)
 {
 	uint32_t bit = BIT_U32(intid & 31);
-	bool open = open_mask(cpu, bank, intid >> 5) & bit;
 	bool active = lr & VGIC_LR_ACTIVE;
+	bool open = (open_mask(cpu, bank, intid >> 5) & bit) &&
+	            (!active || can_merge(bank, intid & 31, lr));
 	bool pending, again; // again: something is left to be looked at when this one ends
 
 	if (intid < VGIC_NR_SGIS && cpu->vgic->version == 2)
@@ -407,15 +420,16 @@ static void set_control(struct vgic_cpu *cpu, uint32_t notify)
 }
 
 // Interrupts that were active outside the list registers and ended: the hardware says only how many.
-// A guest ends them in the order of their priorities.
-static void take_eois(struct vgic_cpu *cpu)
+// A guest ends them in the order of their priorities. Whether there were any.
+static bool take_eois(struct vgic_cpu *cpu)
 {
+	bool any = false;
 	if (!(cpu->control & VGIC_NOTIFY_EOI))
-		return;
+		return false;
 	for (uint32_t left = host.backend->take_eois(); left != 0; left--) {
 		uint32_t key = best_active(cpu);
 		if (key & KEY_FORCED) // or none at all
-			return;
+			break;
 		uint32_t intid = key & KEY_INTID, word = intid >> 5, bit = BIT_U32(intid & 31);
 		struct vgic_bank *bank = vgic_bank(cpu, word);
 		bank->active &= ~bit;
@@ -423,15 +437,17 @@ static void take_eois(struct vgic_cpu *cpu)
 			cpu->spi_active[word - 1] &= ~bit;
 		else if (bank->hw_active & bit)
 			vgic_lr_unlink(cpu, bit);
+		any = true;
 	}
+	return any;
 }
 
 bool vgic_lr_fold(struct vgic_cpu *cpu, uint32_t word, uint32_t mask)
 {
-	take_eois(cpu);
+	bool any = take_eois(cpu);
 	uint32_t held = (word == 0 ? cpu->bank.held : cpu->spi_held[word - 1]) & mask;
 	if (held == 0)
-		return false;
+		return any;
 	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
 		uint32_t index = (uint32_t)__builtin_ctz(left);
 		uint32_t intid = cpu->lr_intid[index];
@@ -470,15 +486,16 @@ void vgic_lr_take_posted(struct vgic_cpu *cpu)
 // The list register to give up for a waiting interrupt of urgency `key`: the least urgent pending one
 // if it is less urgent. If none is pending, the active one that will be ended last: something that
 // may preempt must not be shut out. VGIC_MAX_LRS: none.
-static uint32_t choose_victim(const uint64_t *lr, uint32_t used, uint32_t key)
+static uint32_t choose_victim(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t key)
 {
 	uint32_t pending = VGIC_MAX_LRS, worst_pending = 0, active = VGIC_MAX_LRS, worst_active = 0;
-	for (; used != 0; used &= used - 1) {
-		uint32_t index = (uint32_t)__builtin_ctz(used);
-		uint32_t other = (uint32_t)field_get(VGIC_LR_PRIORITY, lr[index])
-		                         << KEY_PRIORITY_SHIFT |
-		                 (uint32_t)field_get(VGIC_LR_INTID, lr[index]);
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+		uint32_t index = (uint32_t)__builtin_ctz(left), intid = cpu->lr_intid[index];
+		uint32_t priority = (uint32_t)field_get(VGIC_LR_PRIORITY, lr[index]);
+		uint32_t other = priority << KEY_PRIORITY_SHIFT | intid;
 		if (lr[index] & VGIC_LR_ACTIVE) {
+			if (vgic_bank(cpu, intid >> 5)->forced & BIT_U32(intid & 31))
+				other |= KEY_FORCED;
 			if (other >= worst_active) {
 				worst_active = other;
 				active = index;
@@ -501,7 +518,7 @@ static bool place_waiting(struct vgic_cpu *cpu, uint64_t *lr, uint32_t key, bool
 	if (empty != 0) {
 		index = (uint32_t)__builtin_ctz(empty);
 	} else {
-		index = choose_victim(lr, cpu->used, key);
+		index = choose_victim(cpu, lr, key);
 		if (index == VGIC_MAX_LRS)
 			return false;
 		*more |= !(lr[index] & VGIC_LR_ACTIVE);
@@ -520,8 +537,8 @@ static void refill(struct vgic_cpu *cpu, uint64_t *lr)
 	uint32_t next = 0, empty, key;
 
 	queue_waiting(cpu, &queue);
-	if (queue.count != 0)
-		place_waiting(cpu, lr, queue.key[next++], &queue.more);
+	if (queue.count != 0 && place_waiting(cpu, lr, queue.key[0], &queue.more))
+		next = 1;
 	while ((empty = host.all & ~cpu->used) != 0 && (key = best_active(cpu)) != KEY_NONE) {
 		uint32_t index = (uint32_t)__builtin_ctz(empty);
 		lr[index] = fill_active(cpu, index, key & KEY_INTID);

@@ -159,9 +159,12 @@ uint64_t vgic_read_pending(const struct vgic_access *access, uint32_t index)
 	struct vgic_bank *bank = begin(&op, access, index, ~0u, &word);
 	if (bank == NULL)
 		return 0;
-	if (word == 0)
+	uint32_t pending = 0;
+	if (word == 0) {
 		vgic_lr_resample(op.owner);
-	uint32_t pending = vgic_bank_pending(bank);
+		pending = vgic_lr_linked_lines(op.owner); // also while it is active
+	}
+	pending |= vgic_bank_pending(bank);
 	vgic_op_end(&op);
 	return pending;
 }

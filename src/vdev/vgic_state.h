@@ -174,7 +174,8 @@ static inline uint32_t vgic_bank_pending(const struct vgic_bank *bank)
 // ---- vgic_lr.c: delivery ----
 
 // All three: only for the vCPU's own CPU, or under the lock when it is folded or not loaded.
-// Takes the interrupts of `word` in `mask` out of the list registers; whether there were any.
+// Takes the interrupts of `word` in `mask` out of the list registers; whether that, or interrupts that ended
+// outside them, make it necessary to look at everything again.
 bool vgic_lr_fold(struct vgic_cpu *cpu, uint32_t word, uint32_t mask);
 void vgic_lr_fold_all(struct vgic_cpu *cpu);
 // Moves what other CPUs posted into the bank.
@@ -186,6 +187,8 @@ bool vgic_lr_deliver(struct vgic_cpu *cpu, uint32_t intid);
 
 // Forgets the hardware link of what is waiting or active, and deactivates the physical interrupts.
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask);
+// The input lines of the linked interrupts, as far as this CPU can see them.
+uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu);
 // Linked interrupts that wait although their cause is gone do not wait any more.
 void vgic_lr_resample(struct vgic_cpu *cpu);
 
