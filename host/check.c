@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "fdt/board.h"
+#include "fdt/guest_virt.h"
 #include "schema.h"
 #include "util.h"
 
@@ -17,9 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TREE_ROOM        KIB(64) // what a generated guest tree takes at most
-#define OWN_TREE_GROWTH  KIB(4)  // what Mezzo adds to a tree that the user gives
-#define MEZZO_ROOM       MIB(32) // what Mezzo and the bundle's small files want beside the VMs
+// What Mezzo wants for itself: its image and stacks, and an entry for each page of the board's RAM.
+#define MEZZO_ROOM       MIB(8)
+#define MEZZO_ROOM_SHARE 200 // one byte for so many of RAM
 #define INSTRUCTION_SIZE 4
 #define MEMBER_SIZE_MAX  UINT32_MAX // a cpio header has room for 32 bits
 
@@ -27,6 +28,12 @@
 static struct place place_of(const struct vm *vm, struct place at)
 {
 	return at.file != NULL ? at : vm->end;
+}
+
+// How to get a bigger board.
+static const char *more(const struct limits *limits, const char *option)
+{
+	return limits->fixed ? "take a bigger board" : util_format("raise %s", option);
 }
 
 static bool read_file(const struct text_key *key, const char *name, struct blob *out,
@@ -72,8 +79,7 @@ static void check_plan(struct vm *vm, struct diags *diags)
 	        .kernel_size = vm->kernel_file.data.size,
 	        .ram_base = GUEST_RAM,
 	        .ram_size = vm->memory.value,
-	        .tree_size =
-	                vm->dtb_file.size != 0 ? vm->dtb_file.size + OWN_TREE_GROWTH : TREE_ROOM,
+	        .tree_size = vm->dtb_file.size != 0 ? vm->dtb_file.size : GUEST_VIRT_TREE_SIZE,
 	        .has_load = vm->load.at.file != NULL,
 	        .load = vm->load.value,
 	        .has_entry = vm->entry.at.file != NULL,
@@ -150,7 +156,7 @@ static void check_pins(const struct system *system, const struct limits *limits,
 			if (limits->cpus != 0 && core >= limits->cpus)
 				diag_add(diags, vm->pin.at,
 				         "pin: there is no core %u; the board has 0 to %u; %s",
-				         core, limits->cpus - 1, limits->more);
+				         core, limits->cpus - 1, more(limits, "--smp"));
 			else if (owner[core] != NULL)
 				diag_add(diags, vm->pin.at,
 				         "pin: core %u is given to VM `%s` already; choose another",
@@ -160,35 +166,68 @@ static void check_pins(const struct system *system, const struct limits *limits,
 	}
 }
 
-// The VM with which a running sum passes the limit is the one to point at.
-static void check_sums(const struct system *system, const struct limits *limits,
+static void check_cpus(const struct system *system, const struct limits *limits,
                        struct diags *diags)
 {
-	uint64_t cpus = 0, memory = MEZZO_ROOM;
-	bool told = system->overcommit.value != 0;
+	uint64_t cpus = 0;
 
+	for (size_t i = 0; i < system->vm_count && limits->cpus != 0; i++) {
+		const struct vm *vm = &system->vms[i];
+
+		cpus += vm->cpus.value;
+		if (cpus <= limits->cpus)
+			continue;
+		diag_add(diags, place_of(vm, vm->cpus.at),
+		         "too many vCPUs: the VMs ask for %llu, and the board has %u CPUs, one for "
+		         "each "
+		         "vCPU in this version; lower `cpus` or %s",
+		         (unsigned long long)system_cpus(system), limits->cpus,
+		         more(limits, "--smp"));
+		return; // the VM with which the sum passes the limit is the one to point at
+	}
+}
+
+// Bytes of the files of VM `i` that no VM before it names: those stay in memory, once.
+static uint64_t new_files(const struct system *system, size_t i)
+{
+	const struct vm *vm = &system->vms[i];
+	bool kernel = vm->kernel.value != NULL, initrd = vm->initrd.value != NULL;
+
+	for (size_t j = 0; j < i; j++) {
+		const struct vm *before = &system->vms[j];
+
+		if (kernel && before->kernel.value != NULL &&
+		    strcmp(vm->kernel.value, before->kernel.value) == 0)
+			kernel = false;
+		if (initrd && before->initrd.value != NULL &&
+		    strcmp(vm->initrd.value, before->initrd.value) == 0)
+			initrd = false;
+	}
+	return (kernel ? vm->kernel_file.data.size : 0) + (initrd ? vm->initrd_file.size : 0);
+}
+
+static void check_memory(const struct system *system, const struct limits *limits,
+                         struct diags *diags)
+{
+	uint64_t own = MEZZO_ROOM + limits->ram / MEZZO_ROOM_SHARE, memory = 0;
+
+	if (limits->ram == 0 || system->overcommit.value != 0)
+		return;
+	for (size_t i = 0; i < system->vm_count; i++)
+		own += new_files(system, i);
 	for (size_t i = 0; i < system->vm_count; i++) {
 		const struct vm *vm = &system->vms[i];
 
-		if (limits->cpus != 0 && cpus <= limits->cpus &&
-		    cpus + vm->cpus.value > limits->cpus)
-			diag_add(diags, place_of(vm, vm->cpus.at),
-			         "too many vCPUs: the VMs ask for %llu, and the board has %u CPUs, "
-			         "one for each "
-			         "vCPU in this version; lower `cpus` or %s",
-			         (unsigned long long)system_cpus(system), limits->cpus,
-			         limits->more);
-		cpus += vm->cpus.value;
 		memory += vm->memory.value;
-		if (limits->ram == 0 || memory <= limits->ram || told)
+		if (own + memory <= limits->ram)
 			continue;
-		told = true;
 		diag_add(diags, place_of(vm, vm->memory.at),
-		         "memory not available: the VMs ask for %s, Mezzo needs %s, and the board "
-		         "has %s; lower "
-		         "`memory` or %s",
-		         util_size(system_memory(system)), util_size(MEZZO_ROOM),
-		         util_size(limits->ram), limits->more);
+		         "memory not available: the VMs ask for %s, Mezzo and the files need %s, "
+		         "and "
+		         "the board has %s; lower `memory` or %s",
+		         util_size(system_memory(system)), util_size(own), util_size(limits->ram),
+		         more(limits, "--ram"));
+		return;
 	}
 }
 
@@ -197,14 +236,15 @@ void check_system(struct system *system, const struct limits *limits, struct dia
 	for (size_t i = 0; i < system->vm_count; i++)
 		check_vm(&system->vms[i], limits, diags);
 	check_pins(system, limits, diags);
-	check_sums(system, limits, diags);
+	check_cpus(system, limits, diags);
+	check_memory(system, limits, diags);
 }
 
 struct limits check_board_tree(const char *path, struct diags *diags)
 {
 	static struct board board;
 	static struct board_problem problem;
-	struct limits limits = {.more = "take a bigger board"};
+	struct limits limits = {.fixed = true};
 	struct place at = {path, 0};
 	struct blob tree = {NULL, 0};
 	const char *why = util_map(path, &tree);

@@ -113,7 +113,7 @@ static void print(const char *path, const struct system *system)
 
 int verb_check(int argc, char **argv)
 {
-	struct limits flags = {.more = "raise --smp, --ram"}, limits = {.more = flags.more};
+	struct limits flags = {.cpus = 0}, limits = {.cpus = 0};
 	struct diags diags = {NULL, 0};
 	struct system system;
 	const char *tree = NULL;

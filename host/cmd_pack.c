@@ -39,7 +39,7 @@ static const char who[] = "mezzo pack";
 
 int verb_pack(int argc, char **argv)
 {
-	struct limits limits = {.more = NULL};
+	struct limits limits = {.cpus = 0}; // the board is not known
 	struct diags diags = {NULL, 0};
 	struct pack_options options_of_pack = {NULL, NULL};
 	const char *output = NULL, *why;

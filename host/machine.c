@@ -71,10 +71,7 @@ void machine_complete(struct machine *machine, const struct system *system)
 
 struct limits machine_limits(const struct machine *machine)
 {
-	return (struct limits){.cpus = machine->smp,
-	                       .gic = machine->gic,
-	                       .ram = machine->ram,
-	                       .more = "give the board more: --smp, --ram"};
+	return (struct limits){.cpus = machine->smp, .gic = machine->gic, .ram = machine->ram};
 }
 
 // --- mezzo.img -----------------------------------------------------------------------------------

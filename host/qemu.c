@@ -201,8 +201,10 @@ static void take_signal(struct wire *w)
 // Ctrl-] and what follows pass to Mezzo, but for Ctrl-] q.
 static void take_key(struct wire *w, uint8_t key)
 {
-	if (w->escape && key == KEY_QUIT)
+	if (w->escape && key == KEY_QUIT) {
+		fputs("\r\n", stderr); // QEMU's parting words get a line of their own
 		stop(w, STOP_QUIT);
+	}
 	w->escape = !w->escape && key == KEY_ESCAPE;
 	if (w->in_size < sizeof(w->in))
 		w->in[w->in_size++] = key;

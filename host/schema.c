@@ -58,9 +58,9 @@ static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
 #define VM(field)  offsetof(struct vm, field)
 
 #define ADDRESS_MAX GENMASK_U64(47, 0) // no Arm CPU without FEAT_LPA translates more
-#define LATER(key)                          \
-	{                                   \
-		.name = key, .built = false \
+#define LATER(key)                            \
+	{                                     \
+		.name = (key), .built = false \
 	}
 
 static const struct key top_keys[] = {
@@ -247,7 +247,7 @@ static void set_list(const struct key *key, struct list_key *out, const char *co
 	struct list_key list = {.value = util_alloc(count * sizeof(*list.value)), .at = at};
 
 	for (size_t i = 0; i < count; i++) {
-		uint64_t number;
+		uint64_t number = 0;
 
 		if (!get_number(key, text[i], &number, at, diags))
 			return;
