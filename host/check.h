@@ -9,8 +9,7 @@
 struct limits {
 	uint32_t cpus, gic;
 	uint64_t ram; // bytes that Mezzo and its VMs can have
-	const char *
-	        more; // how to get a bigger one, for messages: "give the board more (--smp, --ram)"
+	bool fixed;   // it is a real board: no option makes it bigger
 };
 
 // Opens the files that `system` names, plans each VM's memory and holds all of it against `limits`.
