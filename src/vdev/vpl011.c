@@ -30,7 +30,9 @@
 #define IFLS_RESET 0x12 // half full, both
 
 #define CR_WRITABLE (GENMASK_U32(15, 7) | GENMASK_U32(2, 0))
-#define FR_MODEM    (PL011_FR_CTS | PL011_FR_DSR | PL011_FR_DCD | PL011_FR_RI)
+
+// Kept out of the paths of a status read and of a character, so that these save no registers.
+#define NOINLINE __attribute__((noinline))
 
 struct vpl011 {
 	// Fixed after start.
@@ -228,17 +230,17 @@ static void look_for_room(struct vpl011 *uart)
 }
 
 // Little room is left, or none. A driver that sends in spite of TXFF loses the byte, as on the chip.
-static void send_slowly(struct vpl011 *uart, uint8_t byte)
+static NOINLINE void send_slowly(struct vpl011 *uart, uint8_t byte)
 {
 	if (vcons_out_room(uart->con) == 0)
 		look_for_room(uart);
-	if (vcons_out_put(uart->con, byte) == VCONS_FULL)
+	if (vcons_out_put(uart->con, byte, 0) == VCONS_FULL)
 		fetch_add(&uart->con->lost, 1);
 	look_for_room(uart);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
-static void send_back(struct vpl011 *uart, uint8_t byte)
+static NOINLINE void send_back(struct vpl011 *uart, uint8_t byte)
 {
 	if (uart->fifo_count < fifo_depth(uart)) {
 		fifo_push(uart, byte);
@@ -254,13 +256,14 @@ static void write_data(struct vpl011 *uart, uint8_t byte)
 {
 	if (UNLIKELY((uart->cr & PL011_CR_LBE) != 0)) {
 		send_back(uart, byte);
-	} else if (UNLIKELY(vcons_out_room(uart->con) <= FIFO_DEPTH)) {
-		send_slowly(uart, byte);
-	} else {
-		if (vcons_out_put(uart->con, byte) == VCONS_TELL)
-			cpu_post_local(CPU_WORK_CONSOLE);
-		uart->ris |= PL011_INT_TX;
+		return;
 	}
+	switch (vcons_out_put(uart->con, byte, FIFO_DEPTH)) {
+	case VCONS_FULL: send_slowly(uart, byte); return;
+	case VCONS_TELL: cpu_post_local(CPU_WORK_CONSOLE); break;
+	case VCONS_KEPT: break;
+	}
+	uart->ris |= PL011_INT_TX;
 }
 
 // ---- registers ----
@@ -345,12 +348,12 @@ static uint32_t read_locked(struct vpl011 *uart, uint32_t offset)
 	return reg != NULL ? *reg_field(uart, reg) : 0;
 }
 
-static void write_locked(struct vpl011 *uart, uint32_t offset, uint32_t value)
+// Any register but DR.
+static NOINLINE void write_locked(struct vpl011 *uart, uint32_t offset, uint32_t value)
 {
 	const struct reg *reg;
 
 	switch (offset) {
-	case PL011_DR: write_data(uart, (uint8_t)value); return;
 	case PL011_RSR: uart->rsr = 0; return;
 	case PL011_ICR: uart->ris &= ~value; return;
 	}
@@ -361,24 +364,28 @@ static void write_locked(struct vpl011 *uart, uint32_t offset, uint32_t value)
 
 // The chip sits on a 32-bit bus and answers at every byte of a register: a narrow read gets its part,
 // a narrow write works at the register's first byte and is ignored elsewhere.
+static NOINLINE bool read_any(struct vpl011 *uart, uint32_t offset, unsigned size, uint64_t *value)
+{
+	if (size > 4 || offset % size != 0)
+		return false;
+	spin_lock(&uart->lock);
+	uint32_t result = read_locked(uart, offset & ~UINT32_C(3));
+	update_line(uart);
+	spin_unlock(&uart->lock);
+	*value = (result >> (offset % 4 * 8)) & GENMASK_U64(size * 8 - 1, 0);
+	return true;
+}
+
+// The status register, which programs read in a loop, takes no lock while it needs no second look.
 static bool vpl011_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                         uint64_t *value)
 {
 	struct vpl011 *uart = dev;
-	uint32_t result;
+	uint32_t fr = load_relaxed(&uart->fr);
 
-	if (UNLIKELY(size > 4 || offset % size != 0))
-		return false;
-	uint32_t reg = offset & ~UINT32_C(3);
-	// The one that programs read in a loop: no lock while it needs no second look.
-	result = load_relaxed(&uart->fr);
-	if (reg != PL011_FR || (result & PL011_FR_TXFF) != 0) {
-		spin_lock(&uart->lock);
-		result = read_locked(uart, reg);
-		update_line(uart);
-		spin_unlock(&uart->lock);
-	}
-	*value = (result >> (offset % 4 * 8)) & GENMASK_U64(size * 8 - 1, 0);
+	if (UNLIKELY(offset != PL011_FR || (fr & PL011_FR_TXFF) != 0 || size > 4))
+		return read_any(uart, offset, size, value);
+	*value = size == 1 ? (uint8_t)fr : fr;
 	return true;
 }
 
@@ -387,12 +394,15 @@ static bool vpl011_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, u
 {
 	struct vpl011 *uart = dev;
 
-	if (UNLIKELY(size > 4 || offset % size != 0))
+	if (UNLIKELY(size > 4))
 		return false;
-	if (offset % 4 != 0)
-		return true;
+	if (UNLIKELY(offset % 4 != 0))
+		return offset % size == 0;
 	spin_lock(&uart->lock);
-	write_locked(uart, offset, (uint32_t)(value & GENMASK_U64(size * 8 - 1, 0)));
+	if (LIKELY(offset == PL011_DR))
+		write_data(uart, (uint8_t)value);
+	else
+		write_locked(uart, offset, (uint32_t)(value & GENMASK_U64(size * 8 - 1, 0)));
 	update_line(uart);
 	spin_unlock(&uart->lock);
 	return true;

@@ -59,7 +59,7 @@ struct vcons {
 };
 
 enum vcons_put {
-	VCONS_FULL, // not stored
+	VCONS_FULL, // no room: not stored
 	VCONS_KEPT,
 	VCONS_TELL, // stored, and the console must be told
 };
@@ -69,13 +69,13 @@ static inline uint32_t vcons_fill(const struct vcons_ring *ring)
 	return load_acquire(&ring->head) - load_acquire(&ring->tail);
 }
 
-// Appends a byte of guest output. Under the device's lock.
-static inline enum vcons_put vcons_out_put(struct vcons *con, uint8_t byte)
+// Appends a byte of guest output if more than `reserve` bytes of room are left. Under the device's lock.
+static inline enum vcons_put vcons_out_put(struct vcons *con, uint8_t byte, uint32_t reserve)
 {
 	uint32_t head = con->out.head;
 	uint32_t fill = head - load_acquire(&con->out.tail);
 
-	if (UNLIKELY(fill >= VCONS_OUT_SIZE))
+	if (UNLIKELY(fill >= VCONS_OUT_SIZE - reserve))
 		return VCONS_FULL;
 	con->out_bytes[head % VCONS_OUT_SIZE] = byte;
 	store_release(&con->out.head, head + 1);

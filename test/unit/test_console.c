@@ -199,7 +199,7 @@ static void wait_ms(unsigned ms)
 static void guest_puts(unsigned i, const char *bytes, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
-		enum vcons_put put = vcons_out_put(&vms[i]->con, (uint8_t)bytes[k]);
+		enum vcons_put put = vcons_out_put(&vms[i]->con, (uint8_t)bytes[k], 0);
 		assert_int_not_equal(put, VCONS_FULL);
 		if (put == VCONS_TELL) {
 			fake_cpu_this->work |= CPU_WORK_CONSOLE;
@@ -327,7 +327,7 @@ static void test_one_character_costs_no_work(void **state)
 	guest_prints(0, "x");
 	unsigned before = polls;
 	for (unsigned i = 0; i < 100; i++)
-		assert_int_equal(vcons_out_put(&vms[0]->con, 'x'), VCONS_KEPT);
+		assert_int_equal(vcons_out_put(&vms[0]->con, 'x', 0), VCONS_KEPT);
 	assert_int_equal(polls, before);
 	guest_prints(0, "\n");
 }
@@ -520,7 +520,7 @@ static void test_stuck_uart_waits_for_nobody(void **state)
 	}
 	assert_int_equal(wire_count, 0);
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++)
-		(void)vcons_out_put(&vms[0]->con, 'x');
+		(void)vcons_out_put(&vms[0]->con, 'x', 0);
 	store_relaxed(&vms[0]->con.waiting, 1);
 	now += HZ;
 	settle();
@@ -545,8 +545,8 @@ static void test_work_of_a_call_is_bounded(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++) {
-		(void)vcons_out_put(&vms[0]->con, '\n');
-		(void)vcons_out_put(&vms[1]->con, (uint8_t) "\x1b]"[i % 2]);
+		(void)vcons_out_put(&vms[0]->con, '\n', 0);
+		(void)vcons_out_put(&vms[1]->con, (uint8_t) "\x1b]"[i % 2], 0);
 	}
 	for (unsigned i = 0; i < 100; i++) {
 		size_t before = wire_count;
@@ -914,8 +914,8 @@ static void test_end_with_much_to_say(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++) {
-		(void)vcons_out_put(&vms[0]->con, (uint8_t) "0123456\n"[i % 8]);
-		(void)vcons_out_put(&vms[1]->con, (uint8_t) "0123456\n"[i % 8]);
+		(void)vcons_out_put(&vms[0]->con, (uint8_t) "0123456\n"[i % 8], 0);
+		(void)vcons_out_put(&vms[1]->con, (uint8_t) "0123456\n"[i % 8], 0);
 	}
 	console_end(2, 0);
 	assert_string_equal(wire + wire_count - 31, "[mezzo] end: 2 off, 0 crashed\r\n");
