@@ -122,24 +122,26 @@ static const struct {
 };
 
 // The first UART that can be driven, and the first that cannot; an unknown interrupt controller.
-static void note_by_look(struct board_reader *reader, const struct tree_walk *walk)
+static void note_by_look(struct board_reader *reader, struct tree_walk *walk)
 {
 	struct board_nodes *nodes = &reader->nodes;
+	uint64_t base, size;
+	int *place = NULL;
 
 	if (!tree_available(walk))
 		return;
-	if (board_uart_find(walk) != NULL) {
-		if (nodes->uart == BOARD_NO_NODE)
-			nodes->uart = tree_offset(walk);
-	} else if (tree_name_is(walk->name, "serial") || tree_name_is(walk->name, "uart")) {
-		if (nodes->other_uart == BOARD_NO_NODE)
-			nodes->other_uart = tree_offset(walk);
-	}
+	if (board_uart_find(walk) != NULL)
+		place = &nodes->uart;
+	else if (tree_name_is(walk->name, "serial") || tree_name_is(walk->name, "uart"))
+		place = &nodes->other_uart;
+	if (place != NULL && *place == BOARD_NO_NODE && tree_reg(walk, 0, &base, &size) &&
+	    size != 0)
+		*place = tree_offset(walk);
 	if (nodes->other_chip == BOARD_NO_NODE && tree_name_is(walk->name, "interrupt-controller"))
 		nodes->other_chip = tree_offset(walk);
 }
 
-static void note_compatible(struct board_reader *reader, const struct tree_walk *walk)
+static void note_compatible(struct board_reader *reader, struct tree_walk *walk)
 {
 	const struct tree_value compatible = tree_prop(walk, TREE_COMPATIBLE);
 

@@ -205,6 +205,9 @@ void board_read_timer(struct board_reader *reader)
 		if (index >= 0)
 			board->timer[i] = read_irq(reader, node, (unsigned)index);
 	}
+	// Without a controller nothing reaches it, and that has been said.
+	if (board->gic.version == 0)
+		return;
 	if (board->timer[BOARD_TIMER_VIRT].chip == BOARD_IRQ_NONE ||
 	    board->timer[BOARD_TIMER_HYP].chip == BOARD_IRQ_NONE)
 		board_problem_add(reader, BOARD_NO_TIMER, true,
