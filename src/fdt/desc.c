@@ -444,10 +444,12 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 
 static void set_where(struct reader *reader, const struct tree_walk *walk, const char *vm_name)
 {
-	const bool below_files = walk->depth == MEZZO_DEPTH + 2;
+	const bool deep = walk->depth > MEZZO_DEPTH + 1;
+	const char *parent =
+	        deep ? fdt_get_name(reader->fdt, walk->level[MEZZO_DEPTH + 1].offset, NULL) : "";
 
-	(void)print_buffer(reader->where, sizeof(reader->where), "/mezzo%s%s%.32s%s%.31s%s",
-	                   below_files ? "/files" : "", walk->depth > MEZZO_DEPTH ? "/" : "",
+	(void)print_buffer(reader->where, sizeof(reader->where), "/mezzo%s%.16s%s%.32s%s%.31s%s",
+	                   deep ? "/" : "", parent, walk->depth > MEZZO_DEPTH ? "/" : "",
 	                   walk->depth > MEZZO_DEPTH ? walk->name : "", vm_name == NULL ? "" : " (",
 	                   vm_name == NULL ? "" : vm_name, vm_name == NULL ? "" : ")");
 }
