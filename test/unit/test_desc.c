@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+// The description of a system: what a whole one becomes, and a sentence for every way to get one wrong.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "fdt/desc.h"
+#include "tree_files.h"
+
+static struct desc desc;
+static struct desc_problem problem;
+
+#define SHA "[000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f]"
+#define FILES                                                                            \
+	"files { #address-cells = <1>; #size-cells = <0>;"                               \
+	" file@0 { reg = <0>; path = \"vmlinuz\"; size = /bits/ 64 <43122688>; crc32 = " \
+	"<0x5f1d3c2a>;"                                                                  \
+	" sha256 = " SHA "; };"                                                          \
+	" file@1 { reg = <1>; path = \"rootfs\"; size = /bits/ 64 <4096>; crc32 = <0>; }; };"
+#define HEAD \
+	"compatible = \"mezzo,system\"; #address-cells = <1>; #size-cells = <0>; version = <1>;"
+#define MUST                                                                                \
+	"compatible = \"mezzo,vm\"; kernel = \"vmlinuz\"; memory = /bits/ 64 <0x20000000>;" \
+	" cpus = <2>;"
+#define SYSTEM(parts) "/ { mezzo {" HEAD parts "}; };"
+#define VM(parts)     SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
+
+// The tree stays until the next call, since the description leads into it.
+static int read_source(const char *source)
+{
+	static struct tree_file file;
+
+	tree_file_free(&file);
+	if (source == NULL)
+		return 0;
+	file = tree_file_compile(source);
+	assert_non_null(file.bytes);
+	return desc_read(file.bytes, file.size, &desc, &problem);
+}
+
+static void expect_sound(const char *source)
+{
+	if (read_source(source) != 0)
+		fail_msg("%s", problem.text);
+	assert_string_equal(problem.text, "");
+}
+
+static void test_whole(void **state)
+{
+	(void)state;
+	expect_sound(SYSTEM("on-all-off = \"poweroff\"; overcommit; console = \"rtos\";" FILES
+	                    "vm@0 { reg = <0>; vm-name = \"linux\";" MUST
+	                    " machine = \"virt\"; initrd = \"rootfs\"; cmdline = "
+	                    "\"console=ttyAMA0\"; gic = <3>; };"
+	                    "vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"rtos\"; "
+	                    "kernel = \"vmlinuz\";"
+	                    " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
+	                    "dtb = \"vmlinuz\";"
+	                    " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
+	                    " load = /bits/ 64 <0x40200000>; entry = /bits/ 64 <0x40200040>; };"));
+	assert_int_equal(desc.on_all_off, DESC_OFF_POWEROFF);
+	assert_true(desc.overcommit);
+	assert_int_equal(desc.console, DESC_CONSOLE_VM);
+	assert_int_equal(desc.console_vm, 1);
+	assert_int_equal(desc.nr_files, 2);
+	assert_string_equal(desc.files[0].path, "vmlinuz");
+	assert_int_equal(desc.files[0].size, 43122688);
+	assert_int_equal(desc.files[0].crc32, 0x5f1d3c2a);
+	assert_int_equal(desc.files[0].sha256[31], 0x1f);
+	assert_null(desc.files[1].sha256);
+
+	assert_int_equal(desc.nr_vms, 2);
+	const struct desc_vm *linux_vm = &desc.vms[0], *rtos = &desc.vms[1];
+	assert_string_equal(linux_vm->name, "linux");
+	assert_ptr_equal(linux_vm->kernel, &desc.files[0]);
+	assert_ptr_equal(linux_vm->initrd, &desc.files[1]);
+	assert_null(linux_vm->dtb);
+	assert_string_equal(linux_vm->cmdline, "console=ttyAMA0");
+	assert_int_equal(linux_vm->memory, 0x20000000);
+	assert_int_equal(linux_vm->cpus, 2);
+	assert_int_equal(linux_vm->gic, 3);
+	assert_false(linux_vm->has_load || linux_vm->has_entry || linux_vm->exclusive);
+	assert_true(linux_vm->autostart);
+	assert_false(linux_vm->verify_sha256);
+	assert_int_equal(linux_vm->nr_pins, 0);
+	assert_int_equal(linux_vm->on_crash, DESC_CRASH_STOP);
+	assert_null(rtos->cmdline);
+	assert_int_equal(rtos->gic, 0);
+	assert_int_equal(rtos->nr_pins, 1);
+	assert_int_equal(rtos->pin[0], 3);
+	assert_true(rtos->exclusive && rtos->verify_sha256 && !rtos->autostart);
+	assert_int_equal(rtos->on_crash, DESC_CRASH_HALT_ALL);
+	assert_true(rtos->has_load && rtos->has_entry);
+	assert_int_equal(rtos->load, 0x40200000);
+	assert_int_equal(rtos->entry, 0x40200040);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	expect_sound(SYSTEM(""));
+	assert_int_equal(desc.nr_vms, 0);
+	assert_int_equal(desc.on_all_off, DESC_OFF_SHELL);
+	assert_int_equal(desc.console, DESC_CONSOLE_SHELL);
+	assert_false(desc.overcommit);
+	expect_sound("/ { other { mezzo { strange; }; }; mezzo {" HEAD "console = \"all\"; }; };");
+	assert_int_equal(desc.console, DESC_CONSOLE_ALL);
+	// The order of nodes has no meaning.
+	expect_sound(SYSTEM("vm@0 { vm-name = \"linux\";" MUST "}; " FILES));
+	assert_ptr_equal(desc.vms[0].kernel, &desc.files[0]);
+}
+
+static void test_wrong(void **state)
+{
+	static const struct {
+		const char *source, *text;
+	} rows[] = {
+	        {"/ { mezzo { version = <1>; }; };", "/mezzo: compatible: is missing"},
+	        {"/ { mezzo { compatible = \"x\"; version = <1>; }; };",
+	         "/mezzo: compatible: is not \"mezzo,system\""},
+	        {"/ { mezzo { compatible = \"mezzo,system\"; }; };", "/mezzo: version: is missing"},
+	        {"/ { mezzo { compatible = \"mezzo,system\"; version = <2>; }; };",
+	         "/mezzo: version: is 2; this version of Mezzo knows only 1"},
+	        {"/ { mezzo { compatible = \"mezzo,system\"; version = <1 2>; }; };",
+	         "version: is not one number of 32 bits"},
+	        {SYSTEM("colour = \"red\";"),
+	         "/mezzo: colour: this version of Mezzo does not know"},
+	        {SYSTEM("on-all-off = \"reboot\";"),
+	         "on-all-off: \"reboot\" is unknown to this version; it knows: shell, poweroff"},
+	        {SYSTEM("overcommit = <1>;"), "overcommit: is a flag and takes no value"},
+	        {SYSTEM("console = \"linux\";"), "console: \"linux\" is neither all, nor shell"},
+	        {SYSTEM("console = <1>;"), "console: is not one string"},
+	        {SYSTEM("node { };"), "/mezzo/node: this version of Mezzo does not know this node"},
+	        {SYSTEM("files { more { }; };"), "/mezzo/files/more: this version"},
+	        {SYSTEM("files { x; };"), "/mezzo/files: x: this version"},
+	        {SYSTEM("files { file@0 { }; };"), "/mezzo/files/file@0: path: is missing"},
+	        {SYSTEM("files { file@0 { path = \"\"; }; };"), "path: is empty"},
+	        {SYSTEM("files { file@0 { path = \"a\", \"b\"; }; };"), "path: is not one string"},
+	        {SYSTEM("files { file@0 { path = \"a\"; size = <5>; }; };"),
+	         "size: is not one number of 64 bits"},
+	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <0x100000000>; }; };"),
+	         "size: is 4294967296; it may be 0 to 4294967295"},
+	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; }; };"),
+	         "crc32: is missing"},
+	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>;"
+	                " sha256 = [00]; }; };"),
+	         "sha256: has 1 bytes, not 32"},
+	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; };"
+	                " file@1 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; }; };"),
+	         "/mezzo/files/file@1: path: \"a\" is there already"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; };"),
+	         "/mezzo/vm@0 (a): compatible: is missing"},
+	        {SYSTEM(FILES "vm@0 {" MUST "};"), "/mezzo/vm@0: vm-name: is missing"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"mezzo\";" MUST "};"), "is Mezzo's own word"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"all\";" MUST "};"), "is Mezzo's own word"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"-x\";" MUST "};"),
+	         "may only have letters, digits"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"a\\x1b[2J\";" MUST "};"),
+	         "\"a?[2J\" may only have"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"abcdefghijklmnopqrstuvwxyz012345\";" MUST "};"),
+	         "vm-name: has 32 bytes; it may have 31"},
+	        {SYSTEM(FILES "vm@0 { vm-name = \"a\";" MUST "}; vm@1 { vm-name = \"a\";" MUST
+	                      "};"),
+	         "/mezzo/vm@1 (a): vm-name: \"a\" names another VM already"},
+	        {SYSTEM("vm@0 { vm-name = \"a\";" MUST "};"),
+	         "kernel: \"vmlinuz\" is not among the files of /mezzo/files"},
+	        {VM("machine = \"raspi3\";"),
+	         "machine: \"raspi3\" is unknown to this version; it knows: virt"},
+	        {VM("initrd = \"x\";"),
+	         "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
+	        {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},
+	        {VM("load = <1>;"), "load: is not one number of 64 bits"},
+	        {VM("load = /bits/ 64 <0x1000000000000>;"),
+	         "load: is 281474976710656; it may be 0 to"},
+	        {VM("entry = /bits/ 64 <0x40000002>;"),
+	         "entry: is 1073741826, which is not a multiple of 4"},
+	        {VM("pin = <1>;"), "pin: names 1 CPUs for 2 vCPUs; give one for each"},
+	        {VM("pin = <1 1>;"), "pin: names CPU 1 twice"},
+	        {VM("pin = <1 512>;"), "pin: names CPU 512; the highest can be 511"},
+	        {VM("pin;"), "pin: is not a list of 1 to 8 CPU numbers"},
+	        {VM("pin = <0 1 2 3 4 5 6 7 8>;"), "pin: is not a list of 1 to 8 CPU numbers"},
+	        {VM("autostart = <2>;"), "autostart: is 2; it may be 0 to 1"},
+	        {VM("on-crash = \"dance\";"), "it knows: stop, restart, halt-all"},
+	        {VM("verify = \"md5\";"), "verify: \"md5\" is unknown"},
+	        {VM("verify = \"sha256\"; initrd = \"rootfs\";"),
+	         "verify: asks for the SHA-256 of \"rootfs\""},
+	        {VM("disk = \"x\";"),
+	         "/mezzo/vm@0 (linux): disk: this version of Mezzo does not know"},
+	        {VM("child { };"),
+	         "/mezzo/vm@0/child: this version of Mezzo does not know this node"},
+	        {SYSTEM(FILES
+	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+	                " cpus = <1>; memory = /bits/ 64 <0xfff000>; };"),
+	         "memory: is 16773120; it may be 16777216 to 140737488355328"},
+	        {SYSTEM(FILES
+	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+	                " cpus = <1>; memory = /bits/ 64 <0x1000001>; };"),
+	         "memory: is 16777217, which is not a multiple of 4096"},
+	        {SYSTEM(FILES
+	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+	                " cpus = <0>; memory = /bits/ 64 <0x1000000>; };"),
+	         "cpus: is 0; it may be 1 to 8"},
+	        {SYSTEM(FILES
+	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+	                " cpus = <9>; memory = /bits/ 64 <0x1000000>; };"),
+	         "cpus: is 9; it may be 1 to 8"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (read_source(rows[i].source) != ERR_INVALID)
+			fail_msg("row %u was taken: %s", i, rows[i].text);
+		if (strstr(problem.text, rows[i].text) == NULL)
+			fail_msg("row %u: '%s' is not in '%s'", i, rows[i].text, problem.text);
+	}
+}
+
+static void test_none(void **state)
+{
+	static uint64_t zeros[16];
+
+	(void)state;
+	assert_int_equal(read_source("/ { x { mezzo { }; }; };"), ERR_NOT_FOUND);
+	assert_string_equal(problem.text, "the device tree has no node /mezzo");
+	assert_int_equal(desc_read(zeros, sizeof(zeros), &desc, &problem), ERR_INVALID);
+	assert_int_equal(desc_read(zeros, 0, &desc, &problem), ERR_INVALID);
+	assert_int_equal(desc_read(NULL, 0, &desc, &problem), ERR_INVALID);
+}
+
+static void test_limits(void **state)
+{
+	char *source = malloc(1 << 16), *end;
+
+	(void)state;
+	assert_non_null(source);
+	for (int extra = 0; extra < 2; extra++) {
+		end = source + sprintf(source, "/ { mezzo {" HEAD FILES);
+		for (int i = 0; i < DESC_MAX_VMS + extra; i++)
+			end += sprintf(end, "vm@%x { vm-name = \"v%d\";" MUST "};", i, i);
+		strcpy(end, "}; };");
+		if (extra == 0) {
+			expect_sound(source);
+			assert_int_equal(desc.nr_vms, DESC_MAX_VMS);
+		} else {
+			assert_int_equal(read_source(source), ERR_INVALID);
+			assert_non_null(strstr(problem.text, "there are more than 64 VMs"));
+		}
+		end = source + sprintf(source, "/ { mezzo {" HEAD "files {");
+		for (int i = 0; i < DESC_MAX_FILES + extra; i++)
+			end += sprintf(
+			        end,
+			        "file@%x { path = \"f%d\"; size = /bits/ 64 <1>; crc32 = <1>; };",
+			        i, i);
+		strcpy(end, "}; }; };");
+		if (extra == 0) {
+			expect_sound(source);
+			assert_int_equal(desc.nr_files, DESC_MAX_FILES);
+		} else {
+			assert_int_equal(read_source(source), ERR_INVALID);
+			assert_non_null(strstr(problem.text, "there are more than 128 files"));
+		}
+	}
+	free(source);
+	read_source(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_whole),  cmocka_unit_test(test_defaults),
+	        cmocka_unit_test(test_wrong),  cmocka_unit_test(test_none),
+	        cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
