@@ -48,13 +48,14 @@ static struct {
 	uint32_t phase; // atomic
 	uint32_t again; // atomic: somebody came while the lock was taken
 
-	struct spinlock lock;
-	// Under the lock.
+	// Under console_lock.
 	struct output out;
 	bool escape;       // the escape key was typed
 	bool tx_irq_on;    // the UART tells when there is room
 	uint64_t deadline; // ticks: when some CPU's timer will call console_tick
-} console = {.lock = SPINLOCK_INIT(LOCK_CONSOLE), .deadline = TIMER_NEVER};
+} console;
+
+static struct spinlock console_lock = SPINLOCK_INIT(LOCK_CONSOLE);
 
 // ---- polled output: early, the end, panic ----
 
@@ -89,7 +90,7 @@ static void poll_wire(void)
 
 static void write_early(const char *text, size_t length)
 {
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	for (size_t i = 0; i < length; i++) {
 		lines_put(&console.out.wire, &console.out.own, "mezzo", (uint8_t)text[i]);
 		poll_wire();
@@ -97,7 +98,7 @@ static void write_early(const char *text, size_t length)
 	if (console.out.wire.last != '\n')
 		wire_fresh_line(&console.out.wire);
 	poll_wire();
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 }
 
 // What stands in the rings says how it came to this, so it goes first. The other CPUs may still be
@@ -137,6 +138,7 @@ void console_early(const struct uart *uart)
 	char text[1024];
 
 	console.uart = *uart;
+	console.deadline = TIMER_NEVER;
 	output_init(&console.out);
 	size_t length = log_read(text, sizeof text);
 	if (length > 0)
@@ -226,7 +228,7 @@ void console_drain(uint32_t budget)
 		dmb(ish); // `again` before the lock, and the unlock before `again`
 		if (load_relaxed(&console.again) == 0)
 			break;
-		taken = spin_trylock(&console.lock);
+		taken = spin_trylock(&console_lock);
 		if (!taken) // the CPU that has it looks at `again` when it is done
 			break;
 		store_relaxed(&console.again, 0);
@@ -236,7 +238,7 @@ void console_drain(uint32_t budget)
 			(void)drain_locked(now, &budget, false);
 		if (shell_has_work())
 			wake_at(now + timer_from_us(RETRY_US));
-		spin_unlock(&console.lock);
+		spin_unlock(&console_lock);
 	}
 	if (taken && load_relaxed(&console.again) != 0)
 		cpu_post_local(CPU_WORK_CONSOLE);
@@ -370,13 +372,14 @@ static void read_all(void)
 
 	for (unsigned i = 0; more && i < INPUT_ROUNDS; i++) {
 		struct typed typed = {0};
-		spin_lock(&console.lock);
+		spin_lock(&console_lock);
 		more = read_typed(&typed);
 		if (more && i == INPUT_ROUNDS - 1)
 			wake_at(timer_now() + timer_from_us(RETRY_US));
-		spin_unlock(&console.lock);
-		if (typed.vm != NULL)
-			vpl011_input(typed.vm->uart);
+		spin_unlock(&console_lock);
+		if (typed.vm == NULL)
+			continue;
+		vpl011_input(typed.vm->uart);
 		if (typed.lost)
 			vpl011_overrun(typed.vm->uart);
 	}
@@ -403,25 +406,25 @@ void console_tick(void)
 
 void console_view_all(void)
 {
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	output_show(&console.out, OUTPUT_ALL, NULL);
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
 void console_view_vm(struct vm *vm)
 {
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	view_vm(vm);
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
 void console_view_shell(void)
 {
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	output_show(&console.out, OUTPUT_SHELL, NULL);
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
@@ -429,7 +432,7 @@ void console_start(bool has_irq)
 {
 	const struct uart *uart = &console.uart;
 
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	console.has_irq = has_irq && uart->ops != NULL;
 	output_set_pause(&console.out);
 	if (uart->ops != NULL) {
@@ -437,7 +440,7 @@ void console_start(bool has_irq)
 		uart->ops->irq_enable_rx(uart, has_irq);
 	}
 	store_release(&console.phase, RUN);
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
@@ -465,7 +468,7 @@ void console_end(unsigned off, unsigned crashed)
 	uint64_t end = timer_now() + timer_from_ms(END_MS);
 
 	size_t n = print_buffer(line, sizeof line, "end: %u off, %u crashed", off, crashed);
-	spin_lock(&console.lock);
+	spin_lock(&console_lock);
 	drain_all(end);
 	wire_fresh_line(&console.out.wire);
 	for (size_t i = 0; i < n; i++)
@@ -475,5 +478,5 @@ void console_end(unsigned off, unsigned crashed)
 	store_release(&console.phase, EARLY);
 	while (uart->ops != NULL && !uart->ops->tx_done(uart) && timer_now() < end)
 		spin_relax();
-	spin_unlock(&console.lock);
+	spin_unlock(&console_lock);
 }

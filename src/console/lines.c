@@ -27,6 +27,17 @@ enum escape {
 #define FIRST_PRINTABLE 0x20
 #define CARET           0x40 // ^X is X less this
 
+// UTF-8: a character of two to four bytes begins with 110xxxxx, 1110xxxx or 11110xxx and goes on with
+// 10xxxxxx.
+#define UTF8_FIRST      0x80 // bytes from here on are not ASCII
+#define UTF8_KIND       0xc0 // the bits that tell a continuation
+#define UTF8_GOES_ON    0x80
+#define UTF8_BEGINS     0xc2 // what is below could only begin an overlong form
+#define UTF8_BEGINS_3   0xe0
+#define UTF8_BEGINS_4   0xf0
+#define UTF8_BEGINS_MAX 0xf4
+#define UNICODE_MAX     0x10ffff
+
 // Characters that pass as UTF-8 but act on the terminal: C1 controls, and what turns the direction of
 // writing or ends lines.
 static const struct {
@@ -166,16 +177,16 @@ static void put_utf8(struct wire *wire, struct vcons_view *view, const char *nam
 	for (uint32_t i = 1; i < count; i++)
 		character = character << 6 | (view->utf8[i] & GENMASK_U32(5, 0));
 	view->utf8_count = 0;
-	if (character >= first_of_length[count] && character <= 0x10ffff && is_seen(character))
+	if (character >= first_of_length[count] && character <= UNICODE_MAX && is_seen(character))
 		put_character(wire, view, name, view->utf8, count, 1);
 	else
 		put_unknown(wire, view, name);
 }
 
-// A byte of 0x80 and above.
+// A byte of UTF8_FIRST and above.
 static void put_high(struct wire *wire, struct vcons_view *view, const char *name, uint8_t byte)
 {
-	if (view->utf8_count != 0 && (byte & 0xc0) == 0x80) {
+	if (view->utf8_count != 0 && (byte & UTF8_KIND) == UTF8_GOES_ON) {
 		view->utf8[view->utf8_count++] = byte;
 		if (--view->utf8_missing == 0)
 			put_utf8(wire, view, name);
@@ -185,16 +196,16 @@ static void put_high(struct wire *wire, struct vcons_view *view, const char *nam
 		view->utf8_count = 0;
 		put_unknown(wire, view, name);
 	}
-	if (byte < 0xc2 || byte > 0xf4) {
+	if (byte < UTF8_BEGINS || byte > UTF8_BEGINS_MAX) {
 		put_unknown(wire, view, name);
 		return;
 	}
 	view->utf8[0] = byte;
 	view->utf8_count = 1;
-	view->utf8_missing = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : 1;
+	view->utf8_missing = byte >= UTF8_BEGINS_4 ? 3 : byte >= UTF8_BEGINS_3 ? 2 : 1;
 }
 
-// A byte below 0x80 that is part of no sequence.
+// A byte below UTF8_FIRST that is part of no sequence.
 static void put_low(struct wire *wire, struct vcons_view *view, const char *name, uint8_t byte)
 {
 	if (byte == ESC) {
@@ -209,7 +220,7 @@ static void put_low(struct wire *wire, struct vcons_view *view, const char *name
 
 void lines_put(struct wire *wire, struct vcons_view *view, const char *name, uint8_t byte)
 {
-	if (byte < 0x80 && view->utf8_count != 0) { // a character that never ended
+	if (byte < UTF8_FIRST && view->utf8_count != 0) { // a character that never ended
 		view->utf8_count = 0;
 		put_unknown(wire, view, name);
 	}
@@ -230,7 +241,7 @@ void lines_put(struct wire *wire, struct vcons_view *view, const char *name, uin
 		if (view->column > 0)
 			end_line(wire, view, name);
 	}
-	if (byte < 0x80)
+	if (byte < UTF8_FIRST)
 		put_low(wire, view, name, byte);
 	else
 		put_high(wire, view, name, byte);

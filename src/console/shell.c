@@ -35,8 +35,6 @@ static struct {
 	uint32_t busy;      // atomic: a CPU works for the shell
 	uint32_t redraw;    // atomic
 	uint32_t interrupt; // atomic: ^C was typed
-	struct ring in;     // written under LOCK_CONSOLE, read by the owner of `busy`
-	struct ring out;    // the other way round
 
 	// Owned by the CPU that set `busy`.
 	char line[LINE_SIZE];
@@ -46,17 +44,18 @@ static struct {
 	uint32_t history_next, history_back; // lines ever; steps back from there that are shown
 	struct shell_job job;                // job.command == NULL: none runs
 	char args[LINE_SIZE];
-} shell = {
-        .in = {.bytes = in_bytes, .size = IN_SIZE},
-        .out = {.bytes = out_bytes, .size = OUT_SIZE},
-};
+} shell;
+
+// Written under LOCK_CONSOLE, read by the owner of `busy`; and the other way round.
+static struct ring in_ring = {.bytes = in_bytes, .size = IN_SIZE};
+static struct ring out_ring = {.bytes = out_bytes, .size = OUT_SIZE};
 
 // ---- output ----
 
 static void put_text(const char *text)
 {
 	for (; *text != '\0'; text++)
-		(void)ring_put(&shell.out, (uint8_t)*text);
+		(void)ring_put(&out_ring, (uint8_t)*text);
 }
 
 void shell_print(const char *format, ...)
@@ -70,10 +69,10 @@ void shell_print(const char *format, ...)
 	for (size_t i = 0; i < n; i++) {
 		uint8_t byte = (uint8_t)text[i];
 		if (byte == '\n')
-			(void)ring_put(&shell.out, '\r');
+			(void)ring_put(&out_ring, '\r');
 		else if (byte < ' ' || byte >= KEY_DELETE)
 			byte = '?';
-		(void)ring_put(&shell.out, byte);
+		(void)ring_put(&out_ring, byte);
 	}
 }
 
@@ -86,7 +85,7 @@ static void put_prompt(void)
 
 struct ring *shell_output(void)
 {
-	return &shell.out;
+	return &out_ring;
 }
 
 void shell_redraw(void)
@@ -98,7 +97,7 @@ bool shell_input(uint8_t byte)
 {
 	if (byte == KEY_CTRL('c'))
 		store_release(&shell.interrupt, 1);
-	return ring_put(&shell.in, byte);
+	return ring_put(&in_ring, byte);
 }
 
 // ---- finding commands ----
@@ -259,7 +258,7 @@ static void insert(const char *text, size_t n)
 {
 	for (size_t i = 0; i < n && shell.length < LINE_SIZE - 1; i++) {
 		shell.line[shell.length++] = text[i];
-		(void)ring_put(&shell.out, (uint8_t)text[i]);
+		(void)ring_put(&out_ring, (uint8_t)text[i]);
 	}
 }
 
@@ -336,7 +335,7 @@ static void complete(void)
 		return;
 	put_text("\r\n");
 	for (unsigned i = 0; (name = candidate(space == NULL, i)) != NULL; i++)
-		if (strncmp(name, word, n) == 0 && ring_room(&shell.out) > SHELL_STEP)
+		if (strncmp(name, word, n) == 0 && ring_room(&out_ring) > SHELL_STEP)
 			shell_print("%s  ", name);
 	put_text("\r\n");
 	put_prompt();
@@ -413,13 +412,13 @@ static void do_work(void)
 		put_prompt();
 	}
 	for (unsigned i = 0; i < POLL_WORK; i++) {
-		if (ring_room(&shell.out) < SHELL_STEP + LINE_SIZE)
+		if (ring_room(&out_ring) < SHELL_STEP + LINE_SIZE)
 			return;
 		if (shell.job.command != NULL) {
 			run_step();
 			i += STEP_WORK - 1;
 		} else {
-			if (!ring_get(&shell.in, &key))
+			if (!ring_get(&in_ring, &key))
 				return;
 			handle_key(key);
 		}
@@ -428,10 +427,10 @@ static void do_work(void)
 
 bool shell_has_work(void)
 {
-	if (load_relaxed(&shell.redraw) == 0 && ring_fill(&shell.in) == 0 &&
+	if (load_relaxed(&shell.redraw) == 0 && ring_fill(&in_ring) == 0 &&
 	    load_relaxed(&shell.job.command) == NULL)
 		return false;
-	return ring_room(&shell.out) >= SHELL_STEP + LINE_SIZE;
+	return ring_room(&out_ring) >= SHELL_STEP + LINE_SIZE;
 }
 
 void shell_poll(void)
