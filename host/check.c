@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Holds a system against its files, its own memory and the board. Where a guest's kernel, initrd and
-// tree go is not decided here: vm/image.c plans it for the host as for EL2, and fdt/board.c reads a
-// board's tree for both, so that what passes here passes there.
+// Holds a system against its files, its own memory and the board. Where a guest's kernel, initrd
+// and tree go is not decided here: vm/image.c plans it for the host as for EL2, and fdt/board.c
+// reads a board's tree for both, so that what passes here passes there.
 //
 // Called by every verb that takes a system. Owns nothing.
 // Invariant: looks at everything it can, whatever it has found already; reports, changes no key.
@@ -18,7 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What Mezzo wants for itself: its image and stacks, and an entry for each page of the board's RAM.
+// What Mezzo wants for itself: its image and stacks, and an entry for each page of the board's
+// RAM.
 #define MEZZO_ROOM       MIB(8)
 #define MEZZO_ROOM_SHARE 200 // one byte for so many of RAM
 #define INSTRUCTION_SIZE 4
@@ -70,7 +71,8 @@ static bool read_tree(const struct text_key *key, struct blob *out, struct diags
 	return true;
 }
 
-// Plans the VM's memory, first without its initrd, so that a plan that fails is blamed on the right key.
+// Plans the VM's memory, first without its initrd, so that a plan that fails is blamed on the
+// right key.
 static void check_plan(struct vm *vm, struct diags *diags)
 {
 	struct image_problem problem = {.text = ""};

@@ -12,8 +12,8 @@ struct limits {
 	bool fixed;   // it is a real board: no option makes it bigger
 };
 
-// Opens the files that `system` names, plans each VM's memory and holds all of it against `limits`.
-// Mistakes go to `diags`; without any, each VM's plan and files are filled in.
+// Opens the files that `system` names, plans each VM's memory and holds all of it against
+// `limits`. Mistakes go to `diags`; without any, each VM's plan and files are filled in.
 void check_system(struct system *system, const struct limits *limits, struct diags *diags);
 
 // The limits that the board of the device tree `path` sets.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `mezzo ls`: what is in a bundle, and whether it is whole. Reads it with the very code that EL2 reads
-// it with (base/cpio.c, fdt/desc.c). Owns nothing.
+// `mezzo ls`: what is in a bundle, and whether it is whole. Reads it with the very code that EL2
+// reads it with (base/cpio.c, fdt/desc.c). Owns nothing.
 #include "base/bits.h"
 #include "base/cpio.h"
 #include "base/crc32.h"
@@ -167,7 +167,7 @@ static bool read_listing(const char *path, struct listing *list)
 	return rc == 0 || list->count != 0;
 }
 
-// --- output ----------------------------------------------------------------------------------------
+// --- output --------------------------------------------------------------------------------------
 
 static const char *file_name(const struct desc_file *file)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `mezzo run`: from a .conf file, or from options alone, to virtual machines that run. Checks, packs into
-// a temporary directory, starts QEMU. Owns that directory.
+// `mezzo run`: from a .conf file, or from options alone, to virtual machines that run. Checks,
+// packs into a temporary directory, starts QEMU. Owns that directory.
 #include "check.h"
 #include "conf.h"
 #include "machine.h"
@@ -166,7 +166,7 @@ static int take_options(int argc, char **argv, struct request *r, struct diags *
 	return STATUS_OK;
 }
 
-// --- from a request to a command ---------------------------------------------------------------------
+// --- from a request to a command -----------------------------------------------------------------
 
 // False if the system is not known to its end.
 static bool read_system(struct request *r, struct system *system, struct diags *diags)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The .conf file, by way of libconfuse: it splits the text into sections, keys and values, this file
-// keeps what it finds with line numbers, and schema.c says what the values mean.
+// The .conf file, by way of libconfuse: it splits the text into sections, keys and values, this
+// file keeps what it finds with line numbers, and schema.c says what the values mean.
 //
 // Called by the verbs that take FILE.conf. Three things libconfuse does not do are done here:
-//  - It counts lines with comments wrongly (3.3), and ends the process if it cannot read: so it gets
-//    the text in memory, with comments blanked out.
+//  - It counts lines with comments wrongly (3.3), and ends the process if it cannot read: so it
+//    gets the text in memory, with comments blanked out.
 //  - It stops at the first unknown key: so the key is added to those it takes and it starts again,
 //    and schema.c reports them all.
 //  - It takes the end of the file for the end of a section: so braces are counted here.
@@ -128,10 +128,10 @@ static cfg_t *parse(const char *text)
 	}
 }
 
-// --- the text -------------------------------------------------------------------------------------
+// --- the text ------------------------------------------------------------------------------------
 
-// Where the comment that starts at `s` ends; `s` itself if none does. A slash starts one only where a
-// word could start: `kernel = dir//Image` names a file.
+// Where the comment that starts at `s` ends; `s` itself if none does. A slash starts one only
+// where a word could start: `kernel = dir//Image` names a file.
 static char *skip_comment(const char *text, char *s, char *end)
 {
 	bool word = s == text || strchr(" \t\r\n={},", s[-1]) != NULL;
@@ -218,7 +218,7 @@ static char *load(const char *path, struct diags *diags)
 	return prepare(text, text + file.size, diags) ? text : NULL;
 }
 
-// --- from assignments to the system ------------------------------------------------------------------
+// --- from assignments to the system --------------------------------------------------------------
 
 static void report(struct diags *diags)
 {

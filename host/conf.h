@@ -5,8 +5,8 @@
 
 #include "system.h"
 
-// Fills `system` with what `path` says; each mistake goes to `diags`. False if the file could not be
-// read to its end, so that `system` may lack what stands further down.
+// Fills `system` with what `path` says; each mistake goes to `diags`. False if the file could not
+// be read to its end, so that `system` may lack what stands further down.
 bool conf_read(const char *path, struct system *system, struct diags *diags);
 
 #endif

@@ -2,8 +2,8 @@
 //
 // Unpacks gzip kernels, plain ones and those inside an EFI zboot image: EL2 holds no inflate.
 //
-// Called by check.c. Owns nothing. Invariant: no header field is believed before it is known to lie
-// within the file, and nothing is unpacked beyond UNPACKED_MAX.
+// Called by check.c. Owns nothing. Invariant: no header field is believed before it is known to
+// lie within the file, and nothing is unpacked beyond UNPACKED_MAX.
 // Sources: RFC 1952, "Member format"; Linux, the zboot header of drivers/firmware/efi/libstub.
 #include "kernel.h"
 

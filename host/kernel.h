@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Kernel files: unpacking. What a kernel is and where it goes in a guest's memory says vm/image.h, to the
-// host as to EL2.
+// Kernel files: unpacking. What a kernel is and where it goes in a guest's memory says vm/image.h,
+// to the host as to EL2.
 #ifndef HOST_KERNEL_H
 #define HOST_KERNEL_H
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QEMU's `virt` board: how much of it a system needs, and the command line that starts Mezzo on it, at
-// EL2 as a kernel with its initrd, or at EL3 with nothing below.
+// QEMU's `virt` board: how much of it a system needs, and the command line that starts Mezzo on
+// it, at EL2 as a kernel with its initrd, or at EL3 with nothing below.
 //
 // Called by cmd_run.c. Owns nothing.
-// Invariant: at EL3 the tree at the base of RAM, mezzo.img with its bss, and the bundle do not overlap.
-// Sources: QEMU, docs/system/arm/virt.rst, docs/system/generic-loader.rst; Linux, booting.rst, "Call the
-// kernel image".
+// Invariant: at EL3 the tree at the base of RAM, mezzo.img with its bss, and the bundle do not
+// overlap.
+// Sources: QEMU, docs/system/arm/virt.rst, docs/system/generic-loader.rst; Linux, booting.rst,
+// "Call the kernel image".
 #include "machine.h"
 
 #include "base/bits.h"
@@ -76,7 +77,8 @@ struct limits machine_limits(const struct machine *machine)
 
 // --- mezzo.img -----------------------------------------------------------------------------------
 
-// Bytes of memory that mezzo.img takes, what follows its file included; 0 if `file` is no such image.
+// Bytes of memory that mezzo.img takes, what follows its file included; 0 if `file` is no such
+// image.
 static uint64_t image_room(struct blob file)
 {
 	uint64_t size;
@@ -126,7 +128,7 @@ const char *machine_find_image(const char *given, const char *who)
 	return path;
 }
 
-// --- the command -----------------------------------------------------------------------------------
+// --- the command ---------------------------------------------------------------------------------
 
 static uint64_t el3_bundle_base(const struct machine *machine)
 {
@@ -261,7 +263,7 @@ char *machine_quote(const struct command *command)
 	return line;
 }
 
-// --- the tree for EL3 --------------------------------------------------------------------------------
+// --- the tree for EL3 ----------------------------------------------------------------------------
 
 #define DUMP_SECONDS   30     // QEMU needs less than one
 #define TREE_GROWTH    KIB(4) // room for two properties

@@ -20,7 +20,8 @@ struct command {
 	size_t count;
 };
 
-// Chooses the CPUs and the GIC that the user left open, so that `system` fits: a CPU for each vCPU.
+// Chooses the CPUs and the GIC that the user left open, so that `system` fits: a CPU for each
+// vCPU.
 void machine_complete(struct machine *machine, const struct system *system);
 
 // What a system has to fit on a completed machine.
@@ -33,11 +34,12 @@ const char *machine_fit(struct machine *machine, const struct system *system, ui
 // installed, and checks that it is one. NULL after a message from `who`.
 const char *machine_find_image(const char *given, const char *who);
 
-// QEMU's command that boots the file `bundle`; at EL3 with the file `tree` that machine_write_tree makes.
+// QEMU's command that boots the file `bundle`; at EL3 with the file `tree` that machine_write_tree
+// makes.
 struct command machine_command(const struct machine *machine, const char *bundle, const char *tree);
 
-// Asks QEMU for the tree of exactly this machine, adds where the bundle will be, writes it to `tree`.
-// Returns NULL or what went wrong.
+// Asks QEMU for the tree of exactly this machine, adds where the bundle will be, writes it to
+// `tree`. Returns NULL or what went wrong.
 const char *machine_write_tree(const struct machine *machine, uint64_t bundle_size,
                                const char *tree);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads options for all verbs. Owns getopt's state. Invariant: after opts_next has returned, the option
-// is one of the verb's and has its value in `optarg` if it takes one.
+// Reads options for all verbs. Owns getopt's state. Invariant: after opts_next has returned, the
+// option is one of the verb's and has its value in `optarg` if it takes one.
 #include "opts.h"
 
 #include "schema.h"

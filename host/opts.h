@@ -25,8 +25,9 @@ int verb_ls(int argc, char **argv);
 
 extern const char run_help[], check_help[], pack_help[], ls_help[];
 
-// The next option of `who` ("mezzo run"), -1 at their end; *index gets its row in `options`. Ends the process with STATUS_USAGE at an
-// unknown option, a missing value or a value where none goes; with STATUS_OK after --help.
+// The next option of `who` ("mezzo run"), -1 at their end; *index gets its row in `options`. Ends
+// the process with STATUS_USAGE at an unknown option, a missing value or a value where none goes;
+// with STATUS_OK after --help.
 int opts_next(int argc, char **argv, const char *letters, const struct option *options,
               const char *who, const char *help, int *index);
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Builds and writes bundles: newc cpio with each member's data on a page boundary, so that EL2 can hand
-// out the pages as they are. The name field does it, by ending in as many NULs as it takes.
+// Builds and writes bundles: newc cpio with each member's data on a page boundary, so that EL2 can
+// hand out the pages as they are. The name field does it, by ending in as many NULs as it takes.
 //
 // Called by `mezzo pack` and `mezzo run`. Owns nothing.
-// Invariant: the bytes depend on the system and its files' contents alone; a content is packed once.
+// Invariant: the bytes depend on the system and its files' contents alone; a content is packed
+// once.
 // Source: cpio(5), "New ASCII Format"; docs/bundle.md.
 #include "pack.h"
 
@@ -30,7 +31,7 @@
 
 #define NAME_MAX_LENGTH 200 // leaves room for a number within what EL2 takes
 
-// --- members ------------------------------------------------------------------------------------
+// --- members -------------------------------------------------------------------------------------
 
 static bool name_taken(const struct bundle *bundle, const char *name)
 {
@@ -42,7 +43,8 @@ static bool name_taken(const struct bundle *bundle, const char *name)
 	return false;
 }
 
-// The file's own name, in characters that no tool or terminal stumbles over; numbered if it is taken.
+// The file's own name, in characters that no tool or terminal stumbles over; numbered if it is
+// taken.
 static char *choose_name(const struct bundle *bundle, const char *path)
 {
 	char *plain = util_format("%.*s", NAME_MAX_LENGTH, util_base(path)), *name;
@@ -90,15 +92,15 @@ static const char *add_file(struct bundle *bundle, struct blob data, const char 
 	return member.name;
 }
 
-// --- the description --------------------------------------------------------------------------------
+// --- the description -----------------------------------------------------------------------------
 
 // The names of one VM's files in the bundle; NULL: it has no such file.
 struct vm_files {
 	const char *kernel, *initrd, *dtb;
 };
 
-// A tree being written. Sequential writing fails for want of room alone, so errors are gathered, and
-// the tree is written again in more.
+// A tree being written. Sequential writing fails for want of room alone, so errors are gathered,
+// and the tree is written again in more.
 struct writer {
 	void *fdt;
 	int error;
@@ -231,10 +233,10 @@ static struct blob write_tree(const struct system *system, const struct bundle *
 	}
 }
 
-// --- the archive -----------------------------------------------------------------------------------
+// --- the archive ---------------------------------------------------------------------------------
 
-// Length of the name field, NULs included, that puts the data of a member whose header is at `pos` on
-// a page boundary.
+// Length of the name field, NULs included, that puts the data of a member whose header is at `pos`
+// on a page boundary.
 static size_t padded_name(uint64_t pos, const char *name)
 {
 	uint64_t least = pos + CPIO_HEADER_SIZE + strlen(name) + 1;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QEMU as a child process: it gets the user's input and gives the user its output through two pipes
-// that this file stands between, so that it can always be left, and its last line read.
+// QEMU as a child process: it gets the user's input and gives the user its output through two
+// pipes that this file stands between, so that it can always be left, and its last line read.
 //
 // Owns the child, the terminal's settings and the process's signals while qemu_run runs. Called by
 // cmd_run.c. Single-threaded: one poll loop, and signals arrive as a descriptor in it.
-// Invariants: the child is killed before qemu_run returns, whatever happens, and dies with this process;
-// the terminal has its old settings back at each exit. No read or write waits while the loop could be
-// asked to stop: input that QEMU does not take is dropped (terminal) or waits (pipe), and output is
-// taken from QEMU as fast as the user's end takes it.
+// Invariants: the child is killed before qemu_run returns, whatever happens, and dies with this
+// process; the terminal has its old settings back at each exit. No read or write waits while the
+// loop could be asked to stop: input that QEMU does not take is dropped (terminal) or waits
+// (pipe), and output is taken from QEMU as fast as the user's end takes it.
 #include "qemu.h"
 
 #include "report.h"
@@ -68,7 +68,7 @@ static int64_t now(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-// --- the terminal ---------------------------------------------------------------------------------
+// --- the terminal --------------------------------------------------------------------------------
 
 static struct termios saved;
 static bool is_raw;
@@ -80,8 +80,8 @@ static void restore_terminal(void)
 	is_raw = false;
 }
 
-// Keys pass one by one and unchanged, Ctrl-C too. Output keeps its processing, for programs that end
-// lines with \n alone.
+// Keys pass one by one and unchanged, Ctrl-C too. Output keeps its processing, for programs that
+// end lines with \n alone.
 static void make_raw(void)
 {
 	struct termios raw;
@@ -95,7 +95,7 @@ static void make_raw(void)
 	is_raw = tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) == 0;
 }
 
-// --- the child ----------------------------------------------------------------------------------------
+// --- the child -----------------------------------------------------------------------------------
 
 static NORETURN void become_qemu(char *const *argv, const int in[2], const int out[2],
                                  const sigset_t *mask)
@@ -186,7 +186,7 @@ static int reap(struct wire *w)
 	return status;
 }
 
-// --- what moves ------------------------------------------------------------------------------------------
+// --- what moves ----------------------------------------------------------------------------------
 
 static void take_signal(struct wire *w)
 {
@@ -309,7 +309,7 @@ static void turn(struct wire *w)
 			take[i](w);
 }
 
-// --- the end -------------------------------------------------------------------------------------------
+// --- the end -------------------------------------------------------------------------------------
 
 static int verdict(const struct wire *w, int status)
 {

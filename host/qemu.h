@@ -12,9 +12,10 @@ struct session {
 	unsigned int seconds; // until QEMU is ended; 0: no limit
 };
 
-// Starts QEMU, passes standard input and output, and ends with it. Without a terminal the exit status
-// is what Mezzo's last line says: STATUS_OK if every VM has powered off, STATUS_FAILED if one crashed or
-// that line is missing. STATUS_TIMEOUT after `seconds`; 128 + n when signal n ended the run.
+// Starts QEMU, passes standard input and output, and ends with it. Without a terminal the exit
+// status is what Mezzo's last line says: STATUS_OK if every VM has powered off, STATUS_FAILED if
+// one crashed or that line is missing. STATUS_TIMEOUT after `seconds`; 128 + n when signal n ended
+// the run.
 int qemu_run(const struct session *session);
 
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Mezzo puts each line of a guest behind `[name] ` and its own behind `[mezzo] `, and no VM is called
-// mezzo. So whoever reads lines can tell who said what, as long as nothing but \n starts a line: that
-// is kept up here, for the exit status and for the eye.
+// Mezzo puts each line of a guest behind `[name] ` and its own behind `[mezzo] `, and no VM is
+// called mezzo. So whoever reads lines can tell who said what, as long as nothing but \n starts a
+// line: that is kept up here, for the exit status and for the eye.
 //
-// Called by qemu.c. Owns nothing; pure. Invariant: `ended` is true only while the last line that was
-// not empty is exactly Mezzo's end line.
+// Called by qemu.c. Owns nothing; pure. Invariant: `ended` is true only while the last line that
+// was not empty is exactly Mezzo's end line.
 #include "report.h"
 
 #include <stdio.h>
@@ -23,7 +23,8 @@ static void end_line(struct report *r)
 		return;
 	r->line[r->length <= REPORT_LINE_MAX ? r->length : REPORT_LINE_MAX] = '\0';
 	r->ended = false;
-	// sscanf takes more than it should: blanks, signs. What it read must make the same line again.
+	// sscanf takes more than it should: blanks, signs. What it read must make the same line
+	// again.
 	if (r->length <= REPORT_LINE_MAX &&
 	    sscanf(r->line, "[mezzo] end: %9u off, %9u crashed", &off, &crashed) == 2) {
 		snprintf(expected, sizeof(expected), "[mezzo] end: %u off, %u crashed", off,

@@ -18,9 +18,9 @@ struct report {
 	bool panicked;                  // some line was Mezzo's panic
 };
 
-// Takes `size` bytes of the wire, writes what the user gets to `out` and returns how many bytes that
-// were: at most REPORT_GROWTH * (size + REPORT_HELD). A line ends at \n alone; any control character but tab is
-// written as \xNN, so that nothing rewrites what stands already.
+// Takes `size` bytes of the wire, writes what the user gets to `out` and returns how many bytes
+// that were: at most REPORT_GROWTH * (size + REPORT_HELD). A line ends at \n alone; any control
+// character but tab is written as \xNN, so that nothing rewrites what stands already.
 size_t report_take(struct report *report, const uint8_t *in, size_t size, char *out);
 
 // The wire is closed: what was written since the last \n is a line too.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The grammar of values. One row a key says where its value goes and what it may be; a key or value
-// that is known but not built in this version is a row too, so that it is refused by name and never
-// ignored.
+// The grammar of values. One row a key says where its value goes and what it may be; a key or
+// value that is known but not built in this version is a row too, so that it is refused by name
+// and never ignored.
 //
-// Called by conf.c for each assignment of a file and by the verbs for each option that stands for one.
-// Invariant: a key that is set holds a value that its row allows. What depends on other keys, on files
-// or on the board is check.c's.
+// Called by conf.c for each assignment of a file and by the verbs for each option that stands for
+// one.
+// Invariant: a key that is set holds a value that its row allows. What depends on other keys, on
+// files or on the board is check.c's.
 #include "schema.h"
 
 #include "base/bits.h"
@@ -113,7 +114,7 @@ const char *const *schema_keys(bool in_vm)
 	return names;
 }
 
-// --- values -----------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------
 
 static bool parse_unsigned(const char *text, uint64_t *out, const char **end)
 {
@@ -322,12 +323,13 @@ void schema_set(struct system *system, struct vm *vm, const char *name, const ch
 	}
 }
 
-// --- names and sums -------------------------------------------------------------------------------
+// --- names and sums ------------------------------------------------------------------------------
 
 void schema_check_name(const struct system *system, const char *name, struct place at,
                        struct diags *diags)
 {
-	// Mezzo's own prefix on the console, and the words that `console` and the shell give a meaning.
+	// Mezzo's own prefix on the console, and the words that `console` and the shell give a
+	// meaning.
 	static const char *const reserved[] = {"mezzo", "all", "shell"};
 	size_t length = strlen(name);
 

@@ -8,8 +8,8 @@
 // The keys known at the top level (`in_vm` false) or in a vm section: a NULL-terminated list.
 const char *const *schema_keys(bool in_vm);
 
-// Gives key `name` of `vm` (NULL: of the system itself) the value written as `text[0..count)` at `at`.
-// What is wrong with it goes to `diags`; then the key stays as it was.
+// Gives key `name` of `vm` (NULL: of the system itself) the value written as `text[0..count)` at
+// `at`. What is wrong with it goes to `diags`; then the key stays as it was.
 void schema_set(struct system *system, struct vm *vm, const char *name, const char *const *text,
                 size_t count, struct place at, struct diags *diags);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the user asked for: one system of several VMs, as a .conf file or the command line describes it.
-// Each value remembers where it was written.
+// What the user asked for: one system of several VMs, as a .conf file or the command line
+// describes it. Each value remembers where it was written.
 #ifndef HOST_SYSTEM_H
 #define HOST_SYSTEM_H
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Small things that every part of the host command needs: text, memory, files.
 //
-// The command is short-lived: what lives until its end is not freed. Out of memory ends the process.
+// The command is short-lived: what lives until its end is not freed. Out of memory ends the
+// process.
 #ifndef HOST_UTIL_H
 #define HOST_UTIL_H
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CRC-32, one table lookup a byte. It finds damage on the way (a bad SD card, a short download), not
-// malice: that is what sha256.c is for.
+// CRC-32, one table lookup a byte. It finds damage on the way (a bad SD card, a short download),
+// not malice: that is what sha256.c is for.
 //
 // Owns nothing but a const table. Called by the bundle reader at EL2 and by `mezzo pack` and `ls`.
 // Invariant: crc32_update(crc32_update(0, a), b) is the sum of a followed by b.
-// Source: IEEE Std 802.3, "Frame Check Sequence (FCS) field": polynomial 0x04c11db7, bits taken from
-// the least significant end, sum inverted before and after.
+// Source: IEEE Std 802.3, "Frame Check Sequence (FCS) field": polynomial 0x04c11db7, bits taken
+// from the least significant end, sum inverted before and after.
 #include "base/crc32.h"
 
 // Entry n is what eight steps of the shift register make of n.

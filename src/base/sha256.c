@@ -3,9 +3,9 @@
 // SHA-256: tells whether a file of a bundle is the one that was packed, where the description asks
 // for it (`verify = sha256`).
 //
-// Owns only const tables; all state is in the caller's struct. Called by the bundle reader at EL2 and
-// by `mezzo pack` and `ls`. Invariant: between calls `block` holds the size % 64 bytes that have not
-// yet been through compress(). Plain integer code: no FP/SIMD register, no allocation.
+// Owns only const tables; all state is in the caller's struct. Called by the bundle reader at EL2
+// and by `mezzo pack` and `ls`. Invariant: between calls `block` holds the size % 64 bytes that
+// have not yet been through compress(). Plain integer code: no FP/SIMD register, no allocation.
 // Source: FIPS 180-4, "SHA-256 Hash Computation" and "SHA-224 and SHA-256 Functions".
 #include "base/sha256.h"
 
@@ -51,7 +51,8 @@ static void store_be32(uint8_t *p, uint32_t x)
 	p[3] = (uint8_t)x;
 }
 
-// The message schedule in a ring of 16 words: word i replaces word i - 16, which is its first term.
+// The message schedule in a ring of 16 words: word i replaces word i - 16, which is its first
+// term.
 static uint32_t next_word(uint32_t w[16], unsigned int i)
 {
 	uint32_t w15 = w[(i + 1) % 16], w2 = w[(i + 14) % 16];

@@ -14,8 +14,9 @@ struct sha256 {
 	uint8_t block[SHA256_BLOCK_SIZE]; // the first size % 64 bytes wait for the rest of a block
 };
 
-// init, then update as often as there is data, then final once: it leaves the digest and an `s` that
-// holds nothing of what was hashed. None of them fails; update takes time in proportion to `size`.
+// init, then update as often as there is data, then final once: it leaves the digest and an `s`
+// that holds nothing of what was hashed. None of them fails; update takes time in proportion to
+// `size`.
 void sha256_init(struct sha256 *s);
 void sha256_update(struct sha256 *s, const void *data, size_t size);
 void sha256_final(struct sha256 *s, uint8_t digest[SHA256_SIZE]);
