@@ -11,9 +11,9 @@
 // - A held interrupt is in one list register, and its `held` bit is the only one set for it.
 // - List registers stay as they are across exits. They are read again when something changed that
 //   concerns them, never because an exit happened.
-// - If interrupts wait in memory, at least one list register is pending and not active, and it holds
-//   the most urgent of all; a maintenance interrupt comes when the guest has taken it. So nothing that
-//   could preempt is ever outside.
+// - If interrupts wait in memory, at least one list register is pending, and all that are, or will be
+//   without an exit, are more urgent than those outside; a maintenance interrupt comes when the guest
+//   has taken the last of them. So nothing that could preempt is ever outside.
 // - A level interrupt's list register asks for a maintenance interrupt at its end only while the line
 //   is high.
 //
@@ -41,6 +41,7 @@ static struct {
 	uint32_t count;
 	uint32_t all; // a bit for each list register
 	uintptr_t gich;
+	bool soft_links; // the board's controller cannot be trusted with linked interrupts: EL2 ends them
 } host;
 
 int vgic_probe(const struct vgic_backend *backend, uintptr_t gich)
@@ -50,6 +51,7 @@ int vgic_probe(const struct vgic_backend *backend, uintptr_t gich)
 		return ERR_UNSUPPORTED;
 	host.backend = backend;
 	host.gich = gich;
+	host.soft_links = gic_forgets_level();
 	host.count = count < VGIC_MAX_LRS ? count : VGIC_MAX_LRS;
 	host.all = GENMASK_U32(host.count - 1, 0);
 	return 0;
@@ -207,21 +209,27 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	}
 	if (!(lr & VGIC_LR_ACTIVE))
 		bank->forced &= ~bit;
-	if (!(lr & VGIC_LR_HW) || (lr & VGIC_LR_PENDING))
+	if (!(bank->linked & bit) || (lr & VGIC_LR_PENDING))
 		return;
 	bank->line &= ~bit;
-	if (lr & VGIC_LR_ACTIVE)
+	if (lr & VGIC_LR_ACTIVE) {
 		bank->hw_active |= bit;
-	else
-		bank->hw_active &= ~bit; // the guest's end of interrupt has deactivated it
+		return;
+	}
+	bank->hw_active &= ~bit; // the guest's end of interrupt has deactivated it
+	if (host.soft_links)
+		deactivate(cpu, bit);
 }
 
-// Whether an active interrupt may become pending in its list register: when it ends, the hardware goes
-// on with the priority and group it was acknowledged with.
-static bool can_merge(const struct vgic_bank *bank, uint32_t n, uint64_t lr)
+// Whether an active interrupt may be pending as well in its list register. When it ends, the hardware
+// goes on with the priority and group it was acknowledged with, and without an exit: both must still
+// be right, and nothing more urgent may be waiting outside.
+static bool can_merge(const struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t n,
+                      uint64_t lr)
 {
 	return field_get(VGIC_LR_PRIORITY, lr) == bank->priority[n] &&
-	       ((lr & VGIC_LR_GROUP1) != 0) == ((bank->group1 & BIT_U32(n)) != 0);
+	       ((lr & VGIC_LR_GROUP1) != 0) == ((bank->group1 & BIT_U32(n)) != 0) &&
+	       !(cpu->control & VGIC_NOTIFY_NO_PENDING);
 }
 
 static uint64_t fresh(const struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t intid)
@@ -230,7 +238,7 @@ static uint64_t fresh(const struct vgic_cpu *cpu, const struct vgic_bank *bank, 
 	uint64_t lr = intid | field_put(VGIC_LR_PRIORITY, bank->priority[n]);
 	if (bank->group1 & BIT_U32(n))
 		lr |= VGIC_LR_GROUP1;
-	if (bank->linked & bank->line & BIT_U32(n))
+	if ((bank->linked & bank->line & BIT_U32(n)) && !host.soft_links)
 		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
 	return lr;
 }
@@ -273,7 +281,7 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 	uint32_t bit = BIT_U32(intid & 31);
 	bool active = lr & VGIC_LR_ACTIVE;
 	bool open = (open_mask(cpu, bank, intid >> 5) & bit) &&
-	            (!active || can_merge(bank, intid & 31, lr));
+	            (!active || can_merge(cpu, bank, intid & 31, lr));
 	bool pending, again; // again: something is left to be looked at when this one ends
 
 	if (intid < VGIC_NR_SGIS && cpu->vgic->version == 2)
@@ -305,7 +313,7 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 		lr |= VGIC_LR_PENDING;
 	if (lr != 0 && !(lr & VGIC_LR_HW)) {
 		lr &= ~VGIC_LR_EOI;
-		if (again)
+		if (again || (bank->linked & bit)) // linked, and here: EL2 does the link's work
 			lr |= VGIC_LR_EOI;
 	}
 	return lr;
@@ -335,6 +343,13 @@ static void release(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	}
 }
 
+// An SPI that ends here may be pending again, and its target may have changed meanwhile.
+static void note_end(struct vgic_cpu *cpu, uint32_t intid)
+{
+	if (intid >= VGIC_NR_PRIVATE)
+		cpu->spi_ended[(intid >> 5) - 1] |= BIT_U32(intid & 31);
+}
+
 // Brings list register `index` up to date with memory and memory with it; its new value, 0: free.
 static uint64_t renew(struct vgic_cpu *cpu, uint32_t index)
 {
@@ -344,8 +359,10 @@ static uint64_t renew(struct vgic_cpu *cpu, uint32_t index)
 
 	observe(cpu, bank, index, BIT_U32(intid & 31), old);
 	uint64_t lr = compose(cpu, bank, index, intid, old & VGIC_LR_STATE ? old : 0);
-	if (lr == 0)
+	if (lr == 0) {
 		release(cpu, bank, index, intid);
+		note_end(cpu, intid);
+	}
 	// An empty one with the EOI bit would ask for attention for ever.
 	if (lr != old && (lr != 0 || (old & (VGIC_LR_STATE | VGIC_LR_EOI))))
 		host.backend->write_lr(index, lr);
@@ -373,7 +390,7 @@ static uint64_t fill_active(struct vgic_cpu *cpu, uint32_t index, uint32_t intid
 	              field_put(VGIC_LR_PRIORITY, bank->ack[n] & VGIC_PRIORITY_MASK);
 	if (bank->ack[n] & ACK_GROUP1)
 		lr |= VGIC_LR_GROUP1;
-	if (bank->hw_active & BIT_U32(n))
+	if ((bank->hw_active & BIT_U32(n)) && !host.soft_links)
 		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
 	else if (intid < VGIC_NR_SGIS)
 		lr |= field_put(VGIC_LR_SOURCE, cpu->sgi_active_source[n]);
@@ -407,6 +424,8 @@ static void fold(struct vgic_cpu *cpu, uint32_t index)
 		else if (intid < VGIC_NR_SGIS)
 			cpu->sgi_active_source[n] = (uint8_t)field_get(VGIC_LR_SOURCE, lr);
 	}
+	if (!(lr & VGIC_LR_STATE))
+		note_end(cpu, intid);
 }
 
 // ---- all list registers ----
@@ -437,6 +456,7 @@ static bool take_eois(struct vgic_cpu *cpu)
 			cpu->spi_active[word - 1] &= ~bit;
 		else if (bank->hw_active & bit)
 			vgic_lr_unlink(cpu, bit);
+		note_end(cpu, intid);
 		any = true;
 	}
 	return any;
@@ -545,48 +565,60 @@ static void refill(struct vgic_cpu *cpu, uint64_t *lr)
 	}
 	while (next < queue.count && place_waiting(cpu, lr, queue.key[next], &queue.more))
 		next++;
-	set_control(cpu, (queue.more || next < queue.count ? VGIC_NOTIFY_NO_PENDING : 0) |
-	                         (best_active(cpu) != KEY_NONE ? VGIC_NOTIFY_EOI : 0));
+	uint32_t notify = best_active(cpu) != KEY_NONE ? VGIC_NOTIFY_EOI : 0;
+	if (queue.more || next < queue.count)
+		notify |= VGIC_NOTIFY_NO_PENDING;
+	set_control(cpu, notify);
+	if (!(notify & VGIC_NOTIFY_NO_PENDING))
+		return;
+	// can_merge has changed its mind.
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+		uint32_t index = (uint32_t)__builtin_ctz(left);
+		if ((lr[index] & VGIC_LR_STATE) == VGIC_LR_STATE)
+			renew(cpu, index);
+	}
 }
 
-// Renews every list register; in `retired` the SPIs that left theirs.
-static void renew_all(struct vgic_cpu *cpu, uint64_t *lr, uint32_t *retired)
+// Who else is to be told of what ended here.
+static uint32_t notify_ended(struct vgic_cpu *cpu)
 {
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-		uint32_t index = (uint32_t)__builtin_ctz(left), intid = cpu->lr_intid[index];
-		lr[index] = renew(cpu, index);
-		if (lr[index] == 0 && intid >= VGIC_NR_PRIVATE)
-			retired[(intid >> 5) - 1] |= BIT_U32(intid & 31);
+	uint32_t tell = 0;
+	for (uint32_t word = 1; word < VGIC_WORDS; word++) {
+		uint32_t ended = cpu->spi_ended[word - 1];
+		if (ended == 0)
+			continue;
+		cpu->spi_ended[word - 1] = 0;
+		tell |= vgic_spi_notify(cpu->vgic, cpu, word, ended);
 	}
+	return tell & ~BIT_U32(cpu->vcpu->id);
 }
 
 void vgic_lr_flush_all(struct vgic_cpu *cpu)
 {
 	struct vgic *vgic = cpu->vgic;
 	uint64_t lr[VGIC_MAX_LRS];
-	uint32_t retired[VGIC_SPI_WORDS] = {0}, tell = 0;
+	uint32_t tell = 0;
 
 	if (!cpu->loaded)
 		return;
 	spin_lock(&vgic->lock);
 	deactivate(cpu, exchange(&cpu->deactivate, 0));
-	if (cpu->freeze != 0) {
+	if (cpu->freeze != 0) { // who thaws it posts VGIC_POST_ALL
 		vgic_lr_fold_all(cpu);
 		store_release(&cpu->folded, 1);
-		spin_unlock(&vgic->lock);
-		return; // who thaws it posts VGIC_POST_ALL
+	} else {
+		store_release(&cpu->folded, 0);
+		vgic_lr_take_posted(cpu);
+		take_eois(cpu);
+		for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+			uint32_t index = (uint32_t)__builtin_ctz(left);
+			lr[index] = renew(cpu, index);
+		}
+		refill(cpu, lr);
+		tell = notify_ended(cpu);
 	}
-	store_release(&cpu->folded, 0);
-	vgic_lr_take_posted(cpu);
-	take_eois(cpu);
-	renew_all(cpu, lr, retired);
-	refill(cpu, lr);
-	// What ended here may be pending again, for somebody else.
-	for (uint32_t word = 1; word < VGIC_WORDS; word++)
-		if (retired[word - 1] != 0)
-			tell |= vgic_spi_notify(vgic, cpu, word, retired[word - 1]);
 	spin_unlock(&vgic->lock);
-	vgic_tell(vgic, tell & ~BIT_U32(cpu->vcpu->id));
+	vgic_tell(vgic, tell);
 }
 
 bool vgic_lr_deliver(struct vgic_cpu *cpu, uint32_t intid)
@@ -594,6 +626,10 @@ bool vgic_lr_deliver(struct vgic_cpu *cpu, uint32_t intid)
 	uint32_t bit = BIT_U32(intid & 31);
 	if (!cpu->loaded || cpu->folded)
 		return true;
+	if (cpu->control & VGIC_NOTIFY_NO_PENDING) { // it takes its turn among those that wait
+		vgic_lr_flush_all(cpu);
+		return false;
+	}
 	if (cpu->bank.held & bit) {
 		for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
 			uint32_t index = (uint32_t)__builtin_ctz(left);

@@ -103,6 +103,7 @@ struct vgic_cpu {
 	uint32_t spi_target[VGIC_SPI_WORDS]; // may be delivered here
 	uint32_t spi_held[VGIC_SPI_WORDS];   // is in a list register here
 	uint32_t spi_active[VGIC_SPI_WORDS]; // was acknowledged here, is active, and not held
+	uint32_t spi_ended[VGIC_SPI_WORDS];  // ended here; may be pending again, for whomever
 	uint32_t waker;                      // GICR_WAKER
 
 	// run
