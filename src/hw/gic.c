@@ -30,3 +30,8 @@ uint32_t gic_nr_intids(void)
 {
 	return gic->nr_intids();
 }
+
+bool gic_forgets_level(void)
+{
+	return gic != NULL && gic->forgets_level != NULL && gic->forgets_level();
+}

@@ -35,6 +35,7 @@ struct gic_ops {
 	void (*set_pending)(uint32_t intid, bool pending);
 	void (*set_active)(uint32_t intid, bool active);
 	void (*send_sgi)(const struct cpu *cpu, uint32_t sgi);
+	bool (*forgets_level)(void); // see gic_forgets_level; NULL: no
 };
 
 extern const struct gic_ops gic_v2, gic_v3;
@@ -52,6 +53,11 @@ int gic_init_cpu(struct cpu *cpu);
 
 // How many INTIDs below GIC_NR_INTIDS exist; the SPIs are those from GIC_FIRST_SPI on.
 uint32_t gic_nr_intids(void);
+
+// Whether this controller forgets a level: when a guest ends an interrupt through a hardware-linked list
+// register while the line is high again, nothing is signalled until the controller is touched by
+// somebody else. The architecture says otherwise, QEMU's GICv2 does it. After gic_init; false before.
+bool gic_forgets_level(void);
 
 // The interrupt to handle, now active, or GIC_SPURIOUS (also for the other special INTIDs).
 static inline uint32_t gic_acknowledge(void)

@@ -30,6 +30,17 @@ static void write_bit(enum gicd_reg reg, uint32_t intid)
 	io_write32(gicd + reg + intid / 32 * 4, BIT_U32(intid % 32));
 }
 
+// Implementations known for it, by GICD_IIDR. A GIC-400 reads 0x0200043b and up.
+static bool forgets_level(void)
+{
+	static const uint32_t known[] = {0x43b, 0}; // QEMU, old and new
+	uint32_t iidr = io_read32(gicd + GICD_IIDR);
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		if (iidr == known[i])
+			return true;
+	return false;
+}
+
 static uint32_t get_nr_intids(void)
 {
 	return nr_intids;
@@ -171,4 +182,5 @@ const struct gic_ops gic_v2 = {
         .set_pending = set_pending,
         .set_active = set_active,
         .send_sgi = send_sgi,
+        .forgets_level = forgets_level,
 };
