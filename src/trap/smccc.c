@@ -44,7 +44,8 @@
 #define MEZZO_INVALID     ((uint64_t)-2)
 #define MEZZO_FAULT       ((uint64_t)-3)
 
-typedef void call(struct vcpu *vcpu, uint32_t function);
+// Serves a call of its range; false: it has no such function.
+typedef bool call(struct vcpu *vcpu, uint32_t function);
 
 static void result(struct vcpu *vcpu, uint64_t x0)
 {
@@ -79,7 +80,7 @@ static uint64_t workaround_state(uint32_t function)
 	return firmware_says(function);
 }
 
-static void arch_call(struct vcpu *vcpu, uint32_t function)
+static bool arch_call(struct vcpu *vcpu, uint32_t function)
 {
 	uint32_t asked = (uint32_t)vcpu->frame.x[1];
 	switch (function) {
@@ -102,8 +103,9 @@ static void arch_call(struct vcpu *vcpu, uint32_t function)
 		}
 		result(vcpu, 0);
 		break;
-	default: result(vcpu, NOT_SUPPORTED);
+	default: return false;
 	}
+	return true;
 }
 
 // ---- PSCI and the random number service, which share a range ----
@@ -142,12 +144,12 @@ static void trng_random(struct vcpu *vcpu, unsigned word_bits)
 }
 
 // A source is true or it is not offered: without FEAT_RNG there is none.
-static void trng_call(struct vcpu *vcpu, uint32_t function)
+static bool trng_call(struct vcpu *vcpu, uint32_t function)
 {
 	uint32_t asked = (uint32_t)vcpu->frame.x[1];
 	if (!feature_has(FEATURE_RNDR)) {
 		result(vcpu, NOT_SUPPORTED);
-		return;
+		return true;
 	}
 	switch (function) {
 	case TRNG_VERSION: result(vcpu, TRNG_VERSION_1_0); break;
@@ -164,19 +166,20 @@ static void trng_call(struct vcpu *vcpu, uint32_t function)
 		break;
 	case TRNG_RND32: trng_random(vcpu, 32); break;
 	case TRNG_RND64: trng_random(vcpu, 64); break;
-	default: result(vcpu, NOT_SUPPORTED);
+	default: return false;
 	}
+	return true;
 }
 
-static void standard_call(struct vcpu *vcpu, uint32_t function)
+static bool standard_call(struct vcpu *vcpu, uint32_t function)
 {
 	uint64_t x0;
 	if ((function >= TRNG_VERSION && function <= TRNG_RND32) || function == TRNG_RND64)
-		trng_call(vcpu, function);
-	else if (psci_call(vcpu, function, &x0))
-		result(vcpu, x0);
-	else
-		result(vcpu, NOT_SUPPORTED);
+		return trng_call(vcpu, function);
+	if (!psci_call(vcpu, function, &x0))
+		return false;
+	result(vcpu, x0);
+	return true;
 }
 
 // ---- the hypervisor's own ----
@@ -201,7 +204,7 @@ static void log_call(struct vcpu *vcpu)
 	result(vcpu, 0);
 }
 
-static void hypervisor_call(struct vcpu *vcpu, uint32_t function)
+static bool hypervisor_call(struct vcpu *vcpu, uint32_t function)
 {
 	switch (function) {
 	case HYP_UID: // 6b1f3a52-9c0e-4d87-b5a4-2e70c1d8f963
@@ -224,8 +227,9 @@ static void hypervisor_call(struct vcpu *vcpu, uint32_t function)
 		vcpu->frame.x[1] = vcpu->id;
 		break;
 	case MEZZO_LOG: log_call(vcpu); break;
-	default: result(vcpu, NOT_SUPPORTED);
+	default: return false;
 	}
+	return true;
 }
 
 static const struct {
@@ -241,14 +245,9 @@ static const struct {
 static void dispatch(struct vcpu *vcpu)
 {
 	uint32_t function = (uint32_t)vcpu->frame.x[0];
-	for (unsigned i = 0; i < ARRAY_SIZE(owners); i++) {
-		if ((function & OWNER_MASK) == owners[i].owner) {
-			owners[i].handle(vcpu, function);
-			if (vcpu->frame.x[0] != NOT_SUPPORTED)
-				return;
-			break;
-		}
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(owners); i++)
+		if ((function & OWNER_MASK) == owners[i].owner && owners[i].handle(vcpu, function))
+			return;
 	vcpu->unknown_calls++;
 	vm_log(vcpu->vm, "vCPU %u made a call that nothing answers: %#x", vcpu->id, function);
 	result(vcpu, NOT_SUPPORTED);
