@@ -291,7 +291,9 @@ static void test_targets_v2(void)
 
 	group_begin("gicregs-targets-banked");
 	for (unsigned cpu = 0; cpu < cpus; cpu++) {
+		set_dist(GICD_CTLR, GICD_CTLR_GRP0);
 		smp_call(cpu, read_targets, cpu);
+		set_dist(GICD_CTLR, 0);
 		group_eq(own_targets[cpu] == BYTES(BIT(cpu)) ||
 		                 (cpus == 1 && own_targets[cpu] == 0),
 		         true, "ITARGETSR0 on CPU %u: 0x%x", cpu, own_targets[cpu]);

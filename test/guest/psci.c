@@ -306,12 +306,7 @@ static void test_race(void)
 	print("# %u of %u races ended in ON_PENDING\n", pending, ROUNDS);
 }
 
-static void timer_off(u32 iar)
-{
-	(void)iar;
-	write_sysreg(cntv_ctl_el0, 0);
-	isb();
-}
+static volatile bool again;
 
 static void arm_timer(void)
 {
@@ -320,11 +315,21 @@ static void arm_timer(void)
 	isb();
 }
 
+/* Taken before the CPU sleeps it must come once more, or nothing would wake it. */
+static void on_timer(u32 iar)
+{
+	(void)iar;
+	write_sysreg(cntv_ctl_el0, 0);
+	if (again)
+		arm_timer();
+	isb();
+}
+
 static void test_suspend(void)
 {
 	static const u32 forms[] = {PSCI_CPU_SUSPEND32, PSCI_CPU_SUSPEND64};
 
-	irq_set_handler(INTID_VTIMER, timer_off);
+	irq_set_handler(INTID_VTIMER, on_timer);
 	gic_enable(INTID_VTIMER);
 	group_begin("psci-cpu-suspend");
 	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
@@ -337,10 +342,12 @@ static void test_suspend(void)
 		irq_enable();
 		group_eq(WAIT_FOR(irq_count(0, INTID_VTIMER) == 1, ARRIVE_US), true,
 		         "its interrupt");
+		again = true;
 		arm_timer();
 		group_eq((u64)psci_call(forms[i], 0, 0, 0), PSCI_SUCCESS, "standby 0x%x", forms[i]);
-		group_eq(WAIT_FOR(irq_count(0, INTID_VTIMER) == 2, ARRIVE_US), true,
+		group_eq(WAIT_FOR(irq_count(0, INTID_VTIMER) >= 2, ARRIVE_US), true,
 		         "its interrupt");
+		again = false;
 		group_eq((u64)psci_call(forms[i], RESERVED_BITS, (u64)smp_entry, 0),
 		         (u64)PSCI_INVALID, "reserved bits of power_state 0x%x", forms[i]);
 	}

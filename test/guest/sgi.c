@@ -308,10 +308,13 @@ static void test_ping_pong(void)
 	check_eq(lost, 0, "sgi-ping-pong");
 }
 
+static volatile bool about_to_sleep;
+
 static void sleeper(u64 arg)
 {
 	(void)arg;
 	irq_disable();
+	about_to_sleep = true;
 	wfi();
 	irq_enable();
 }
@@ -323,6 +326,7 @@ static void test_wfi(void)
 
 	irq_reset();
 	smp_post(cpu, sleeper, 0);
+	WAIT_FOR(about_to_sleep, ARRIVE_US);
 	timer_delay(SETTLE_US);
 	gic_send_sgi(1, (u32)BIT(cpu));
 	check_true(smp_wait(cpu, ARRIVE_US), "sgi-wakes-wfi");

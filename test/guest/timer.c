@@ -11,6 +11,7 @@
 
 #define ARRIVE_US  1000000ul
 #define SOON_US    1000ul
+#define NUDGE_US   100ul
 #define SETTLE_US  3000ul
 #define LATE_US    500000ul /* how late an interrupt may be on a loaded machine */
 #define REPEATS    20u
@@ -181,6 +182,22 @@ static void leave_on(u32 iar)
 		under_test->set_ctl(0);
 }
 
+/*
+ * Lets the other timer expire unseen. QEMU's GICv2 does not look at its lines again when a virtual end
+ * of interrupt deactivates a physical one, only when something else happens; a real one needs no nudge.
+ */
+static bool nudge(const struct timer *t)
+{
+	const struct timer *other = &timers[t == &timers[0]];
+
+	if (platform.gic_version == 2 && other->get_ctl() != CNT_ENABLE) {
+		gic_disable(other->intid);
+		other->set_tval(timer_ticks(NUDGE_US));
+		other->set_ctl(CNT_ENABLE);
+	}
+	return true;
+}
+
 /* The line is a level: it is taken again until lowered, and lowering it takes pending away. */
 static void test_level(const struct timer *t)
 {
@@ -189,8 +206,9 @@ static void test_level(const struct timer *t)
 	rearms = 5;
 	t->set_tval(0);
 	t->set_ctl(CNT_ENABLE);
-	check_true(WAIT_FOR(irq_count(0, t->intid) >= 5, ARRIVE_US), "timer-%s-level-again",
-	           t->name);
+	check_true(WAIT_FOR(nudge(t) && irq_count(0, t->intid) >= 5, ARRIVE_US),
+	           "timer-%s-level-again", t->name);
+	timers[t == &timers[0]].set_ctl(0);
 	timer_delay(SETTLE_US);
 	check_eq(irq_count(0, t->intid), 5, "timer-%s-level-lowered", t->name);
 

@@ -146,6 +146,14 @@ void gic_send_sgi_others(u32 intid)
 	}
 }
 
+void gic_withdraw_sgi(u32 intid)
+{
+	if (v3())
+		gic_clear_pending(intid);
+	else
+		write8(platform.gicd + GICD_CPENDSGIR + intid, ALL & 0xff);
+}
+
 u32 gic_ack(void)
 {
 	u32 iar;

@@ -163,6 +163,8 @@ void gic_route(u32 intid, unsigned cpu);
 /* SGI to the CPUs in mask, which must share Aff3-1 on GICv3 if there is more than one. */
 void gic_send_sgi(u32 intid, u32 cpu_mask);
 void gic_send_sgi_others(u32 intid);
+/* An SGI that is pending on this CPU, whoever sent it, is not any more. */
+void gic_withdraw_sgi(u32 intid);
 
 /* CPU interface. */
 u32 gic_ack(void);

@@ -63,6 +63,10 @@ void irq_dispatch(void)
 		cpus[cpu].spurious++;
 		return;
 	}
+	if (intid == SMP_DOORBELL && smp_answer_doorbell()) {
+		gic_eoi(iar);
+		return;
+	}
 	if (cpus[cpu].total < IRQ_LOG)
 		cpus[cpu].log[cpus[cpu].total] = iar;
 	cpus[cpu].total++;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Several CPUs. A slot for each: CPU 0 writes fn, arg and raises `posted`; the CPU runs it and
- * raises `finished` to the same value. Both are release stores, read by acquire loads.
+ * raises `finished` to the same value. Both are release stores, read by acquire loads. An idle CPU
+ * sleeps in WFI; an SGI, which no test sees, says that something is posted.
  */
 #include "smp.h"
 
@@ -16,6 +17,7 @@
 
 static struct slot {
 	u32 online;
+	u32 doorbell; /* an SGI is on its way to say that something is posted */
 	u32 posted, finished;
 	void (*fn)(u64 arg);
 	u64 arg;
@@ -66,24 +68,45 @@ unsigned smp_start_all(void)
 	return online;
 }
 
+bool smp_answer_doorbell(void)
+{
+	return __atomic_exchange_n(&slots[smp_cpu()].doorbell, 0, __ATOMIC_ACQ_REL) != 0;
+}
+
+/* With interrupts masked nobody takes the doorbell: it is taken back before the next sleep. */
+static void idle(struct slot *slot)
+{
+	u64 daif = read_sysreg(daif);
+
+	if ((daif & DAIF_I) != 0 && __atomic_load_n(&slot->doorbell, __ATOMIC_ACQUIRE) != 0 &&
+	    gic_is_pending(SMP_DOORBELL)) {
+		gic_withdraw_sgi(SMP_DOORBELL);
+		__atomic_store_n(&slot->doorbell, 0, __ATOMIC_RELEASE);
+	}
+	/* WFI ends for a masked interrupt as well, so none can slip in between look and sleep. */
+	irq_disable();
+	if (__atomic_load_n(&slot->posted, __ATOMIC_ACQUIRE) == slot->finished)
+		wfi();
+	write_sysreg(daif, daif);
+}
+
 void smp_main(u64 cpu);
 void smp_main(u64 cpu)
 {
 	struct slot *slot = &slots[cpu];
 
 	gic_init_cpu();
+	gic_enable(SMP_DOORBELL);
 	__atomic_store_n(&slot->online, 1, __ATOMIC_RELEASE);
 	for (;;) {
 		u32 posted = __atomic_load_n(&slot->posted, __ATOMIC_ACQUIRE);
 
 		if (posted == slot->finished) {
-			wfe();
+			idle(slot);
 			continue;
 		}
 		slot->fn(slot->arg);
 		__atomic_store_n(&slot->finished, posted, __ATOMIC_RELEASE);
-		dsb(ish);
-		sev();
 	}
 }
 
@@ -91,15 +114,19 @@ void smp_post(unsigned cpu, void (*fn)(u64 arg), u64 arg)
 {
 	slots[cpu].fn = fn;
 	slots[cpu].arg = arg;
+	__atomic_store_n(&slots[cpu].doorbell, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&slots[cpu].posted, slots[cpu].posted + 1, __ATOMIC_RELEASE);
 	dsb(ish);
-	sev();
+	gic_send_sgi(SMP_DOORBELL, (u32)BIT(cpu));
 }
 
 bool smp_wait(unsigned cpu, u64 us)
 {
-	return WAIT_FOR(
-	        __atomic_load_n(&slots[cpu].finished, __ATOMIC_ACQUIRE) == slots[cpu].posted, us);
+	const struct slot *slot = &slots[cpu];
+
+	return WAIT_FOR(__atomic_load_n(&slot->finished, __ATOMIC_ACQUIRE) == slot->posted &&
+	                        __atomic_load_n(&slot->doorbell, __ATOMIC_ACQUIRE) == 0,
+	                us);
 }
 
 bool smp_call(unsigned cpu, void (*fn)(u64 arg), u64 arg)

@@ -109,6 +109,7 @@ static inline void irq_disable(void)
 #define DFR0_SPE    BITS(35, 32)
 #define DFR0_TRF    BITS(43, 40)
 #define EL0_AARCH32 2
+#define DAIF_I      BIT(7)
 #define CNT_ENABLE  BIT(0)
 #define CNT_IMASK   BIT(1)
 #define CNT_ISTATUS BIT(2)
