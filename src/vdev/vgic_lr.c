@@ -209,7 +209,8 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	}
 	if (!(lr & VGIC_LR_ACTIVE))
 		bank->forced &= ~bit;
-	if (!(bank->linked & bit) || (lr & VGIC_LR_PENDING))
+	bool linked = host.soft_links ? (bank->linked & bit) != 0 : (lr & VGIC_LR_HW) != 0;
+	if (!linked || (lr & VGIC_LR_PENDING))
 		return;
 	bank->line &= ~bit;
 	if (lr & VGIC_LR_ACTIVE) {

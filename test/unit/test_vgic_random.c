@@ -296,7 +296,7 @@ static void explain(unsigned cpu, uint32_t intid)
 {
 	const struct interface *m = &interfaces[cpu];
 	fprintf(stderr,
-	        "\nGICv%u, %u CPUs, split %d, forcing %d, ctlr %u; CPU %u got %u, runs %#x\n",
+	        "\nGICv%u, %u CPUs, split %d, forcing %d, ctlr %u; CPU %u, INTID %u, runs %#x\n",
 	        version, cpus, split, forcing, ref_ctlr, cpu, intid, running(cpu));
 	for (unsigned i = 0; i < NR_LRS; i++)
 		fprintf(stderr, "  LR%u %016llx\n", i, (unsigned long long)m->lr[i]);
@@ -406,7 +406,13 @@ static void step_read(void)
 	static const uint32_t regs[] = {ISENABLER, ISPENDR, ISACTIVER};
 	for (unsigned i = 0; i < 3; i++) {
 		uint32_t got = (uint32_t)read_gic(cpu, bit_register(regs[i], owner, word * 32), 4);
-		assert_int_equal((got ^ want[i]) & ~(i == 1 ? ignore : 0), 0);
+		uint32_t wrong = (got ^ want[i]) & ~(i == 1 ? ignore : 0);
+		if (wrong != 0) {
+			explain(owner, word * 32 + (uint32_t)__builtin_ctz(wrong));
+			fprintf(stderr, "register %#x of word %u is %#x, not %#x\n", regs[i], word,
+			        got, want[i]);
+		}
+		assert_int_equal(wrong, 0);
 	}
 }
 
