@@ -121,24 +121,23 @@ static const struct {
         {"gpio-restart", NOTE_SECURE, note_gpio_reset},
 };
 
-// The first UART that can be driven, and the first that cannot; an unknown interrupt controller.
-static void note_by_look(struct board_reader *reader, struct tree_walk *walk)
+// The first UART that can be driven, and the first that cannot.
+static void note_uart(struct board_reader *reader, struct tree_walk *walk)
 {
 	struct board_nodes *nodes = &reader->nodes;
+	const bool driven = board_uart_find(walk) != NULL;
 	uint64_t base, size;
-	int *place = NULL;
 
-	if (!tree_available(walk))
+	if ((driven ? nodes->uart : nodes->other_uart) != BOARD_NO_NODE)
 		return;
-	if (board_uart_find(walk) != NULL)
-		place = &nodes->uart;
-	else if (tree_name_is(walk->name, "serial") || tree_name_is(walk->name, "uart"))
-		place = &nodes->other_uart;
-	if (place != NULL && *place == BOARD_NO_NODE && tree_reg(walk, 0, &base, &size) &&
-	    size != 0)
-		*place = tree_offset(walk);
-	if (nodes->other_chip == BOARD_NO_NODE && tree_name_is(walk->name, "interrupt-controller"))
-		nodes->other_chip = tree_offset(walk);
+	if (!driven && !tree_name_is(walk->name, "serial") && !tree_name_is(walk->name, "uart"))
+		return;
+	if (!tree_reg(walk, 0, &base, &size) || size == 0)
+		return;
+	if (driven)
+		nodes->uart = tree_offset(walk);
+	else
+		nodes->other_uart = tree_offset(walk);
 }
 
 static void note_compatible(struct board_reader *reader, struct tree_walk *walk)
@@ -155,7 +154,12 @@ static void note_compatible(struct board_reader *reader, struct tree_walk *walk)
 			return;
 		}
 	}
-	note_by_look(reader, walk);
+	if (!tree_available(walk))
+		return;
+	note_uart(reader, walk);
+	if (reader->nodes.other_chip == BOARD_NO_NODE &&
+	    tree_name_is(walk->name, "interrupt-controller"))
+		reader->nodes.other_chip = tree_offset(walk);
 }
 
 // --- CPUs ---------------------------------------------------------------------------------------

@@ -292,7 +292,7 @@ static int take_pointer(struct reader *reader, const struct rule *rule, struct t
 	case KIND_FILE:
 		error = take_file(reader, rule, value, &file);
 		if (error == 0)
-			store(object, rule->field, &file, sizeof(file));
+			store(object, rule->field, &file, sizeof(void *));
 		return error;
 	default:
 		if (value.size != rule->max)
@@ -512,7 +512,7 @@ static int read_files(struct reader *reader, int mezzo)
 		if (walk.depth == MEZZO_DEPTH + 1 && strcmp(walk.name, "files") == 0 && files < 0) {
 			files = tree_offset(&walk);
 			error = read_props(reader, &walk, files_rules, ARRAY_SIZE(files_rules),
-			                   NULL);
+			                   reader->desc);
 		} else if (walk.depth == MEZZO_DEPTH + 2 && tree_name_is(walk.name, "file") &&
 		           walk.level[MEZZO_DEPTH + 1].offset == files) {
 			error = read_file(reader, &walk);

@@ -12,8 +12,8 @@
 #include "base/string.h"
 
 #define MAX_HOPS        4
-#define MAX_INDEX       8  // interrupts of one node that can be asked for
-#define MAX_UNIT_CELLS  3  // of a unit address in interrupt-map
+#define MAX_INDEX       8 // interrupts of one node that can be asked for
+#define MAX_UNIT_CELLS  3 // of a unit address in interrupt-map
 #define MAX_MAP_PARENTS 4 // changes of parent within one map
 
 // An interrupt on its way up: what identifies it at the present domain.
