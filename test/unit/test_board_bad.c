@@ -261,7 +261,7 @@ static void test_many_cpus(void **state)
 	                    "cpus { #address-cells = <1>; #size-cells = <0>;");
 	for (int i = 0; i < BOARD_MAX_CPUS + 10; i++)
 		end += sprintf(end, "cpu@%x { reg = <0x%x>; enable-method = \"psci\"; };", i, i);
-	strcpy(end, "}; };");
+	sprintf(end, "}; };");
 	assert_int_equal(read_source(source), 0);
 	free(source);
 	assert_int_equal(board.nr_cpus, BOARD_MAX_CPUS);
@@ -368,7 +368,7 @@ static void test_many_gicr(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++)
 		end += sprintf(end, " 0x10 0x%x 0 0x40000", i << 20);
-	strcpy(end, ">; }; };");
+	sprintf(end, ">; }; };");
 	assert_int_equal(read_source(source), 0);
 	assert_int_equal(board.gic.nr_gicr, BOARD_MAX_GICR);
 	assert_int_equal(board.gic.gicr[3].base, 0x1000300000);

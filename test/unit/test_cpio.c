@@ -34,7 +34,7 @@ static void append(struct archive_bytes *a, const char *name, size_t name_field,
 	         0u, 1u, 0u, size, 0u, 0u, 0u, 0u, name_field, 0u);
 	memcpy(a->bytes + a->size, header, HEADER);
 	a->size += HEADER;
-	strcpy((char *)a->bytes + a->size, name);
+	sprintf((char *)a->bytes + a->size, "%s", name);
 	a->size = align_up(a->size + name_field, 4);
 	if (size != 0)
 		memcpy(a->bytes + a->size, data, size);

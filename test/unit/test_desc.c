@@ -239,7 +239,7 @@ static void test_limits(void **state)
 		end = source + sprintf(source, "/ { mezzo {" HEAD FILES);
 		for (int i = 0; i < DESC_MAX_VMS + extra; i++)
 			end += sprintf(end, "vm@%x { vm-name = \"v%d\";" MUST "};", i, i);
-		strcpy(end, "}; };");
+		sprintf(end, "}; };");
 		if (extra == 0) {
 			expect_sound(source);
 			assert_int_equal(desc.nr_vms, DESC_MAX_VMS);
@@ -253,7 +253,7 @@ static void test_limits(void **state)
 			        end,
 			        "file@%x { path = \"f%d\"; size = /bits/ 64 <1>; crc32 = <1>; };",
 			        i, i);
-		strcpy(end, "}; }; };");
+		sprintf(end, "}; }; };");
 		if (extra == 0) {
 			expect_sound(source);
 			assert_int_equal(desc.nr_files, DESC_MAX_FILES);

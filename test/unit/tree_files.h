@@ -47,7 +47,7 @@ UNUSED static struct tree_file tree_file_open(const char *path)
 	return file;
 }
 
-// Compiles source without its "/dts-v1/;", mistakes and all.
+// Compiles source without its "/dts-v1/;", mistakes and all; never NULL.
 UNUSED static struct tree_file tree_file_compile(const char *source)
 {
 	char name[] = "/tmp/mezzo-dts-XXXXXX", command[128];
@@ -65,6 +65,10 @@ UNUSED static struct tree_file tree_file_compile(const char *source)
 	struct tree_file file = tree_file_read(in);
 	pclose(in);
 	unlink(name);
+	if (file.bytes == NULL) {
+		fprintf(stderr, "dtc made nothing of this source: %s\n", source);
+		abort();
+	}
 	return file;
 }
 
@@ -79,7 +83,8 @@ UNUSED static struct tree_file tree_file_qemu(const char *options)
 		abort();
 	close(fd);
 	snprintf(command, sizeof(command),
-	         "timeout 20 qemu-system-aarch64 -cpu cortex-a53 -nic none -display none -machine dumpdtb=%s %s "
+	         "timeout 20 qemu-system-aarch64 -cpu cortex-a53 -nic none -display none -machine "
+	         "dumpdtb=%s %s "
 	         ">/dev/null 2>&1",
 	         name, options);
 	if (system(command) == 0)
