@@ -10,8 +10,8 @@
 #include "mem/pages.h"
 #include "vm/vm.h"
 
-#define LOG_COPY     8192
-#define LOG_LINE     200 // characters of a line that are shown
+#define LOG_COPY     4096 // copied in one step, so no more
+#define LOG_LINE     200  // characters of a line that are shown
 #define LINES_A_STEP 4
 #define PAGES_A_MIB  (MIB(1) / PAGE_SIZE)
 

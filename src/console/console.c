@@ -24,7 +24,7 @@
 
 #define ESCAPE_KEY 0x1d // Ctrl-]
 
-#define EFFORT_A_BYTE 4    // of looking and filtering, for each byte of the budget
+#define EFFORT_A_BYTE 2    // of looking and filtering, for each byte of the budget
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
 #define INPUT_ROUND   32   // typed bytes under the lock at once
 #define INPUT_ROUNDS  16   // a terminal that sends without end is looked at again later

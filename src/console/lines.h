@@ -7,6 +7,7 @@
 #include "vm/vcons.h"
 
 #define WIRE_SIZE      2048
+#define WIRE_GOAL      256
 #define WIRE_STEP      128 // room that any one byte of a source may need
 #define LINE_MAX_WIDTH 200 // characters; what is longer goes on in a new line
 
@@ -20,9 +21,11 @@ struct wire {
 
 void wire_init(struct wire *wire);
 
-static inline bool wire_has_room(const struct wire *wire, uint32_t bytes)
+// Whether a source may put more: no more is made ready than the UART is given at once, so that the
+// work of one call stays small. There is then room for WIRE_STEP bytes, or one of Mezzo's lines.
+static inline bool wire_wants(const struct wire *wire)
 {
-	return ring_room(&wire->ring) >= bytes;
+	return ring_fill(&wire->ring) < WIRE_GOAL;
 }
 
 // Puts a byte or text as it is. There is room.

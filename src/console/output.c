@@ -16,8 +16,10 @@
 #include "hw/timer.h"
 #include "vm/vm.h"
 
+STATIC_ASSERT(WIRE_SIZE - WIRE_GOAL >= 4 * MESSAGE_MAX, "a line of Mezzo's own, all of it ^X, in "
+                                                        "pieces with prefixes");
+
 #define PAUSE_MS      100
-#define MESSAGE_ROOM  1024                   // what one of Mezzo's lines may need on the wire
 #define HISTORY_FULL  (VCONS_OUT_SIZE - 512) // a VM that is not shown has so much at most
 #define HISTORY_PIECE 1024                   // and gives up its oldest in such pieces
 #define LOOK_EFFORT   2                      // of looking at a VM that has nothing to show
@@ -66,13 +68,13 @@ static bool say_messages(struct output *out, uint32_t *effort)
 	char line[MESSAGE_MAX];
 	int length;
 
-	while (wire_has_room(&out->wire, MESSAGE_ROOM) && *effort > 0) {
+	while (wire_wants(&out->wire) && *effort > 0) {
 		tell_lost_lines(out, effort);
 		length = message_get(line);
 		if (length < 0)
 			return false;
 		say(out, line, (size_t)length, effort);
-		if (!wire_has_room(&out->wire, MESSAGE_ROOM))
+		if (!wire_wants(&out->wire))
 			return true;
 	}
 	return true;
@@ -84,7 +86,7 @@ static void tell_lost_bytes(struct output *out, struct vm *vm, uint32_t *effort)
 	uint64_t lost = load_relaxed(&con->lost);
 	char line[MESSAGE_MAX];
 
-	if (lost == con->view.lost_told || !wire_has_room(&out->wire, MESSAGE_ROOM))
+	if (lost == con->view.lost_told || !wire_wants(&out->wire))
 		return;
 	size_t n = print_buffer(line, sizeof line, "%s: %lu bytes of older output are gone",
 	                        vm->name, (unsigned long)(lost - con->view.lost_told));
@@ -136,7 +138,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 		if (con->view.piece == 0)
 			return false;
 	}
-	while (con->view.piece > 0 && *effort > 0 && wire_has_room(&out->wire, WIRE_STEP)) {
+	while (con->view.piece > 0 && *effort > 0 && wire_wants(&out->wire)) {
 		if (!vcons_out_get(con, &byte)) { // the device gave some of it up
 			con->view.piece = 0;
 			break;
@@ -159,7 +161,7 @@ static bool show_raw(struct output *out, struct vm *vm, uint64_t now, uint32_t *
 	store_relaxed(&con->wish, VCONS_WISH_ALL);
 	if (vcons_fill(&con->out) == 0)
 		return false;
-	while (*effort > 0 && wire_has_room(&out->wire, WIRE_STEP)) {
+	while (*effort > 0 && wire_wants(&out->wire)) {
 		if (!vcons_out_get(con, &byte))
 			return false;
 		--*effort;
@@ -208,7 +210,7 @@ static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *eff
 
 	while (idle < count) {
 		struct vm *vm = vm_get(out->next % count);
-		if (*effort < LOOK_EFFORT || !wire_has_room(&out->wire, WIRE_STEP))
+		if (*effort < LOOK_EFFORT || !wire_wants(&out->wire))
 			return true;
 		*effort -= LOOK_EFFORT;
 		idle = show_lines(out, vm, now, flush, effort) ? 0 : idle + 1;
@@ -225,7 +227,7 @@ static bool show_shell(struct output *out, uint32_t *effort)
 
 	if (ring_fill(from) == 0)
 		return false;
-	while (*effort > 0 && wire_has_room(&out->wire, WIRE_STEP)) {
+	while (*effort > 0 && wire_wants(&out->wire)) {
 		if (!ring_get(from, &byte))
 			return false;
 		--*effort;
