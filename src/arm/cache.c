@@ -4,6 +4,7 @@
 #include "arm/cache.h"
 
 #include "arm/barrier.h"
+#include "arm/maintain.h"
 #include "arm/sysreg.h"
 #include "base/bits.h"
 
@@ -22,7 +23,7 @@ void cache_clean_invalidate_poc(const void *start, size_t size)
 	size_t line = line_size();
 	uintptr_t end = (uintptr_t)start + size;
 	for (uintptr_t p = align_down((uintptr_t)start, line); p < end; p += line)
-		__asm__ volatile("dc civac, %0" : : "r"(p) : "memory");
+		dc(civac, p);
 	dsb(sy);
 }
 
@@ -31,13 +32,13 @@ void cache_clean_poc(const void *start, size_t size)
 	size_t line = line_size();
 	uintptr_t end = (uintptr_t)start + size;
 	for (uintptr_t p = align_down((uintptr_t)start, line); p < end; p += line)
-		__asm__ volatile("dc cvac, %0" : : "r"(p) : "memory");
+		dc(cvac, p);
 	dsb(sy);
 }
 
 void cache_invalidate_instructions(void)
 {
-	__asm__ volatile("ic ialluis" : : : "memory");
+	ic(ialluis);
 	dsb(ish);
 	isb();
 }
@@ -53,27 +54,20 @@ void cache_zero_pages(void *start, size_t size)
 	uintptr_t p = (uintptr_t)start, end = p + size;
 	if (dczid & DCZID_DZP) {
 		for (; p < end; p += 16)
-			__asm__ volatile("stp xzr, xzr, [%0]" : : "r"(p) : "memory");
+			store_zero16(p);
 		return;
 	}
 	size_t block = (size_t)4 << field_get(DCZID_BS, dczid);
 	for (; p < end; p += block)
-		__asm__ volatile("dc zva, %0" : : "r"(p) : "memory");
+		dc(zva, p);
 }
 
 void cache_copy(void *to, const void *from, size_t size)
 {
-	uint64_t a, b, c, d;
 	uint8_t *w = to;
 	const uint8_t *r = from;
 	for (; size >= 64; size -= 64, w += 64, r += 64)
-		__asm__ volatile("ldp %[a], %[b], [%[r]]\n\tldp %[c], %[d], [%[r], #16]\n\t"
-		                 "stp %[a], %[b], [%[w]]\n\tstp %[c], %[d], [%[w], #16]\n\t"
-		                 "ldp %[a], %[b], [%[r], #32]\n\tldp %[c], %[d], [%[r], #48]\n\t"
-		                 "stp %[a], %[b], [%[w], #32]\n\tstp %[c], %[d], [%[w], #48]"
-		                 : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
-		                 : [w] "r"(w), [r] "r"(r)
-		                 : "memory");
+		copy64(w, r);
 	for (; size > 0; size--)
 		*w++ = *r++;
 }

@@ -5,6 +5,7 @@
 #define ARM_TLB_H
 
 #include "arm/barrier.h"
+#include "arm/maintain.h"
 #include "base/types.h"
 
 // Writes one entry of a live table with a single store.
@@ -25,7 +26,7 @@ static inline void tlb_publish(void)
 static inline void tlb_invalidate_el2_page(uint64_t va)
 {
 	dsb(ishst);
-	__asm__ volatile("tlbi vae2is, %0" : : "r"(va >> PAGE_SHIFT) : "memory");
+	tlbi_arg(vae2is, va >> PAGE_SHIFT);
 	dsb(ish);
 	isb();
 }
@@ -35,7 +36,7 @@ static inline void tlb_invalidate_el2_page(uint64_t va)
 static inline void tlb_invalidate_vmid(void)
 {
 	dsb(ishst);
-	__asm__ volatile("tlbi vmalls12e1is" : : : "memory");
+	tlbi(vmalls12e1is);
 	dsb(ish);
 	isb();
 }
@@ -44,7 +45,7 @@ static inline void tlb_invalidate_vmid(void)
 static inline void tlb_invalidate_all_guests(void)
 {
 	dsb(ishst);
-	__asm__ volatile("tlbi alle1is" : : : "memory");
+	tlbi(alle1is);
 	dsb(ish);
 	isb();
 }
@@ -53,7 +54,7 @@ static inline void tlb_invalidate_all_guests(void)
 static inline void tlb_invalidate_guests_local(void)
 {
 	dsb(nshst);
-	__asm__ volatile("tlbi alle1" : : : "memory");
+	tlbi(alle1);
 	dsb(nsh);
 	isb();
 }

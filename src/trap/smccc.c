@@ -5,6 +5,7 @@
 // Source: Arm SMC Calling Convention (DEN 0028), "Arm Architecture Calls", "Vendor Specific Hypervisor
 // Service Calls"; Arm True Random Number Generator Firmware Interface (DEN 0098).
 #include "arm/features.h"
+#include "arm/random.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "hw/psci_client.h"
@@ -109,14 +110,6 @@ static bool arch_call(struct vcpu *vcpu, uint32_t function)
 }
 
 // ---- PSCI and the random number service, which share a range ----
-
-static bool random_word(uint64_t *value)
-{
-	uint64_t ok;
-	// RNDR sets Z when it has no number.
-	__asm__ volatile("mrs %0, S3_3_C2_C4_0\n\tcset %1, ne" : "=r"(*value), "=r"(ok) : : "cc");
-	return ok != 0;
-}
 
 static void trng_random(struct vcpu *vcpu, unsigned word_bits)
 {

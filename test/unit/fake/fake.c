@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "arm/cpu.h"
+#include "arm/fpsimd.h"
 #include "base/panic.h"
 
 struct fake_event fake_log[FAKE_LOG_MAX];
@@ -17,11 +18,14 @@ uint64_t (*fake_io_read_hook)(uintptr_t address, unsigned size);
 void (*fake_io_write_hook)(uintptr_t address, unsigned size, uint64_t value);
 
 uint64_t (*fake_smccc_hook)(bool hvc, const uint64_t in[8]);
+bool (*fake_event_hook)(const struct fake_event *event);
+bool (*fake_random_hook)(uint64_t *value);
 
 static struct cpu cpus[FAKE_CPUS];
 struct cpu *fake_cpu_this = &cpus[0];
 
-#define MAX_SYSREGS 256
+#define LINE_LOG2_WORDS UINT64_C(4) // 64 bytes
+#define MAX_SYSREGS     256
 static struct {
 	const char *name;
 	uint64_t value;
@@ -31,8 +35,11 @@ static size_t nr_sysregs;
 void fake_note(enum fake_kind kind, const char *name, uint64_t address, uint64_t value,
                unsigned size)
 {
+	struct fake_event event = {kind, name, address, value, size};
+	if (fake_event_hook != NULL && !fake_event_hook(&event))
+		return;
 	if (fake_log_count < FAKE_LOG_MAX)
-		fake_log[fake_log_count++] = (struct fake_event){kind, name, address, value, size};
+		fake_log[fake_log_count++] = event;
 }
 
 long fake_find(size_t from, enum fake_kind kind, const char *name)
@@ -52,6 +59,10 @@ void fake_reset(void)
 	fake_io_read_hook = NULL;
 	fake_io_write_hook = NULL;
 	fake_smccc_hook = NULL;
+	fake_event_hook = NULL;
+	fake_random_hook = NULL;
+	fake_set_sysreg("ctr_el0", LINE_LOG2_WORDS << 16);
+	fake_set_sysreg("dczid_el0", LINE_LOG2_WORDS);
 	memset(cpus, 0, sizeof cpus);
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		cpus[i].id = i;
@@ -140,6 +151,24 @@ __attribute__((weak)) void console_write(const char *text, size_t length)
 {
 	if (panicking)
 		fwrite(text, 1, length, stderr);
+}
+
+void fake_dc(const char *name, uintptr_t address)
+{
+	size_t size = (size_t)4 << (fake_get_sysreg("dczid_el0") & 0xf);
+	if (strcmp(name, "dc zva") == 0)
+		memset((void *)(address & ~(size - 1)), 0, size);
+	fake_note(FAKE_OTHER, name, address, 0, (unsigned)size);
+}
+
+__attribute__((weak)) void fpsimd_save(struct fp_state *to)
+{
+	fake_note(FAKE_OTHER, "fp save", (uintptr_t)to, 0, 0);
+}
+
+__attribute__((weak)) void fpsimd_restore(const struct fp_state *from)
+{
+	fake_note(FAKE_OTHER, "fp restore", (uintptr_t)from, 0, 0);
 }
 
 void smccc_call(bool hvc, const uint64_t in[8], uint64_t out[4]);

@@ -34,10 +34,14 @@ extern size_t fake_log_count; // goes no further than FAKE_LOG_MAX; later events
 void fake_note(enum fake_kind kind, const char *name, uint64_t address, uint64_t value,
                unsigned size);
 
+// Asked for each event before it is noted; false: it is kept out of the log.
+extern bool (*fake_event_hook)(const struct fake_event *event);
+
 // Index of the first event from `from` on of this kind and, if not NULL, this name; -1: none.
 long fake_find(size_t from, enum fake_kind kind, const char *name);
 
-// Forgets the log, every register and every hook; the CPU is CPU 0 again.
+// Forgets the log, every register and every hook; the CPU is CPU 0 again. What a register holds then is
+// 0, but for the sizes of cache lines and of what DC ZVA zeroes: 64 bytes.
 void fake_reset(void);
 
 // ---- system registers, by the name that the code uses; 0 until written ----
@@ -54,6 +58,12 @@ extern uint64_t (*fake_io_read_hook)(uintptr_t address, unsigned size);
 extern void (*fake_io_write_hook)(uintptr_t address, unsigned size, uint64_t value);
 uint64_t fake_io_read(uintptr_t address, unsigned size);
 void fake_io_write(uintptr_t address, unsigned size, uint64_t value);
+
+// ---- cache maintenance, by name: "dc zva" zeroes, the others are only noted ----
+void fake_dc(const char *name, uintptr_t address);
+
+// ---- random numbers: false when there is none ----
+extern bool (*fake_random_hook)(uint64_t *value);
 
 // ---- calls into the firmware: x0 of the answer; -1 without a hook ----
 extern uint64_t (*fake_smccc_hook)(bool hvc, const uint64_t in[8]);
