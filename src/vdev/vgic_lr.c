@@ -41,7 +41,7 @@ static struct {
 	uint32_t count;
 	uint32_t all; // a bit for each list register
 	uintptr_t gich;
-	bool soft_links; // the board's controller cannot be trusted with linked interrupts: EL2 ends them
+	bool soft_links; // see gic_forgets_level: EL2 ends the physical interrupts, which costs an exit
 } host;
 
 int vgic_probe(const struct vgic_backend *backend, uintptr_t gich)
@@ -203,21 +203,21 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
                     uint64_t lr)
 {
 	if ((cpu->soft & BIT_U32(index)) && !(lr & VGIC_LR_PENDING)) {
-		bank->latch &=
-		        ~bit; // acknowledged; had it become pending again it would not be held
+		// Acknowledged: had it become pending again it would not be held.
+		bank->latch &= ~bit;
 		cpu->soft &= ~BIT_U32(index);
 	}
 	if (!(lr & VGIC_LR_ACTIVE))
 		bank->forced &= ~bit;
-	bool linked = host.soft_links ? (bank->linked & bit) != 0 : (lr & VGIC_LR_HW) != 0;
-	if (!linked || (lr & VGIC_LR_PENDING))
+	if (!(cpu->bound & BIT_U32(index)) || (lr & VGIC_LR_PENDING))
 		return;
 	bank->line &= ~bit;
 	if (lr & VGIC_LR_ACTIVE) {
 		bank->hw_active |= bit;
 		return;
 	}
-	bank->hw_active &= ~bit; // the guest's end of interrupt has deactivated it
+	// The guest's end of interrupt has deactivated the physical one as well, or we do.
+	bank->hw_active &= ~bit;
 	if (host.soft_links)
 		deactivate(cpu, bit);
 }
@@ -233,20 +233,30 @@ static bool can_merge(const struct vgic_cpu *cpu, const struct vgic_bank *bank, 
 	       !(cpu->control & VGIC_NOTIFY_NO_PENDING);
 }
 
-static uint64_t fresh(const struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t intid)
+// Ties list register `index` to the physical interrupt behind linked interrupt `n`.
+static uint64_t bind(struct vgic_cpu *cpu, uint32_t index, uint32_t n)
+{
+	cpu->bound |= BIT_U32(index);
+	return host.soft_links ? 0 : VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
+}
+
+static uint64_t fresh(struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t index,
+                      uint32_t intid)
 {
 	uint32_t n = intid & 31;
 	uint64_t lr = intid | field_put(VGIC_LR_PRIORITY, bank->priority[n]);
 	if (bank->group1 & BIT_U32(n))
 		lr |= VGIC_LR_GROUP1;
-	if ((bank->linked & bank->line & BIT_U32(n)) && !host.soft_links)
-		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
+	cpu->bound &= ~BIT_U32(index);
+	if (bank->linked & bank->line & BIT_U32(n))
+		lr |= bind(cpu, index, n);
 	return lr;
 }
 
 // A GICv2 SGI is one interrupt for each source; a list register holds one of them, the others wait
 // for its end.
-static uint64_t compose_sgi_v2(struct vgic_cpu *cpu, uint32_t intid, uint64_t lr, bool open)
+static uint64_t compose_sgi_v2(struct vgic_cpu *cpu, uint32_t index, uint32_t intid, uint64_t lr,
+                               bool open)
 {
 	struct vgic_bank *bank = &cpu->bank;
 	uint32_t sources = cpu->sgi_sources[intid];
@@ -259,7 +269,7 @@ static uint64_t compose_sgi_v2(struct vgic_cpu *cpu, uint32_t intid, uint64_t lr
 		if (!(lr & VGIC_LR_ACTIVE)) {
 			uint32_t source = (uint32_t)__builtin_ctz(sources);
 			sources &= sources - 1;
-			lr = fresh(cpu, bank, intid) | field_put(VGIC_LR_SOURCE, source) |
+			lr = fresh(cpu, bank, index, intid) | field_put(VGIC_LR_SOURCE, source) |
 			     VGIC_LR_PENDING;
 		} else if (sources & own) {
 			sources &= ~own;
@@ -286,7 +296,7 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 	bool pending, again; // again: something is left to be looked at when this one ends
 
 	if (intid < VGIC_NR_SGIS && cpu->vgic->version == 2)
-		return compose_sgi_v2(cpu, intid, lr, open);
+		return compose_sgi_v2(cpu, index, intid, lr, open);
 
 	cpu->soft &= ~BIT_U32(index);
 	if (bank->edge & bit) {
@@ -307,14 +317,14 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 		again = line || (latch && !pending);
 	}
 	if (!active)
-		lr = pending ? fresh(cpu, bank, intid) : 0;
+		lr = pending ? fresh(cpu, bank, index, intid) : 0;
 	else
 		lr &= ~VGIC_LR_PENDING;
 	if (pending)
 		lr |= VGIC_LR_PENDING;
 	if (lr != 0 && !(lr & VGIC_LR_HW)) {
 		lr &= ~VGIC_LR_EOI;
-		if (again || (bank->linked & bit)) // linked, and here: EL2 does the link's work
+		if (again || (cpu->bound & BIT_U32(index)))
 			lr |= VGIC_LR_EOI;
 	}
 	return lr;
@@ -337,6 +347,7 @@ static void release(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	uint32_t word = intid >> 5, bit = BIT_U32(intid & 31);
 	cpu->used &= ~BIT_U32(index);
 	cpu->soft &= ~BIT_U32(index);
+	cpu->bound &= ~BIT_U32(index);
 	bank->held &= ~bit;
 	if (word != 0) {
 		cpu->spis &= ~BIT_U32(index);
@@ -391,8 +402,8 @@ static uint64_t fill_active(struct vgic_cpu *cpu, uint32_t index, uint32_t intid
 	              field_put(VGIC_LR_PRIORITY, bank->ack[n] & VGIC_PRIORITY_MASK);
 	if (bank->ack[n] & ACK_GROUP1)
 		lr |= VGIC_LR_GROUP1;
-	if ((bank->hw_active & BIT_U32(n)) && !host.soft_links)
-		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
+	if (bank->hw_active & BIT_U32(n))
+		lr |= bind(cpu, index, n);
 	else if (intid < VGIC_NR_SGIS)
 		lr |= field_put(VGIC_LR_SOURCE, cpu->sgi_active_source[n]);
 	bank->active &= ~BIT_U32(n);
@@ -689,7 +700,7 @@ bool vgic_pending(struct vcpu *vcpu)
 void vgic_lr_load(struct vgic_cpu *cpu)
 {
 	spin_lock(&cpu->vgic->lock);
-	cpu->used = cpu->spis = cpu->soft = cpu->control = 0;
+	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = 0;
 	host.backend->load(&cpu->interface);
 	store_release(&cpu->folded, cpu->freeze != 0);
 	store_release(&cpu->loaded, 1);

@@ -81,10 +81,10 @@ struct vgic_cpu {
 	struct vcpu *vcpu;
 
 	// run: list registers
-	uint32_t used; // bit n: list register n was filled and not yet found empty
-	uint32_t spis; // those of `used` that hold SPIs
-	uint32_t
-	        soft; // those that show a level interrupt's latch, which ends when it is acknowledged
+	uint32_t used;    // bit n: list register n was filled and not yet found empty
+	uint32_t spis;    // of those: they hold SPIs
+	uint32_t soft;    // they show a level's latch, which ends when it is acknowledged
+	uint32_t bound;   // they carry a linked physical interrupt
 	uint32_t control; // VGIC_NOTIFY_* asked of the hardware
 	uint16_t lr_intid[VGIC_MAX_LRS];
 

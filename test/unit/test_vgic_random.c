@@ -443,6 +443,7 @@ static void run_seed(uint64_t number, unsigned nr_steps)
 	split = version == 3 && any(3) == 0;
 	forcing = any(2);
 	max_depth = forcing ? 30 : 3;
+	soft_links = any(4) == 0;
 	build(version, cpus);
 	fake_sysreg_hook = timer_register;
 	ref_reset();
