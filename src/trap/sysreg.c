@@ -109,17 +109,27 @@ static enum outcome read_oslsr(struct vcpu *vcpu, const struct row *row UNUSED, 
 static enum outcome write_oslar(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t value)
 {
 	vcpu->debug.os_lock = (value & OSLAR_OSLK) != 0;
+	write_sysreg(vcpu->debug.os_lock, oslar_el1);
 	return DONE;
 }
-// DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn: arg is the register's kind in bits 5:4 and n in bits 3:0.
+// DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn: arg is enum debug_kind in bits 5:4 and n in bits 3:0.
 static enum outcome read_debug(struct vcpu *vcpu, const struct row *row, uint64_t *value)
 {
-	*value = vcpu->debug.value[(row->arg >> 4) & 3][row->arg & 15];
+	enum debug_kind kind = (enum debug_kind)(row->arg >> 4);
+	unsigned n = row->arg & 15;
+	if (n >= debugregs_count(kind))
+		return UNDEFINED;
+	*value = vcpu->debug.value[kind][n];
 	return DONE;
 }
 static enum outcome write_debug(struct vcpu *vcpu, const struct row *row, uint64_t value)
 {
-	vcpu->debug.value[(row->arg >> 4) & 3][row->arg & 15] = value;
+	enum debug_kind kind = (enum debug_kind)(row->arg >> 4);
+	unsigned n = row->arg & 15;
+	if (n >= debugregs_count(kind))
+		return UNDEFINED;
+	vcpu->debug.value[kind][n] = value;
+	debugregs_write(kind, n, value);
 	return DONE;
 }
 

@@ -95,7 +95,10 @@ void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 	vcpu->frame.pstate = SPSR_EL1H_MASKED;
 	el1_reset(&vcpu->el1);
 	memset(&vcpu->fp, 0, sizeof vcpu->fp);
+	vcpu->debug.os_lock = true; // as after a reset
+	memset(vcpu->debug.value, 0, sizeof vcpu->debug.value);
 	vcpu->cntp_ctl = 0;
+	vcpu->cntp_line = false;
 	vcpu->cntp_cval = 0;
 	vcpu->setway_cursor = 0;
 	vcpu->setway_done = false;
@@ -121,6 +124,9 @@ void vcpu_load(struct vcpu *vcpu)
 	write_sysreg(0, hstr_el2);
 	write_sysreg(vm->cntvoff, cntvoff_el2);
 	write_sysreg(0, cnthctl_el2); // CNTP and CNTPCT are trapped; no event stream
+	debugregs_load(vcpu->debug.value);
+	write_sysreg(vcpu->debug.os_lock, oslar_el1);
+	write_sysreg(0, osdlr_el1);
 	el1_load(&vcpu->el1);
 	isb();
 }
@@ -137,6 +143,7 @@ void vcpu_unload(struct vcpu *vcpu)
 	}
 	vcpu->cptr |= CPTR_TFP;
 	write_sysreg(0, cntv_ctl_el0);
+	write_sysreg(0, mdscr_el1); // breakpoints and watchpoints stay where they are, switched off
 	write_sysreg(CPTR_RES1, cptr_el2);
 	write_sysreg(HCR_RW, hcr_el2);
 	isb();

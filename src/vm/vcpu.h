@@ -4,6 +4,7 @@
 #define VM_VCPU_H
 
 #include "arm/cpu.h"
+#include "arm/debugregs.h"
 #include "arm/frame.h"
 #include "base/types.h"
 
@@ -61,7 +62,7 @@ struct vcpu {
 	bool waiting; // CPU_SUSPEND: not entered before an interrupt is there for it
 	struct {
 		bool os_lock;
-		uint64_t value[4][16]; // DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn
+		uint64_t value[DEBUG_KINDS][DEBUG_MAX]; // what the guest last wrote
 	} debug;
 	bool fp_used;                // fp holds something other than the reset state
 	uint64_t exits;              // total
