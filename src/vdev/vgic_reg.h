@@ -44,6 +44,9 @@ struct vgic_frame {
 	uint32_t size; // bytes
 };
 
+extern const struct vgic_frame vgicv2_distributor, vgicv3_distributor;
+extern const struct vgic_frame vgicv3_redistributor[2]; // RD_base, SGI_base
+
 // What no row covers, and accesses of a size a row does not allow: reads as zero, writes ignored
 // ("GIC register access": reserved locations are RAZ/WI).
 uint64_t vgic_frame_read(const struct vgic_frame *frame, const struct vgic_access *access,

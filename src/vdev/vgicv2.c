@@ -214,7 +214,7 @@ static const uint8_t start[AT(GICD_SIZE)] = {
 };
 // clang-format on
 
-static const struct vgic_frame distributor = {
+const struct vgic_frame vgicv2_distributor = {
         .rows = rows,
         .nr_rows = ARRAY_SIZE(rows),
         .start = start,
@@ -224,14 +224,14 @@ static const struct vgic_frame distributor = {
 static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
 {
 	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&distributor, &access, offset, size);
+	*value = vgic_frame_read(&vgicv2_distributor, &access, offset, size);
 	return true;
 }
 
 static bool write_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value)
 {
 	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	vgic_frame_write(&distributor, &access, offset, size, value);
+	vgic_frame_write(&vgicv2_distributor, &access, offset, size, value);
 	return true;
 }
 

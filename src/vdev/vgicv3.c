@@ -294,7 +294,7 @@ static const uint8_t sgi_start[AT(GIC_FRAME_SIZE)] = {
 };
 // clang-format on
 
-static const struct vgic_frame distributor = {
+const struct vgic_frame vgicv3_distributor = {
         .rows = gicd_rows,
         .nr_rows = ARRAY_SIZE(gicd_rows),
         .start = gicd_start,
@@ -302,7 +302,7 @@ static const struct vgic_frame distributor = {
 };
 
 // A redistributor's two frames.
-static const struct vgic_frame redistributor[2] = {
+const struct vgic_frame vgicv3_redistributor[2] = {
         {.rows = rd_rows,
          .nr_rows = ARRAY_SIZE(rd_rows),
          .start = rd_start,
@@ -318,14 +318,14 @@ static const struct vgic_frame redistributor[2] = {
 static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
 {
 	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&distributor, &access, offset, size);
+	*value = vgic_frame_read(&vgicv3_distributor, &access, offset, size);
 	return true;
 }
 
 static bool write_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value)
 {
 	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	vgic_frame_write(&distributor, &access, offset, size, value);
+	vgic_frame_write(&vgicv3_distributor, &access, offset, size, value);
 	return true;
 }
 
@@ -337,7 +337,7 @@ static bool find_gicr(struct vgic *vgic, struct vcpu *vcpu, uint32_t offset,
 	if (!vgic_bound(offset / VGIC_GICR_STRIDE, vgic->nr_vcpus, &id))
 		return false;
 	*access = (struct vgic_access){.vgic = vgic, .self = vcpu, .owner = vgic->vm->vcpu[id]};
-	*frame = &redistributor[offset / GIC_FRAME_SIZE & 1];
+	*frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
 	return true;
 }
 

@@ -13,6 +13,7 @@ struct ref {
 	uint8_t priority;
 	uint8_t sources;  // GICv2 SGIs
 	uint32_t targets; // SPIs
+	unsigned by;      // the CPU that acknowledged it
 };
 
 static struct ref private_ref[MAX_CPUS][32], spi_ref[VGIC_NR_SPIS];
@@ -356,8 +357,18 @@ static void step_ack(void)
 	}
 	r->latch = false;
 	r->active = true;
+	r->by = cpu;
 	stack[cpu][depth[cpu]++] = iar;
 	delivered++;
+}
+
+// An end of interrupt for one that was ended by a write meanwhile, and acknowledged by another CPU since,
+// is that other CPU's no more.
+static void ref_deactivate(unsigned cpu, uint32_t intid)
+{
+	struct ref *r = ref_of(cpu, intid);
+	if (r->by == cpu)
+		r->active = false;
 }
 
 static void step_eoi(void)
@@ -371,7 +382,7 @@ static void step_eoi(void)
 	if (split)
 		dropped[cpu][nr_dropped[cpu]++] = iar;
 	else
-		ref_of(cpu, iar & 0x3ff)->active = false;
+		ref_deactivate(cpu, iar & 0x3ff);
 }
 
 static void step_dir(void)
@@ -384,7 +395,7 @@ static void step_dir(void)
 	uint32_t iar = dropped[cpu][i];
 	dropped[cpu][i] = dropped[cpu][--nr_dropped[cpu]];
 	dir(cpu, iar);
-	ref_of(cpu, iar & 0x3ff)->active = false;
+	ref_deactivate(cpu, iar & 0x3ff);
 }
 
 static void step_read(void)
