@@ -120,7 +120,7 @@ void guest_tree_u64(struct guest_tree *tree, const char *name, uint64_t value)
 
 void guest_tree_reg(struct guest_tree *tree, const uint64_t (*pairs)[2], unsigned count)
 {
-	uint32_t cells[4 * MAX_PAIRS];
+	uint32_t cells[4 * MAX_PAIRS] = {0};
 
 	if (count > MAX_PAIRS) {
 		note(tree, -FDT_ERR_NOSPACE);

@@ -29,7 +29,8 @@ uint64_t *pgtable_find(const struct pgtable *table, uint64_t address, unsigned *
 	uint64_t *at = table->root;
 	for (unsigned l = table->start_level;; l++) {
 		uint64_t *entry = &at[index_of(table, address, l)];
-		if (!is_table(*entry, l)) {
+		// The root is there as long as the table is; the analyser cannot know.
+		if (!is_table(*entry, l)) { // NOLINT(clang-analyzer-core.NullDereference)
 			*level = l;
 			return entry;
 		}
