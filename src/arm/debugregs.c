@@ -24,11 +24,11 @@ unsigned debugregs_count(enum debug_kind kind)
 void debugregs_write(enum debug_kind kind, unsigned number, uint64_t value)
 {
 	switch (kind << 4 | number) {
-#define ROW(n)                                                                \
-	case DEBUG_BVR << 4 | n: write_sysreg(value, dbgbvr##n##_el1); break; \
-	case DEBUG_BCR << 4 | n: write_sysreg(value, dbgbcr##n##_el1); break; \
-	case DEBUG_WVR << 4 | n: write_sysreg(value, dbgwvr##n##_el1); break; \
-	case DEBUG_WCR << 4 | n: write_sysreg(value, dbgwcr##n##_el1); break;
+#define ROW(n)                                                                  \
+	case DEBUG_BVR << 4 | (n): write_sysreg(value, dbgbvr##n##_el1); break; \
+	case DEBUG_BCR << 4 | (n): write_sysreg(value, dbgbcr##n##_el1); break; \
+	case DEBUG_WVR << 4 | (n): write_sysreg(value, dbgwvr##n##_el1); break; \
+	case DEBUG_WCR << 4 | (n): write_sysreg(value, dbgwcr##n##_el1); break;
 		FOR_EACH_NUMBER(ROW)
 #undef ROW
 	default: break;

@@ -72,7 +72,7 @@ static unsigned best_level(const struct pgtable *table, uint64_t address, uint64
 int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
                 uint64_t attributes)
 {
-	if (!range_contains(0, (uint64_t)1 << table->bits, address, size))
+	if (table->root == NULL || !range_contains(0, (uint64_t)1 << table->bits, address, size))
 		return ERR_RANGE;
 	while (size > 0) {
 		unsigned level = best_level(table, address, pa.v, size);
