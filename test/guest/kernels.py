@@ -52,10 +52,11 @@ class Kernel:
     boards: tuple = TWO
     image: str = ""
     bare: bool = True  # has a control on the bare board
-    params: str = ""  # command line; {now} is the time in seconds
+    params: str = ""  # command line; {soon} is the clock's second a little later
     crashes: bool = False  # under Mezzo the right end is "crashed", reported in words
     options: tuple = ()  # for `mezzo run`
     says: str = ""  # regular expression that the whole output must contain under Mezzo
+    check: object = None  # function of the whole output
 
     @property
     def path(self):
@@ -83,6 +84,12 @@ KERNELS = [
     Kernel("virtio"),
     Kernel("cache"),
     Kernel("aarch32"),
+    Kernel("flood", ONE, check=lambda text: text.count("flood 00") == 2000),
+    Kernel("reboot", TWO, params="until={soon}",
+           check=lambda text: text.count("TEST reboot ") >= 2),
+    Kernel("storm", ONE, bare=False, check=lambda text: text.count("[mezzo]") < 500),
+    Kernel("nowhere", ONE, bare=False, crashes=True, says=r"\[mezzo\] .*exception vectors at 0xb0"),
+    Kernel("tables", ONE, bare=False, crashes=True, says=r"\[mezzo\] .*there is no memory"),
 ]
 BY_NAME = {kernel.name: kernel for kernel in KERNELS}
 
@@ -116,7 +123,25 @@ class Outcome:
             wrong.append(f"Mezzo's last line is not as expected: {self.off_crashed}")
         if mezzo and kernel.says and not re.search(kernel.says, self.text, re.MULTILINE):
             wrong.append(f"nothing printed matches {kernel.says!r}")
+        if kernel.check and not kernel.check(self.text):
+            wrong.append("the whole output is not as it should be")
         return wrong
+
+
+def read_results(outcome, prefix):
+    """Fills in what the lines with this prefix say."""
+    for line in outcome.text.splitlines():
+        if not line.startswith(prefix):
+            continue
+        line = line.removeprefix(prefix)
+        result, done = RESULT.match(line), DONE.match(line)
+        if result:
+            kind, name, why = result.groups()
+            # The same name may come more than once: a failure must not be covered by a success.
+            if outcome.results.get(name, ("ok",))[0] in ("ok", "skip"):
+                outcome.results[name] = (kind, why or "")
+        elif done:
+            outcome.done = (int(done.group(1)), int(done.group(2)))
 
 
 def boot(command, mezzo):
@@ -134,22 +159,12 @@ def boot(command, mezzo):
         end = END.match(line)
         if mezzo and end:
             outcome.off_crashed = (int(end.group(1)), int(end.group(2)))
-        if mezzo and not line.startswith(GUEST):
-            continue
-        line = line.removeprefix(GUEST) if mezzo else line
-        result, done = RESULT.match(line), DONE.match(line)
-        if result:
-            kind, name, why = result.groups()
-            # The same name may come more than once: a failure must not be covered by a success.
-            if outcome.results.get(name, ("ok",))[0] in ("ok", "skip"):
-                outcome.results[name] = (kind, why or "")
-        elif done:
-            outcome.done = (int(done.group(1)), int(done.group(2)))
+    read_results(outcome, GUEST if mezzo else "")
     return outcome
 
 
 def params_of(kernel):
-    return kernel.params.format(now=int(time.time()))
+    return kernel.params.format(soon=int(time.time()) + 3)
 
 
 def bare_command(kernel, board):
@@ -172,6 +187,27 @@ def run_bare(kernel, board):
 
 def run_mezzo(kernel, board):
     return boot(mezzo_command(kernel, board), mezzo=True)
+
+
+def run_beside(bad, victim, directory):
+    """Boots a victim and a bad guest as two VMs, ends when the victim is done; returns its Outcome."""
+    conf = pathlib.Path(directory) / "beside.conf"
+    conf.write_text("".join(f"vm {name} {{\n  kernel = {IMAGES / (kernel + '.img')}\n"
+                            f"  memory = 64M\n  cpus = 1\n}}\n"
+                            for name, kernel in (("victim", victim), ("bad", bad))), encoding="ascii")
+    command = [str(MEZZO), "run", str(conf), "--cpu", "cortex-a72", "--timeout", str(TIMEOUT)]
+    start = time.monotonic()
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line.decode("utf-8", "replace").rstrip())
+            if re.match(r"\[victim\] TEST-DONE|\[mezzo\] victim: crashed", lines[-1]):
+                break
+        process.terminate()
+    outcome = Outcome(command, "\n".join(lines), 0, time.monotonic() - start)
+    read_results(outcome, "[victim] ")
+    return outcome
 
 
 def build():

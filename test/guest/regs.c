@@ -105,7 +105,10 @@ static void exercise_cpu(u64 arg)
 		if (e->timer) {
 			write_sysreg(cntv_tval_el0, timer_ticks(SOON_US));
 			write_sysreg(cntv_ctl_el0, CNT_ENABLE);
-			/* WFI ends for a masked interrupt too; one taken before it would be missed. */
+			/*
+			 * WFI ends for a masked interrupt too; one taken before it would be
+			 * missed.
+			 */
 			if (e->run != exercise_wfi)
 				irq_enable();
 		}

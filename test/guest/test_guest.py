@@ -38,3 +38,16 @@ def test_control(kernel, board):
 @pytest.mark.parametrize("kernel,board", MEZZO, ids=names(MEZZO))
 def test_mezzo(kernel, board):
     judge(kernels.run_mezzo(kernel, board), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("bad", ["stack", "loop", "storm", "flood"])
+def test_beside(bad, tmp_path):
+    """What one VM does to itself costs another one nothing but time."""
+    outcome = kernels.run_beside(bad, "timer", tmp_path)
+    wrong = [f"{kind} {name}: {why}" for name, (kind, why) in outcome.results.items()
+             if kind not in ("ok", "skip")]
+    if "[bad] TEST" not in outcome.text:
+        wrong.append("the bad guest did not start")
+    if wrong or not outcome.done:
+        pytest.fail("\n".join([*wrong, " ".join(outcome.command), outcome.text[-6000:]]),
+                    pytrace=False)

@@ -183,8 +183,9 @@ static void leave_on(u32 iar)
 }
 
 /*
- * Lets the other timer expire unseen. QEMU's GICv2 does not look at its lines again when a virtual end
- * of interrupt deactivates a physical one, only when something else happens; a real one needs no nudge.
+ * Lets the other timer expire unseen. QEMU's GICv2 does not look at its lines again when a
+ * virtual end of interrupt deactivates a physical one, only when something else happens; a real
+ * one needs no nudge.
  */
 static bool nudge(const struct timer *t)
 {
