@@ -394,6 +394,9 @@ static void step_dir(void)
 	unsigned i = any(nr_dropped[cpu]);
 	uint32_t iar = dropped[cpu][i];
 	dropped[cpu][i] = dropped[cpu][--nr_dropped[cpu]];
+	const struct ref *r = ref_of(cpu, iar & 0x3ff);
+	if (r->active && r->by != cpu)
+		return; // as a guest would not: whether it ends the other CPU's depends on a trap
 	dir(cpu, iar);
 	ref_deactivate(cpu, iar & 0x3ff);
 }
