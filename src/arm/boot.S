@@ -6,7 +6,7 @@
 // tree, MMU and data cache off, the image cleaned to the point of coherency. Nothing else is assumed:
 // every register that matters is written before it is used.
 //
-//   boot --- EL3 ---> el3_boot ---> (EL2) ---.
+//   boot --- EL3 ---> el3_boot ---> (EL2) ---.                      (el3.S)
 //     |                                      v
 //     '--- EL2, EL1 -----------------> boot_lower: relocate, clear bss, el2map_boot (C, MMU off),
 //                                      MMU on, boot_main or boot_at_el1 (C)
@@ -36,12 +36,14 @@ boot:
     mrs x1, CurrentEL
     cmp x1, #CURRENTEL_EL3
     b.eq el3_boot
+    mov x1, xzr
 
-// In: x0 = device tree; EL2 or EL1, this is the only CPU that runs.
+// In: x0 = device tree, x1 = 1 if el3_boot was there, else 0; EL2 or EL1, this is the only CPU that runs.
     .global boot_lower
     .hidden boot_lower
 boot_lower:
     mov x19, x0
+    mov x23, x1
     LOAD_ADDRESS x20, image_start
     LOAD_ADDRESS x21, image_end
 
@@ -65,7 +67,9 @@ boot_lower:
     stp xzr, xzr, [x0], #16
     b 3b
 
-4:  LOAD_ADDRESS x0, boot_stack_top
+4:  LOAD_ADDRESS x0, el3_below
+    str w23, [x0]
+    LOAD_ADDRESS x0, boot_stack_top
     mov sp, x0
     mov x29, xzr
     mrs x0, CurrentEL
@@ -186,6 +190,10 @@ END_FUNCTION stack_switch
     .hidden cpu_entry_table
 cpu_entry_table:
     .quad 0
+    .global el3_below              // arm/el3.h
+    .hidden el3_below
+el3_below:
+    .long 0
 
 // The page below each boot stack stays unmapped: el2map_boot leaves it out.
     .balign 4096

@@ -18,6 +18,7 @@
 #define SCTLR_EL2_ON \
 	(SCTLR_EL2_RES1 | SCTLR_EL2_M | SCTLR_EL2_C | SCTLR_EL2_SA | SCTLR_EL2_I | SCTLR_EL2_WXN)
 #define SCTLR_EL1_RES1 0x30d00800
+#define SCTLR_EL3_RES1 0x30c50830
 
 // MAIR: the memory types that EL2's tables name by index.
 #define MAIR_DEVICE_NGNRE 0x04
@@ -46,6 +47,8 @@
 
 #define SPSR_EL2H_MASKED 0x3c9 // EL2h, DAIF masked
 #define SPSR_EL1H_MASKED 0x3c5
+
+#define MPIDR_AFFINITY_FIELDS 0xff00ffffff
 
 #ifndef __ASSEMBLER__
 #include "base/bits.h"
@@ -185,6 +188,14 @@
 #define MODE_EL0T      0
 #define MODE_EL1T      4
 #define MODE_EL1H      5
+#define MODE_EL2T      8
+#define MODE_EL2H      9
+
+// Exception vectors, from VBAR_ELx: where the exception came from
+#define VECTOR_SP0       0x000 // the same level, with SP_EL0
+#define VECTOR_SPX       0x200 // the same level, with its own SP
+#define VECTOR_LOWER_A64 0x400
+#define VECTOR_LOWER_A32 0x600
 
 // SCTLR_EL1
 #define SCTLR_M         BIT_U64(0)
@@ -214,6 +225,28 @@
 #define MDCR_TTRF  BIT_U64(19)
 #define MDCR_TDCC  BIT_U64(27)
 
+// SCR_EL3
+#define SCR_NS     BIT_U64(0) // below EL3 the world is non-secure
+#define SCR_RES1   GENMASK_U64(5, 4)
+#define SCR_HCE    BIT_U64(8)  // HVC exists
+#define SCR_RW     BIT_U64(10) // EL2 is AArch64
+#define SCR_APK    BIT_U64(16) // pointer authentication keys not trapped
+#define SCR_API    BIT_U64(17) // pointer authentication not trapped
+#define SCR_ENSCXT BIT_U64(25) // SCXTNUM_ELx
+#define SCR_ATA    BIT_U64(26) // allocation tags
+#define SCR_FGTEN  BIT_U64(27) // fine-grained traps
+#define SCR_ECVEN  BIT_U64(28) // CNTPOFF_EL2
+#define SCR_HXEN   BIT_U64(38) // HCRX_EL2
+
+// CPTR_EL3
+#define CPTR_EL3_EZ  BIT_U64(8)  // SVE not trapped
+#define CPTR_EL3_ESM BIT_U64(12) // SME not trapped
+
+// MDCR_EL3
+#define MDCR_EL3_NSPB GENMASK_U64(13, 12) // all ones: the profiling buffer is non-secure
+#define MDCR_EL3_SDD  BIT_U64(16)         // no self-hosted debug in the secure world
+#define MDCR_EL3_NSTB GENMASK_U64(25, 24) // all ones: the trace buffer is non-secure
+
 // CNTHCTL_EL2 (E2H = 0)
 #define CNTHCTL_EL1PCTEN BIT_U64(0) // CNTPCT_EL0 not trapped
 #define CNTHCTL_EL1PCEN  BIT_U64(1) // CNTP_* not trapped
@@ -241,6 +274,24 @@
 #define MPIDR_RES1     BIT_U64(31)
 #define MPIDR_U        BIT_U64(30)
 #define MPIDR_AFF0     GENMASK_U64(7, 0)
+
+// MIDR_EL1
+#define MIDR_IMPLEMENTER     GENMASK_U64(31, 24)
+#define MIDR_PART            GENMASK_U64(15, 4)
+#define MIDR_IMPLEMENTER_ARM 0x41
+#define MIDR_CORTEX_A35      0xd04
+#define MIDR_CORTEX_A53      0xd03
+#define MIDR_CORTEX_A57      0xd07
+#define MIDR_CORTEX_A72      0xd08
+#define MIDR_CORTEX_A73      0xd09
+
+#define PMCR_N GENMASK_U64(15, 11) // event counters
+
+// CPUECTLR_EL1 of those cores
+#define CPUECTLR_SMPEN BIT_U64(6)
+
+// ZCR_ELx, SMCR_ELx: the longest vectors there are
+#define ZCR_LEN GENMASK_U64(3, 0)
 
 #endif
 #endif

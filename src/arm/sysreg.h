@@ -43,4 +43,22 @@
 #define ICC_BPR1_EL1    S3_0_C12_C12_3
 #define ICC_SRE_EL1     S3_0_C12_C12_5
 
+// Registers of optional features, by encoding for the same reason.
+#define CPUECTLR_EL1    S3_1_C15_C2_1
+#define ZCR_EL3         S3_6_C1_C2_0
+#define SMCR_EL3        S3_6_C1_C2_6
+#define CNTPS_CTL_EL1   S3_7_C14_C2_1
+#define HFGRTR_EL2      S3_4_C1_C1_4
+#define HFGWTR_EL2      S3_4_C1_C1_5
+#define HFGITR_EL2      S3_4_C1_C1_6
+#define HDFGRTR_EL2     S3_4_C3_C1_4
+#define HDFGWTR_EL2     S3_4_C3_C1_5
+#define HCRX_EL2        S3_4_C1_C2_2
+#define CNTPOFF_EL2     S3_4_C14_C0_6
+#define VSESR_EL2       S3_4_C5_C2_3
+#define VDISR_EL2       S3_4_C12_C1_1
+#define ICC_SRE_EL3     S3_6_C12_C12_5
+#define ICC_CTLR_EL3    S3_6_C12_C12_4
+#define ICC_IGRPEN0_EL1 S3_0_C12_C12_6
+
 #endif

@@ -51,9 +51,12 @@ static void open_console(void)
 static void report_problems(void)
 {
 	uint32_t shown = problem.count < BOARD_MAX_PROBLEMS ? problem.count : BOARD_MAX_PROBLEMS;
-	for (uint32_t i = 0; i < shown; i++)
+	for (uint32_t i = 0; i < shown; i++) {
+		if (problem.list[i].kind == BOARD_NO_PSCI && board.psci.conduit != BOARD_PSCI_NONE)
+			continue; // the tree has none, but Mezzo brought its own
 		log_line("%s%s",
 		         problem.list[i].fatal ? "device tree: " : "note: ", problem.list[i].text);
+	}
 }
 
 static void print_banner(void)
@@ -122,6 +125,7 @@ void boot_main(const void *fdt)
 	int error = board_read(fdt, &board, &problem);
 	open_console();
 	print_banner();
+	firmware_init(&board);
 	report_problems();
 	if (error != 0)
 		boot_stop();

@@ -9,6 +9,10 @@
 // Text on the console, then nothing more: for a board or a bundle on which Mezzo cannot go on.
 NORETURN void boot_stop(void);
 
+// firmware.c: where Mezzo was entered at EL3, tells its own EL3 what the board has and makes that the
+// board's PSCI. Before anything else uses PSCI or the GIC. What EL3 does not take is in the log.
+void firmware_init(struct board *board);
+
 // ram.c: maps the board's RAM, builds the page array, hands free pages to the allocator.
 // ERR_NO_MEMORY, with a line in the log.
 int ram_init(const struct board *board);

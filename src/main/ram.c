@@ -11,7 +11,7 @@
 #define MAX_FREE  (BOARD_MAX_RAM + 4)
 #define MAX_HOLES 4
 
-extern char image_start[], image_end[];
+extern char image_start[], image_end[], el3_start[], el3_end[];
 
 struct free_ranges {
 	unsigned count;
@@ -65,11 +65,23 @@ static struct board_range take_array_room(struct free_ranges *list, uint64_t roo
 	return taken;
 }
 
+// All of a range but EL3's own memory, which it uses uncached: a cached line of it, written back, would
+// destroy what EL3 wrote.
+static int map_range(struct board_range range)
+{
+	uint64_t el3 = (uintptr_t)el3_start, after = (uintptr_t)el3_end;
+	uint64_t end = range.base + range.size;
+	if (!range_contains(range.base, range.size, el3, after - el3))
+		return el2map_memory(PA(range.base), range.size, false);
+	int error = el2map_memory(PA(range.base), el3 - range.base, false);
+	return error != 0 ? error : el2map_memory(PA(after), end - after, false);
+}
+
 static int map_everything(const struct board *board)
 {
 	int error = 0;
 	for (uint32_t i = 0; i < board->nr_ram && error == 0; i++)
-		error = el2map_memory(PA(board->ram[i].base), board->ram[i].size, false);
+		error = map_range(board->ram[i]);
 	if (error == 0 && board->initrd.size != 0) // it may lie outside of what is called RAM
 		error = el2map_memory(PA(board->initrd.base), board->initrd.size, true);
 	for (uint32_t i = 0; i < board->nr_ram && error == 0; i++)

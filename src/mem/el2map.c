@@ -22,6 +22,7 @@
 #define FDT_MAGIC       0xd00dfeedU
 
 extern char image_start[], text_end[], rodata_end[], image_end[], boot_stack_guard[];
+extern char el3_start[], el3_end[];
 
 static uint64_t boot_tables[BOOT_TABLES][512] __attribute__((aligned(4096)));
 static unsigned boot_tables_used;
@@ -92,10 +93,12 @@ uint64_t el2map_boot(uint64_t fdt)
 	uint64_t start = (uintptr_t)image_start, text = (uintptr_t)text_end,
 	         ro = (uintptr_t)rodata_end;
 	uint64_t guard = (uintptr_t)boot_stack_guard, end = (uintptr_t)image_end;
+	uint64_t el3 = (uintptr_t)el3_start, after_el3 = (uintptr_t)el3_end;
 	// The root is a member of a structure with relocated pointers, which exist by now.
 	map_missing(start, start, text - start, S1_TEXT);
 	map_missing(text, text, ro - text, S1_CONST);
-	map_missing(ro, ro, guard - ro, S1_DATA);
+	map_missing(ro, ro, el3 - ro, S1_DATA);
+	map_missing(after_el3, after_el3, guard - after_el3, S1_DATA);
 	map_missing(guard + PAGE_SIZE, guard + PAGE_SIZE, end - guard - PAGE_SIZE, S1_DATA);
 	if (fdt != 0 && is_aligned(fdt, 8) && read_be32((const uint32_t *)fdt) == FDT_MAGIC) {
 		uint64_t size = read_be32((const uint32_t *)fdt + 1);
