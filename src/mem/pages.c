@@ -10,8 +10,9 @@
 #include "base/panic.h"
 #include "base/spinlock.h"
 
-#define PREPARE_PIECE KIB(64) // zeroed in one idle step
-#define POOL_BLOCKS   64      // zeroed blocks that are worth having
+#define PREPARE_PIECE KIB(64)     // zeroed in one idle step
+#define POOL_BLOCKS   64          // zeroed blocks that are worth having
+#define MAX_FRAMES    BIT_U64(32) // links have 32 bits: RAM beyond 16 TiB is left alone
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGES);
 static struct page *map;                        // fixed after boot
@@ -25,6 +26,13 @@ static struct pages_count counts;               // under lock
 static uint32_t preparing;    // 0 or 1, atomically
 static uint64_t prepare_pa;   // 0: none; owned by the CPU that set `preparing`
 static uint64_t prepare_done; // bytes
+
+// The frame after the last whole one of [base, base+size) that can have a number.
+static uint64_t end_of(pa_t base, uint64_t size)
+{
+	uint64_t end = (base.v + size) >> PAGE_SHIFT;
+	return end < MAX_FRAMES ? end : MAX_FRAMES;
+}
 
 static uint32_t frame_of(pa_t pa)
 {
@@ -87,9 +95,11 @@ void pages_init(struct page *array)
 
 void pages_add(pa_t base, uint64_t size)
 {
-	uint64_t frame = base.v >> PAGE_SHIFT, end = (base.v + size) >> PAGE_SHIFT;
+	uint64_t frame = base.v >> PAGE_SHIFT, end = end_of(base, size);
 	if (frame == 0)
 		frame = 1;
+	if (frame >= end)
+		return;
 	spin_lock(&lock);
 	if (end > highest)
 		highest = end;
@@ -107,14 +117,17 @@ void pages_add(pa_t base, uint64_t size)
 
 void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state)
 {
+	uint64_t frame = base.v >> PAGE_SHIFT, end = end_of(base, size);
+	if (frame >= end)
+		return;
 	spin_lock(&lock);
-	for (uint64_t f = base.v >> PAGE_SHIFT; f < (base.v + size) >> PAGE_SHIFT; f++) {
-		map[f].owner = owner;
-		map[f].state = (uint8_t)state;
-		map[f].order = 0;
+	for (; frame < end; frame++) {
+		map[frame].owner = owner;
+		map[frame].state = (uint8_t)state;
+		map[frame].order = 0;
 	}
-	if ((base.v + size) >> PAGE_SHIFT > highest)
-		highest = (base.v + size) >> PAGE_SHIFT;
+	if (end > highest)
+		highest = end;
 	spin_unlock(&lock);
 }
 
