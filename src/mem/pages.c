@@ -20,7 +20,8 @@ static uint64_t highest;                        // frame after the last one know
 static uint32_t free_list[PAGES_MAX_ORDER + 1]; // under lock
 static uint32_t zeroed_list;                    // order 9 only; under lock
 static uint32_t zeroed_count;                   // under lock
-static struct pages_count counts;               // under lock
+// Under lock. From the start a block is as good as promised: the one that idle time is zeroing.
+static struct pages_count counts = {.committed = BIT_U64(PAGES_MAX_ORDER)};
 
 // The block that idle time is zeroing. Taken by one CPU at a time with `preparing`.
 static uint32_t preparing;    // 0 or 1, atomically
@@ -131,6 +132,12 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 	spin_unlock(&lock);
 }
 
+// Whether the owner takes pages without having been promised them.
+static bool is_unpromised(uint16_t owner)
+{
+	return owner == OWNER_EL2 || owner == OWNER_BUNDLE;
+}
+
 // Marks the entries of a chunk that was just taken from a free list.
 static void take(uint32_t frame, unsigned order, uint16_t owner, enum page_state state,
                  struct page_list *list)
@@ -143,6 +150,8 @@ static void take(uint32_t frame, unsigned order, uint16_t owner, enum page_state
 	}
 	map[frame].order = (uint8_t)order;
 	counts.free -= BIT_U64(order);
+	if (is_unpromised(owner))
+		counts.committed += BIT_U64(order);
 	if (list != NULL)
 		link_in(&list->first, frame);
 }
@@ -208,6 +217,8 @@ static void free_locked(uint32_t frame, struct page_list *list)
 	CHECK(order <= PAGES_MAX_ORDER && map[frame].state > PAGE_ZEROED);
 	if (list != NULL)
 		unlink_from(&list->first, frame);
+	if (is_unpromised(map[frame].owner))
+		counts.committed -= BIT_U64(order);
 	for (uint32_t i = 0; i < (uint32_t)1 << order; i++) {
 		map[frame + i].owner = OWNER_NONE;
 		map[frame + i].state = PAGE_ABSENT; // until release() makes a head of the right one

@@ -64,7 +64,8 @@ struct page *pages_entry(pa_t pa);
 // Idle work: zeroes 64 KiB of a block for the pool. False when there is nothing worth doing.
 bool pages_prepare(void);
 
-// Promises. A VM is admitted only if all it may ever need was promised first, in pages.
+// Promises. A VM is admitted only if all it may ever need was promised first, in pages. What EL2 takes
+// for itself or for the bundle counts as promised to it.
 int pages_commit(uint64_t pages); // ERR_NO_MEMORY
 void pages_uncommit(uint64_t pages);
 
