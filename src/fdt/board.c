@@ -230,7 +230,7 @@ static int find_path_or_alias(const void *fdt, const char *path, size_t length)
 {
 	if (length > 0 && path[0] == '/')
 		return tree_find_path(fdt, path, length);
-	const int aliases = fdt_path_offset(fdt, "/aliases");
+	const int aliases = tree_find_path(fdt, "/aliases", strlen("/aliases"));
 	int size;
 	const char *target =
 	        aliases < 0 ? NULL : fdt_getprop_namelen(fdt, aliases, path, (int)length, &size);

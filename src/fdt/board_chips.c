@@ -41,12 +41,13 @@ static bool decode_gic(const struct tree_irq *from, struct board_irq *irq)
 }
 
 // Interrupt `index` of a node, if it leads to a controller that Mezzo knows; else chip NONE.
-static struct board_irq read_irq(const struct board_reader *reader, int offset, unsigned index)
+static struct board_irq read_irq(const struct board_reader *reader, const struct tree_walk *node,
+                                 unsigned index)
 {
 	struct board_irq irq = {BOARD_IRQ_NONE, 0, false};
 	struct tree_irq from;
 
-	if (!tree_irq_get(reader->fdt, offset, index, &from))
+	if (!tree_irq_get(node, index, &from))
 		return irq;
 	if (from.controller == reader->nodes.gic) {
 		(void)decode_gic(&from, &irq);
@@ -168,7 +169,7 @@ void board_read_gic(struct board_reader *reader)
 	if (reader->gic_version == 2 ? !read_gicv2(reader, &walk) : !read_gicv3(reader, &walk))
 		return;
 	gic->version = reader->gic_version;
-	gic->maintenance = read_irq(reader, reader->nodes.gic, 0);
+	gic->maintenance = read_irq(reader, &walk, 0);
 	if (gic->maintenance.chip == BOARD_IRQ_NONE)
 		board_problem_add(reader, BOARD_NO_GIC, true,
 		                  "the device tree's GICv%u node %.64s gives no maintenance "
@@ -203,7 +204,7 @@ void board_read_timer(struct board_reader *reader)
 		const int index = names.data == NULL ? i : tree_list_find(names, timer_names[i]);
 
 		if (index >= 0)
-			board->timer[i] = read_irq(reader, node, (unsigned)index);
+			board->timer[i] = read_irq(reader, &walk, (unsigned)index);
 	}
 	// Without a controller nothing reaches it, and that has been said.
 	if (board->gic.version == 0)
@@ -352,8 +353,11 @@ static int console_node(const struct board_reader *reader)
 
 void board_read_console_irq(struct board_reader *reader)
 {
-	if (reader->board->console.kind != BOARD_UART_NONE)
-		reader->board->console.irq = read_irq(reader, console_node(reader), 0);
+	struct board_console *console = &reader->board->console;
+	struct tree_walk walk;
+
+	if (console->kind != BOARD_UART_NONE && tree_goto(&walk, reader->fdt, console_node(reader)))
+		console->irq = read_irq(reader, &walk, 0);
 }
 
 // --- power lines --------------------------------------------------------------------------------

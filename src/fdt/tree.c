@@ -20,6 +20,8 @@
 #define TREE_LARGEST_CELLS   4 // of an address or size that is read at all
 #define TREE_DEFAULT_ADDRESS 2 // the standard's defaults for a bus that does not say
 #define TREE_DEFAULT_SIZE    1
+#define TAG_SIZE             4
+#define PROP_SIZE            12 // tag, length, name
 
 static const char *const prop_names[TREE_NR_PROPS] = {
         [TREE_COMPATIBLE] = "compatible",
@@ -125,7 +127,7 @@ enum tree_fault tree_check(const void *fdt, size_t max_size)
 		return TREE_OLD_VERSION;
 	if (fdt_totalsize(fdt) > TREE_MAX_SIZE || fdt_totalsize(fdt) > max_size)
 		return TREE_TOO_BIG;
-	if (fdt_check_header(fdt) != 0)
+	if (fdt_check_header(fdt) != 0 || !is_aligned(fdt_off_dt_struct(fdt), TAG_SIZE))
 		return TREE_BROKEN;
 	const enum tree_fault fault = check_structure(fdt);
 	if (fault != TREE_OK)
@@ -143,20 +145,43 @@ void tree_start(struct tree_walk *walk, const void *fdt)
 	walk->budget = TREE_MAX_TRANSLATE;
 }
 
+// The walk steps over tags by itself: libfdt calls a function for each byte of each name, and boot
+// would feel that. Only for trees that tree_check() has passed.
+static uint32_t word_at(const struct tree_walk *walk, int offset)
+{
+	const uint8_t *structs = (const uint8_t *)walk->fdt + fdt_off_dt_struct(walk->fdt);
+
+	return fdt32_to_cpu(*(const fdt32_t *)(const void *)(structs + offset));
+}
+
+static const char *name_at(const struct tree_walk *walk, int offset)
+{
+	return (const char *)walk->fdt + fdt_off_dt_struct(walk->fdt) + offset + TAG_SIZE;
+}
+
+// The offset of the tag after the one at `offset`.
+static int step_over(const struct tree_walk *walk, int offset, uint32_t tag)
+{
+	size_t size = TAG_SIZE;
+
+	if (tag == FDT_BEGIN_NODE)
+		size += strlen(name_at(walk, offset)) + 1;
+	else if (tag == FDT_PROP)
+		size = PROP_SIZE + word_at(walk, offset + TAG_SIZE);
+	return offset + (int)align_up(size, TAG_SIZE);
+}
+
 static void remember_prop(struct tree_walk *walk, int offset)
 {
-	const char *name;
-	int length;
-	const void *data = fdt_getprop_by_offset(walk->fdt, offset, &name, &length);
+	const char *strings = (const char *)walk->fdt + fdt_off_dt_strings(walk->fdt);
+	const char *name = strings + word_at(walk, offset + 2 * TAG_SIZE);
 
-	if (data == NULL || length < 0)
-		return;
 	for (unsigned i = 0; i < TREE_NR_PROPS; i++) {
-		if (walk->prop[i].offset != 0 || strcmp(name, prop_names[i]) != 0)
+		if (name[0] != prop_names[i][0] || walk->prop[i].offset != 0 ||
+		    strcmp(name, prop_names[i]) != 0)
 			continue;
-		walk->prop[i].offset =
-		        (uint32_t)((const uint8_t *)data - (const uint8_t *)walk->fdt);
-		walk->prop[i].size = (uint32_t)length;
+		walk->prop[i].offset = fdt_off_dt_struct(walk->fdt) + (uint32_t)offset + PROP_SIZE;
+		walk->prop[i].size = word_at(walk, offset + TAG_SIZE);
 		return;
 	}
 }
@@ -197,46 +222,40 @@ static void enter_node(struct tree_walk *walk, int offset)
 }
 
 // Leaves walk->next at the first tag that is not a property of the node that begins at `offset`.
-static bool read_node(struct tree_walk *walk, int offset)
+static void read_node(struct tree_walk *walk, int offset)
 {
-	int at = walk->next, next;
+	int at = step_over(walk, offset, FDT_BEGIN_NODE);
 
-	if (++walk->depth > TREE_MAX_DEPTH)
-		return false;
-	walk->name = fdt_get_name(walk->fdt, offset, NULL);
-	if (walk->name == NULL)
-		return false;
+	walk->depth++;
+	walk->name = name_at(walk, offset);
 	memset(walk->prop, 0, sizeof(walk->prop));
-	for (;; at = next) {
-		const uint32_t tag = fdt_next_tag(walk->fdt, at, &next);
+	for (;;) {
+		const uint32_t tag = word_at(walk, at);
 
-		if (next < 0)
-			return false;
 		if (tag == FDT_PROP)
 			remember_prop(walk, at);
 		else if (tag != FDT_NOP)
 			break;
+		at = step_over(walk, at, tag);
 	}
 	walk->next = at;
 	enter_node(walk, offset);
-	return true;
 }
 
 bool tree_next(struct tree_walk *walk)
 {
-	for (;;) {
+	while (walk->next >= 0) {
 		const int at = walk->next;
-		const uint32_t tag = fdt_next_tag(walk->fdt, at, &walk->next);
+		const uint32_t tag = word_at(walk, at);
 
-		if (walk->next < 0 || tag == FDT_END)
-			break;
 		if (tag == FDT_BEGIN_NODE) {
-			if (read_node(walk, at))
-				return true;
-			break;
+			read_node(walk, at);
+			return true;
 		}
-		if (tag == FDT_END_NODE && --walk->depth < 0)
+		if (tag == FDT_END || (tag == FDT_END_NODE && --walk->depth < 0))
 			break;
+		walk->next =
+		        step_over(walk, at, tag); // a property behind a child belongs to nobody
 	}
 	// Over: whoever asks again hears the same.
 	walk->depth = -1;
@@ -268,13 +287,41 @@ bool tree_goto_phandle(struct tree_walk *walk, const void *fdt, uint32_t phandle
 	return false;
 }
 
+// Whether a node's name is the `length` bytes at `part`, with its unit address or without.
+static bool name_matches(const char *name, const char *part, size_t length)
+{
+	if (strncmp(name, part, length) != 0)
+		return false;
+	return name[length] == '\0' || (name[length] == '@' && memchr(part, '@', length) == NULL);
+}
+
 int tree_find_path(const void *fdt, const char *path, size_t length)
 {
-	// libfdt takes anything else for an alias and follows it, in a circle if there is one.
-	if (length == 0 || path[0] != '/' || length > TREE_MAX_SIZE)
+	const char *const end = path + length, *part = path;
+	struct tree_walk walk;
+	int depth = 0; // of the node that the next part of the path is looked for under, plus one
+
+	// An alias is not followed here: it could name itself.
+	if (length == 0 || path[0] != '/')
 		return ERR_NOT_FOUND;
-	const int offset = fdt_path_offset_namelen(fdt, path, (int)length);
-	return offset < 0 ? ERR_NOT_FOUND : offset;
+	for (tree_start(&walk, fdt); tree_next(&walk) && walk.depth >= depth;) {
+		if (walk.depth > depth)
+			continue;
+		if (depth > 0) {
+			const char *slash = memchr(part, '/', (size_t)(end - part));
+			const char *stop = slash != NULL ? slash : end;
+
+			if (!name_matches(walk.name, part, (size_t)(stop - part)))
+				continue;
+			part = stop;
+		}
+		while (part < end && *part == '/')
+			part++;
+		if (part == end)
+			return tree_offset(&walk);
+		depth++;
+	}
+	return ERR_NOT_FOUND;
 }
 
 bool tree_secure_only(const struct tree_walk *walk)

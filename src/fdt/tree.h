@@ -82,7 +82,7 @@ void tree_start(struct tree_walk *walk, const void *fdt);
 // Goes to the next node; false after the last.
 bool tree_next(struct tree_walk *walk);
 // Starts a walk and goes to the node at `offset`, to that with a phandle, or to that of an absolute path
-// (unit addresses may be left out where the name alone is unique). One pass each.
+// (a unit address may be left out; the first that fits is taken). One pass each.
 bool tree_goto(struct tree_walk *walk, const void *fdt, int offset);
 bool tree_goto_phandle(struct tree_walk *walk, const void *fdt, uint32_t phandle);
 // The path need not end in NUL. ERR_NOT_FOUND or an offset.

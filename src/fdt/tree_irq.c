@@ -174,13 +174,12 @@ static bool follow_map(struct tree_walk *walk, struct tree_value map, struct tri
 	}
 }
 
-bool tree_irq_get(const void *fdt, int offset, unsigned index, struct tree_irq *irq)
+bool tree_irq_get(const struct tree_walk *node, unsigned index, struct tree_irq *irq)
 {
-	struct tree_walk walk;
+	struct tree_walk walk = *node;
 	struct trip trip;
 
-	if (index >= MAX_INDEX || !tree_goto(&walk, fdt, offset) ||
-	    !start_trip(&walk, index, &trip))
+	if (index >= MAX_INDEX || !start_trip(&walk, index, &trip))
 		return false;
 	for (int hops = 0; hops < MAX_HOPS; hops++) {
 		const struct tree_value map = tree_get(&walk, "interrupt-map");

@@ -13,9 +13,9 @@ struct tree_irq {
 	uint32_t specifier[TREE_IRQ_MAX_CELLS];
 };
 
-// Interrupt `index` of the node at `offset`: interrupts-extended, else interrupts with the
+// Interrupt `index` of the node that *node is at: interrupts-extended, else interrupts with the
 // interrupt-parent that holds there, followed through interrupt-map. False: no such interrupt, or it
 // does not lead to a controller within 4 steps. A bounded number of passes over the tree.
-bool tree_irq_get(const void *fdt, int offset, unsigned index, struct tree_irq *irq);
+bool tree_irq_get(const struct tree_walk *node, unsigned index, struct tree_irq *irq);
 
 #endif

@@ -270,7 +270,10 @@ static void test_interrupts(void **state)
 		const char *path = expected[i].path, *controller = expected[i].controller;
 		const int node = tree_find_path(file.bytes, path, strlen(path));
 		struct tree_irq irq;
-		const bool found = tree_irq_get(file.bytes, node, expected[i].index, &irq);
+		struct tree_walk walk;
+
+		assert_true(tree_goto(&walk, file.bytes, node));
+		const bool found = tree_irq_get(&walk, expected[i].index, &irq);
 
 		if (found != (controller != NULL))
 			fail_msg("%s %u: %sfound", path, expected[i].index, found ? "" : "not ");
@@ -344,6 +347,46 @@ static void test_depth(void **state)
 	sprintf(end, "};");
 	file = tree_file_compile(source);
 	assert_int_equal(tree_check(file.bytes, file.size), TREE_TOO_DEEP);
+	tree_file_free(&file);
+}
+
+static void test_paths(void **state)
+{
+	static const struct {
+		const char *path, *same; // NULL: not found
+	} rows[] = {
+	        {"/", "/"},
+	        {"//", "/"},
+	        {"/a@1", "/a@1"},
+	        {"/a", "/a@1"},
+	        {"/a@2", "/a@2"},
+	        {"/a@1/b/", "/a@1/b"},
+	        {"//a@1///b", "/a@1/b"},
+	        {"/a@2/b", "/a@2/b"},
+	        {"/a/b/c", "/a@1/b/c"},
+	        {"/ab", "/ab"},
+	        {"/a@", NULL},
+	        {"/a@3", NULL},
+	        {"/b", NULL},
+	        {"/a@1/c", NULL},
+	        {"/a@1/b/c/d", NULL},
+	        {"a", NULL},
+	        {"", NULL},
+	        {"/a@1/b/d", NULL},
+	};
+	struct tree_file file =
+	        compile_sound("/ { ab { }; a@1 { b { c { }; }; }; a@2 { b { d { }; }; }; };");
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		const int got = tree_find_path(file.bytes, rows[i].path, strlen(rows[i].path));
+		const int want = rows[i].same == NULL ? ERR_NOT_FOUND
+		                                      : fdt_path_offset(file.bytes, rows[i].same);
+
+		if (got != want)
+			fail_msg("%s: %d, not %d", rows[i].path, got, want);
+	}
+	assert_int_equal(tree_find_path(file.bytes, "/abc", 3), fdt_path_offset(file.bytes, "/ab"));
 	tree_file_free(&file);
 }
 
@@ -431,11 +474,12 @@ static void test_many_ranges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_translation), cmocka_unit_test(test_status),
-	        cmocka_unit_test(test_walk_order),  cmocka_unit_test(test_values),
-	        cmocka_unit_test(test_interrupts),  cmocka_unit_test(test_header),
-	        cmocka_unit_test(test_depth),       cmocka_unit_test(test_alias_circle),
-	        cmocka_unit_test(test_long_names),  cmocka_unit_test(test_many_ranges),
+	        cmocka_unit_test(test_translation),  cmocka_unit_test(test_status),
+	        cmocka_unit_test(test_walk_order),   cmocka_unit_test(test_values),
+	        cmocka_unit_test(test_interrupts),   cmocka_unit_test(test_header),
+	        cmocka_unit_test(test_paths),        cmocka_unit_test(test_depth),
+	        cmocka_unit_test(test_alias_circle), cmocka_unit_test(test_long_names),
+	        cmocka_unit_test(test_many_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
