@@ -28,7 +28,7 @@
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
 #define INPUT_ROUND   32   // typed bytes under the lock at once
 #define INPUT_ROUNDS  16   // a terminal that sends without end is looked at again later
-#define RETRY_US      100  // budget used up: the guest runs for so long before it goes on
+#define RETRY_US      250  // budget used up: the guest runs for so long before it goes on
 #define STUCK_MS      10   // the UART takes nothing: look again
 #define POLL_MS       20   // typed bytes, if the UART has no interrupt
 #define BYTE_MS       100  // polled output: longest wait for one byte

@@ -12,8 +12,9 @@
 
 struct vm;
 
-// How many bytes one call of console_drain should move at most: some 10,000 instructions.
-#define CONSOLE_BUDGET 256
+// How many bytes one call of console_drain should move at most: up to 20,000 instructions, and an exit may
+// bring two calls.
+#define CONSOLE_BUDGET 128
 
 // Output goes to this UART from now on, at once. What was logged before is written too. Boot CPU; the
 // registers are mapped. uart->ops may be NULL: there is no console, all output is given up.

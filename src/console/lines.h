@@ -7,7 +7,7 @@
 #include "vm/vcons.h"
 
 #define WIRE_SIZE      2048
-#define WIRE_GOAL      256
+#define WIRE_GOAL      128
 #define WIRE_STEP      128 // room that any one byte of a source may need
 #define LINE_MAX_WIDTH 200 // characters; what is longer goes on in a new line
 

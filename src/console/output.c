@@ -110,19 +110,19 @@ static uint32_t choose_piece(struct output *out, struct vcons *con, uint64_t now
 	}
 	uint32_t at = vcons_out_find(con, '\n', fill < LINE_MAX_WIDTH ? fill : LINE_MAX_WIDTH);
 	*effort -= *effort < at ? *effort : at;
-	if (at < fill && at < LINE_MAX_WIDTH)
-		at++; // with its line feed
-	else if (fill < LINE_MAX_WIDTH && out->wire.open != view && !flush &&
-	         (view->since == 0 || now - view->since < out->pause)) {
-		if (view->since == 0)
-			view->since = now;
-		if (view->since + out->pause < out->deadline)
-			out->deadline = view->since + out->pause;
-		store_relaxed(&con->wish, VCONS_WISH_LINES);
-		return 0;
+	if (at < fill && at < LINE_MAX_WIDTH) {
+		view->since = 0;
+		return at + 1; // with its line feed
 	}
-	view->since = 0;
-	return at;
+	if (fill >= LINE_MAX_WIDTH || out->wire.open == view || flush ||
+	    (view->since != 0 && now - view->since >= out->pause))
+		return at; // and what follows in this line has waited as long
+	if (view->since == 0)
+		view->since = now;
+	if (view->since + out->pause < out->deadline)
+		out->deadline = view->since + out->pause;
+	store_relaxed(&con->wish, VCONS_WISH_LINES);
+	return 0;
 }
 
 // Shows what may be shown of a VM's lines, at most one piece. False: it has nothing.
