@@ -128,7 +128,25 @@ static const char *class_name(unsigned class)
 	return class_names[class] != NULL ? class_names[class] : "other";
 }
 
-static void info_vcpu(const struct vcpu *vcpu)
+// Where it is this moment; a guest that died in its own vectors runs on, costs others nothing, and is
+// told by that.
+static void info_now(struct vcpu *vcpu)
+{
+	struct vcpu_sample now;
+	if (!vcpu_sample(vcpu, &now))
+		return;
+	uint64_t quiet = timer_to_ms(timer_now() - now.last_trap) / 1000;
+	if (vcpu_sample_at_vectors(&now) && quiet != 0)
+		shell_print("             looping at its vector for %lu s: %s at %#lx (ESR %#lx)\n",
+		            (unsigned long)quiet,
+		            class_name((unsigned)field_get(ESR_EC, now.esr)),
+		            (unsigned long)now.elr, (unsigned long)now.esr);
+	else
+		shell_print("             now at %#lx; left the guest by itself %lu s ago\n",
+		            (unsigned long)now.pc, (unsigned long)quiet);
+}
+
+static void info_vcpu(struct vcpu *vcpu)
 {
 	static const char *const power[] = {
 	        [VCPU_OFF] = "off", [VCPU_ON_PENDING] = "starting", [VCPU_ON] = "on"};
@@ -138,9 +156,8 @@ static void info_vcpu(const struct vcpu *vcpu)
 	shell_print("  vCPU %-5u %s", vcpu->id, state < ARRAY_SIZE(power) ? power[state] : "?");
 	if (vcpu->cpu != NULL)
 		shell_print(", on CPU %u", vcpu->cpu->id);
-	shell_print(", %lu exits, PC %#lx at the last one\n",
-	            (unsigned long)load_relaxed(&vcpu->exits),
-	            (unsigned long)load_relaxed(&vcpu->frame.pc));
+	shell_print(", %lu exits\n",
+	            (unsigned long)load_relaxed(&vcpu->exits));
 	uint64_t esr = load_relaxed(&vcpu->history[last].esr);
 	if (load_relaxed(&vcpu->exits) != 0)
 		shell_print("             last kept: %s at %#lx (ESR %#lx, FAR %#lx)\n",
@@ -148,6 +165,7 @@ static void info_vcpu(const struct vcpu *vcpu)
 		            (unsigned long)load_relaxed(&vcpu->history[last].pc),
 		            (unsigned long)esr,
 		            (unsigned long)load_relaxed(&vcpu->history[last].far));
+	info_now(vcpu);
 }
 
 static bool command_info(struct shell_job *job)

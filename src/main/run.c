@@ -78,6 +78,8 @@ static void serve_requests(struct vcpu *vcpu)
 	}
 	if ((asked & VCPU_REQ_START) != 0)
 		start(vcpu);
+	if ((asked & VCPU_REQ_SAMPLE) != 0 && load_acquire(&vcpu->power) == VCPU_ON)
+		vcpu_take_sample(vcpu);
 	if ((asked & (VCPU_REQ_VIRQ | VCPU_REQ_SYNC)) != 0 && load_acquire(&vcpu->power) == VCPU_ON)
 		vgic_flush(vcpu);
 }

@@ -121,6 +121,8 @@ void trap_handle(struct vcpu *vcpu)
 	uint32_t at = vcpu->history_next++ % ARRAY_SIZE(vcpu->history);
 	vcpu->history[at].pc = vcpu->frame.pc;
 	vcpu->history[at].esr = esr;
+	vcpu->history[at].far = read_sysreg(far_el2); // means something for aborts alone
+	vcpu->last_trap = read_sysreg(cntpct_el0);
 	vcpu->exits_by_class[ec]++;
 	trap_function *handle = table[ec];
 	if (handle != NULL)

@@ -170,3 +170,40 @@ void vcpu_post(struct vcpu *vcpu, uint32_t request)
 	if (vcpu->cpu != cpu_this() && __atomic_load_n(&vcpu->cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
 		gic_send_sgi(vcpu->cpu, KICK_SGI);
 }
+
+#define SAMPLE_SPINS 10000 // 3 instructions each
+
+bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
+{
+	uint32_t before = load_acquire(&vcpu->sample.taken);
+	if (load_acquire(&vcpu->power) != VCPU_ON)
+		return false;
+	if (vcpu->cpu == cpu_this()) {
+		vcpu_take_sample(vcpu);
+	} else {
+		vcpu_post(vcpu, VCPU_REQ_SAMPLE);
+		for (unsigned i = 0; load_acquire(&vcpu->sample.taken) == before; i++) {
+			if (i == SAMPLE_SPINS)
+				return false;
+			spin_relax();
+		}
+	}
+	*sample = vcpu->sample;
+	return true;
+}
+
+void vcpu_take_sample(struct vcpu *vcpu)
+{
+	struct vcpu_sample *sample = &vcpu->sample;
+	sample->pc = vcpu->frame.pc;
+	sample->vbar = read_sysreg(vbar_el1);
+	sample->esr = read_sysreg(esr_el1);
+	sample->elr = read_sysreg(elr_el1);
+	sample->last_trap = vcpu->last_trap;
+	store_release(&sample->taken, sample->taken + 1);
+}
+
+bool vcpu_sample_at_vectors(const struct vcpu_sample *sample)
+{
+	return sample->pc - sample->vbar < KIB(2);
+}

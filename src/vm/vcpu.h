@@ -24,12 +24,13 @@ struct el1_regs {
 
 // vcpu->request: what other CPUs ask this vCPU to do; atomic OR, then vcpu_kick().
 enum vcpu_request {
-	VCPU_REQ_VIRQ = 1 << 0,  // interrupts were posted for it
-	VCPU_REQ_STOP = 1 << 1,  // leave the guest and do not come back: its VM ends or restarts
-	VCPU_REQ_TIMER = 1 << 2, // its emulated physical timer may be due
-	VCPU_REQ_SYNC = 1 << 3,  // fold the list registers back into memory and acknowledge
-	VCPU_REQ_START = 1 << 4, // CPU_ON: begin at vcpu->entry
-	VCPU_REQ_OFF = 1 << 5,   // CPU_OFF: it asked to stop itself
+	VCPU_REQ_VIRQ = 1 << 0,   // interrupts were posted for it
+	VCPU_REQ_STOP = 1 << 1,   // leave the guest and do not come back: its VM ends or restarts
+	VCPU_REQ_TIMER = 1 << 2,  // its emulated physical timer may be due
+	VCPU_REQ_SYNC = 1 << 3,   // fold the list registers back into memory and acknowledge
+	VCPU_REQ_START = 1 << 4,  // CPU_ON: begin at vcpu->entry
+	VCPU_REQ_OFF = 1 << 5,    // CPU_OFF: it asked to stop itself
+	VCPU_REQ_SAMPLE = 1 << 6, // note where it is, for vcpu_sample
 };
 
 enum vcpu_power {
@@ -72,6 +73,13 @@ struct vcpu {
 		uint64_t pc, esr, far;
 	} history[16];
 	uint32_t history_next;
+	uint64_t last_trap; // ticks: when the guest last left of its own doing
+
+	// Written by the CPU that runs it on VCPU_REQ_SAMPLE; `taken` last, with release order.
+	struct vcpu_sample {
+		uint64_t pc, vbar, esr, elr, last_trap;
+		uint32_t taken; // how many samples there were
+	} sample;
 
 	// Set/way cache maintenance (trap/setway.c).
 	uint64_t setway_cursor; // IPA offset the cleaning has reached
@@ -95,6 +103,14 @@ void vcpu_load(struct vcpu *vcpu);
 void vcpu_unload(struct vcpu *vcpu);
 // Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
 void vcpu_fp_take(struct vcpu *vcpu);
+
+// Where a vCPU is right now: asks its CPU and waits a bounded time, some 30,000 instructions. False: it
+// is not running, or did not answer. Any CPU, no lock held.
+bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample);
+// Notes it; on its CPU, while it is loaded.
+void vcpu_take_sample(struct vcpu *vcpu);
+// Whether a sample lies in the vCPU's own exception vectors.
+bool vcpu_sample_at_vectors(const struct vcpu_sample *sample);
 
 // What a dump or a debugger shows of the EL1 state: one row for each saved register.
 struct el1_row {
