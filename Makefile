@@ -98,7 +98,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 # --- targets ----------------------------------------------------------------------------------
 
 .PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix check gdb \
-	install clean unit-programs guest print-el2 \
+	install clean unit-programs guest demo print-el2 \
 	print-host print-unit FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
@@ -112,11 +112,11 @@ setup: ## install what is missing, unpack kernels and libraries under build/
 # On a fresh machine there is no compiler yet, so the build starts only when setup is done.
 ready:
 	$(Q)tools/setup --quiet
-	$(Q)$(MAKE) --no-print-directory all unit-programs guest
+	$(Q)$(MAKE) --no-print-directory all demo unit-programs guest
 
 run: ## boot the demo: several virtual machines in this terminal
 	$(Q)tools/setup --quiet
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all demo
 	$(Q)$(O)/mezzo run demo/demo.conf
 
 test: ready ## run every test; the last line is "N passed, N failed, N skipped"
@@ -131,7 +131,7 @@ test-host: $(O)/mezzo ## run the tests of the host command
 test-guest: all guest ## run the EL1 test kernels, under Mezzo and on the bare board
 	$(Q)tools/test guest
 
-test-boot: all ## boot Debian kernels so that every pair of settings occurs
+test-boot: all demo ## boot Debian kernels so that every pair of settings occurs
 	$(Q)tools/test boot
 
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
@@ -229,6 +229,18 @@ $(O)/unit/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 
 # Objects are found through their .d files; a header that went away costs a rebuild, not an error.
 -include $(shell find $(O)/el2 $(O)/host $(O)/unit -name '*.d' 2>/dev/null)
+# --- the demo's bare-metal guest -------------------------------------------------------------------
+
+demo: $(B)/demo/clock.elf
+
+$(B)/demo/clock.elf: demo/clock.c Makefile | $(FDT_LIB)
+	$(call say,DEMO)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(COMMON) -O2 -ffreestanding -fno-pie -fno-stack-protector -mgeneral-regs-only \
+		-mstrict-align -c -o $(@:.elf=.o) $<
+	$(Q)$(LD) -nostdlib -static --build-id=none -z noexecstack -Ttext=0x40400000 -e _start \
+		-o $@ $(@:.elf=.o)
+
 # The EL1 test kernels: target `guest`.
 guest:
 -include test/guest/Makefile.inc
