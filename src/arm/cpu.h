@@ -45,7 +45,7 @@ struct cpu {
 static inline struct cpu *cpu_this(void)
 {
 #ifdef ARM_CPU_FAKE
-	extern struct cpu *fake_cpu_this;
+	extern _Thread_local struct cpu *fake_cpu_this;
 	return fake_cpu_this;
 #else
 	return (struct cpu *)read_sysreg(tpidr_el2);

@@ -62,7 +62,8 @@ void vgic_set_targets(struct vgic *vgic, uint32_t spi, uint32_t vcpus)
 // ---- operations on interrupts in flight ----
 
 // The vCPUs other than op->self that have to be frozen before the operation may go on: those that
-// hold interrupts of the word, or, for word 0, the owner of them.
+// hold interrupts of the word, or whose guest may have ended one that is active in memory; for word 0
+// the owner of the word.
 static uint32_t to_freeze(const struct vgic_op *op, uint32_t word, uint32_t mask)
 {
 	const struct vgic *vgic = op->vgic;
@@ -71,11 +72,12 @@ static uint32_t to_freeze(const struct vgic_op *op, uint32_t word, uint32_t mask
 	if (word == 0)
 		return op->owner != op->self && op->owner->loaded ? BIT_U32(op->owner->vcpu->id)
 		                                                  : 0;
-	if (!(vgic->spi[word - 1].held & mask))
+	if (!((vgic->spi[word - 1].held | vgic->spi[word - 1].active) & mask))
 		return 0;
 	for (uint32_t id = 0; id < vgic->nr_vcpus; id++) {
 		const struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
-		if (cpu != op->self && (cpu->spi_held[word - 1] & mask))
+		uint32_t its = cpu->spi_held[word - 1] | cpu->spi_active[word - 1];
+		if (cpu != op->self && cpu->loaded && (its & mask) != 0)
 			set |= BIT_U32(id);
 	}
 	return set;

@@ -190,12 +190,17 @@ static inline void run_on(unsigned id)
 	fake_run_on(id);
 }
 
-// A request to fold is served at once, as if the target had been interrupted in its guest; others wait
-// until the test lets the target run.
+// Each CPU is a thread of its own, which looks at its vCPU's requests itself.
+static bool threaded;
+
+// Without threads a request to fold is served at once, as if the target had been interrupted in its
+// guest; others wait until the test lets the target run.
 void vcpu_post(struct vcpu *vcpu, uint32_t request)
 {
-	nr_posts++;
 	fetch_or(&vcpu->request, request);
+	if (threaded)
+		return;
+	nr_posts++;
 	if (request & VCPU_REQ_SYNC) {
 		unsigned id = cpu_this()->id;
 		run_on(vcpu->cpu->id);

@@ -22,7 +22,7 @@ bool (*fake_event_hook)(const struct fake_event *event);
 bool (*fake_random_hook)(uint64_t *value);
 
 static struct cpu cpus[FAKE_CPUS];
-struct cpu *fake_cpu_this = &cpus[0];
+_Thread_local struct cpu *fake_cpu_this = &cpus[0];
 
 #define LINE_LOG2_WORDS UINT64_C(4) // 64 bytes
 #define MAX_SYSREGS     256

@@ -71,7 +71,7 @@ extern uint64_t (*fake_smccc_hook)(bool hvc, const uint64_t in[8]);
 // ---- CPUs: FAKE_CPUS of them, the running one is fake_cpu_this ----
 #define FAKE_CPUS 8
 struct cpu;
-extern struct cpu *fake_cpu_this;
+extern _Thread_local struct cpu *fake_cpu_this; // a thread may play a CPU
 void fake_run_on(unsigned id);
 
 #endif
