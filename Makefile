@@ -232,6 +232,7 @@ $(O)/unit/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 # --- the demo's bare-metal guest -------------------------------------------------------------------
 
 demo: $(B)/demo/clock.elf
+	@:
 
 $(B)/demo/clock.elf: demo/clock.c Makefile | $(FDT_LIB)
 	$(call say,DEMO)
