@@ -135,15 +135,17 @@ static void info_now(struct vcpu *vcpu)
 	struct vcpu_sample now;
 	if (!vcpu_sample(vcpu, &now))
 		return;
-	uint64_t quiet = timer_to_ms(timer_now() - now.last_trap) / 1000;
+	uint64_t quiet = timer_to_ms(now.time - now.last_trap) / 1000;
+	uint64_t age = timer_to_ms(timer_now() - now.time) / 1000;
 	if (vcpu_sample_at_vectors(&now) && quiet != 0)
 		shell_print("             looping at its vector for %lu s: %s at %#lx (ESR %#lx)\n",
-		            (unsigned long)quiet,
-		            class_name((unsigned)field_get(ESR_EC, now.esr)),
+		            (unsigned long)quiet, class_name((unsigned)field_get(ESR_EC, now.esr)),
 		            (unsigned long)now.elr, (unsigned long)now.esr);
 	else
-		shell_print("             now at %#lx; left the guest by itself %lu s ago\n",
-		            (unsigned long)now.pc, (unsigned long)quiet);
+		shell_print(
+		        "             at %#lx %lu s ago; %lu s before that it last left the guest "
+		        "by itself\n",
+		        (unsigned long)now.pc, (unsigned long)age, (unsigned long)quiet);
 }
 
 static void info_vcpu(struct vcpu *vcpu)
@@ -156,8 +158,7 @@ static void info_vcpu(struct vcpu *vcpu)
 	shell_print("  vCPU %-5u %s", vcpu->id, state < ARRAY_SIZE(power) ? power[state] : "?");
 	if (vcpu->cpu != NULL)
 		shell_print(", on CPU %u", vcpu->cpu->id);
-	shell_print(", %lu exits\n",
-	            (unsigned long)load_relaxed(&vcpu->exits));
+	shell_print(", %lu exits\n", (unsigned long)load_relaxed(&vcpu->exits));
 	uint64_t esr = load_relaxed(&vcpu->history[last].esr);
 	if (load_relaxed(&vcpu->exits) != 0)
 		shell_print("             last kept: %s at %#lx (ESR %#lx, FAR %#lx)\n",

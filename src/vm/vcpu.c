@@ -11,6 +11,7 @@
 #include "arm/sysreg.h"
 #include "base/string.h"
 #include "hw/gic.h"
+#include "hw/timer.h"
 #include "vm/vm.h"
 
 #define KICK_SGI 0 // the software-generated interrupt that says "look at your requests"
@@ -184,17 +185,18 @@ bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
 		vcpu_post(vcpu, VCPU_REQ_SAMPLE);
 		for (unsigned i = 0; load_acquire(&vcpu->sample.taken) == before; i++) {
 			if (i == SAMPLE_SPINS)
-				return false;
+				break;
 			spin_relax();
 		}
 	}
 	*sample = vcpu->sample;
-	return true;
+	return sample->taken != 0;
 }
 
 void vcpu_take_sample(struct vcpu *vcpu)
 {
 	struct vcpu_sample *sample = &vcpu->sample;
+	sample->time = timer_now();
 	sample->pc = vcpu->frame.pc;
 	sample->vbar = read_sysreg(vbar_el1);
 	sample->esr = read_sysreg(esr_el1);

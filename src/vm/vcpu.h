@@ -77,6 +77,7 @@ struct vcpu {
 
 	// Written by the CPU that runs it on VCPU_REQ_SAMPLE; `taken` last, with release order.
 	struct vcpu_sample {
+		uint64_t time; // ticks
 		uint64_t pc, vbar, esr, elr, last_trap;
 		uint32_t taken; // how many samples there were
 	} sample;
@@ -104,8 +105,10 @@ void vcpu_unload(struct vcpu *vcpu);
 // Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
 void vcpu_fp_take(struct vcpu *vcpu);
 
-// Where a vCPU is right now: asks its CPU and waits a bounded time, some 30,000 instructions. False: it
-// is not running, or did not answer. Any CPU, no lock held.
+// Where a vCPU is: asks its CPU and waits a bounded time, some 30,000 instructions. If that is too short
+// for it (an emulator's CPU may take long to wake up), the sample is the one before, as sample->time
+// tells, and the next call finds this one. False: it is not running, or was never seen. Any CPU, no lock
+// held.
 bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample);
 // Notes it; on its CPU, while it is loaded.
 void vcpu_take_sample(struct vcpu *vcpu);
