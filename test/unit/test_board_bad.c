@@ -70,70 +70,66 @@ static void test_whole(void **state)
 	assert_int_equal(problem.count, 0);
 }
 
+static const struct {
+	const char *source;
+	enum board_problem_kind kind;
+	bool fatal;
+	const char *text;
+} lacking[] = {
+        {TREE(CPUS PSCI GIC TIMER UART), BOARD_NO_MEMORY, true, "gives no RAM"},
+        {TREE(CPUS PSCI GIC TIMER UART "memory@0 { device_type = \"memory\"; reg = <0 0 0 0>; };"),
+         BOARD_NO_MEMORY, true, "gives no RAM"},
+        {TREE(CPUS PSCI GIC TIMER UART MEMORY
+              "reserved-memory { #address-cells = <2>; #size-cells = <2>; ranges;"
+              " all { reg = <0 0x40000000 0 0x10000000>; }; };"),
+         BOARD_NO_MEMORY, true, "all RAM that the device tree gives (256 MiB) is reserved"},
+        {TREE(MEMORY PSCI GIC TIMER UART), BOARD_NO_CPUS, true, "no usable CPU"},
+        {TREE(MEMORY CPUS GIC TIMER UART), BOARD_NO_PSCI, false, "1 CPUs are to be started"},
+        {TREE(MEMORY CPUS PSCI TIMER UART "gic: x { #interrupt-cells = <3>; };"), BOARD_NO_GIC,
+         true, "found none at all"},
+        {TREE(MEMORY CPUS PSCI TIMER UART
+              "gic: interrupt-controller@1 { compatible = \"arm,gic-v5\";"
+              " #interrupt-cells = <3>; };"),
+         BOARD_NO_GIC, true, "found arm,gic-v5"},
+        {TREE(MEMORY CPUS PSCI TIMER UART
+              "gic: gic { compatible = \"arm,gic-400\"; #interrupt-cells = <3>; };"),
+         BOARD_NO_GIC, true, "no usable reg for its distributor and CPU interface"},
+        {TREE(MEMORY CPUS PSCI TIMER UART
+              "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>;"
+              " #redistributor-regions = <4000000000>;"
+              " reg = <0 0x8000000 0 0x10000 0 0x80a0000 0 0xf60000>; };"),
+         BOARD_NO_GIC, true, "no usable reg for its distributor and redistributors"},
+        {TREE(MEMORY CPUS PSCI TIMER UART
+              "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>;"
+              " reg = <0 0x8000000 0 0x10000 0 0x80a0000 0 0x10000>; };"),
+         BOARD_NO_GIC, true, "redistributor region 0"},
+        {TREE(MEMORY CPUS PSCI GIC UART), BOARD_NO_TIMER, true, "no enabled arm,armv8-timer"},
+        {TREE(MEMORY CPUS PSCI GIC UART
+              "timer { compatible = \"arm,armv8-timer\"; interrupts = <1 13 4>, <1 14 4>,"
+              " <1 11 4>; };"),
+         BOARD_NO_TIMER, true, "gives no hypervisor timer interrupt"},
+        {TREE(MEMORY CPUS PSCI GIC TIMER), BOARD_NO_CONSOLE, false, "names no console"},
+        {TREE(MEMORY CPUS PSCI GIC TIMER
+              "serial@1000 { compatible = \"some,uart\"; reg = <0 0x1000 0 0x100>; };"),
+         BOARD_NO_CONSOLE, false, "is a some,uart, which"},
+        {TREE(MEMORY CPUS PSCI GIC TIMER UART "chosen { linux,initrd-start = <0x48000000>; };"),
+         BOARD_BAD_INITRD, false, "make no range"},
+        {TREE(MEMORY CPUS PSCI GIC TIMER UART
+              "chosen { linux,initrd-start = <2>; linux,initrd-end = <1>; };"),
+         BOARD_BAD_INITRD, false, "make no range"},
+        {TREE(MEMORY CPUS PSCI GIC TIMER UART "chosen { linux,initrd-start = <0x4f000000>; "
+                                              "linux,initrd-end = <0x50000001>; };"),
+         BOARD_BAD_INITRD, false, "0x4f000000, 16777217 bytes, which is not all RAM"},
+};
+
 static void test_missing(void **state)
 {
-	static const struct {
-		const char *source;
-		enum board_problem_kind kind;
-		bool fatal;
-		const char *text;
-	} rows[] = {
-	        {TREE(CPUS PSCI GIC TIMER UART), BOARD_NO_MEMORY, true, "gives no RAM"},
-	        {TREE(CPUS PSCI GIC TIMER UART
-	              "memory@0 { device_type = \"memory\"; reg = <0 0 0 0>; };"),
-	         BOARD_NO_MEMORY, true, "gives no RAM"},
-	        {TREE(CPUS PSCI GIC TIMER UART MEMORY
-	              "reserved-memory { #address-cells = <2>; #size-cells = <2>; ranges;"
-	              " all { reg = <0 0x40000000 0 0x10000000>; }; };"),
-	         BOARD_NO_MEMORY, true, "all RAM that the device tree gives (256 MiB) is reserved"},
-	        {TREE(MEMORY PSCI GIC TIMER UART), BOARD_NO_CPUS, true, "no usable CPU"},
-	        {TREE(MEMORY CPUS GIC TIMER UART), BOARD_NO_PSCI, false,
-	         "1 CPUs are to be started"},
-	        {TREE(MEMORY CPUS PSCI TIMER UART "gic: x { #interrupt-cells = <3>; };"),
-	         BOARD_NO_GIC, true, "found none at all"},
-	        {TREE(MEMORY CPUS PSCI TIMER UART
-	              "gic: interrupt-controller@1 { compatible = \"arm,gic-v5\";"
-	              " #interrupt-cells = <3>; };"),
-	         BOARD_NO_GIC, true, "found arm,gic-v5"},
-	        {TREE(MEMORY CPUS PSCI TIMER UART
-	              "gic: gic { compatible = \"arm,gic-400\"; #interrupt-cells = <3>; };"),
-	         BOARD_NO_GIC, true, "no usable reg for its distributor and CPU interface"},
-	        {TREE(MEMORY CPUS PSCI TIMER UART
-	              "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>;"
-	              " #redistributor-regions = <4000000000>;"
-	              " reg = <0 0x8000000 0 0x10000 0 0x80a0000 0 0xf60000>; };"),
-	         BOARD_NO_GIC, true, "no usable reg for its distributor and redistributors"},
-	        {TREE(MEMORY CPUS PSCI TIMER UART
-	              "gic: gic { compatible = \"arm,gic-v3\"; #interrupt-cells = <3>;"
-	              " reg = <0 0x8000000 0 0x10000 0 0x80a0000 0 0x10000>; };"),
-	         BOARD_NO_GIC, true, "redistributor region 0"},
-	        {TREE(MEMORY CPUS PSCI GIC UART), BOARD_NO_TIMER, true,
-	         "no enabled arm,armv8-timer"},
-	        {TREE(MEMORY CPUS PSCI GIC UART
-	              "timer { compatible = \"arm,armv8-timer\"; interrupts = <1 13 4>, <1 14 4>,"
-	              " <1 11 4>; };"),
-	         BOARD_NO_TIMER, true, "gives no hypervisor timer interrupt"},
-	        {TREE(MEMORY CPUS PSCI GIC TIMER), BOARD_NO_CONSOLE, false, "names no console"},
-	        {TREE(MEMORY CPUS PSCI GIC TIMER
-	              "serial@1000 { compatible = \"some,uart\"; reg = <0 0x1000 0 0x100>; };"),
-	         BOARD_NO_CONSOLE, false, "is a some,uart, which"},
-	        {TREE(MEMORY CPUS PSCI GIC TIMER UART
-	              "chosen { linux,initrd-start = <0x48000000>; };"),
-	         BOARD_BAD_INITRD, false, "make no range"},
-	        {TREE(MEMORY CPUS PSCI GIC TIMER UART
-	              "chosen { linux,initrd-start = <2>; linux,initrd-end = <1>; };"),
-	         BOARD_BAD_INITRD, false, "make no range"},
-	        {TREE(MEMORY CPUS PSCI GIC TIMER UART "chosen { linux,initrd-start = <0x4f000000>; "
-	                                              "linux,initrd-end = <0x50000001>; };"),
-	         BOARD_BAD_INITRD, false, "0x4f000000, 16777217 bytes, which is not all RAM"},
-	};
-
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		const int result = read_source(rows[i].source);
+	for (unsigned i = 0; i < ARRAY_SIZE(lacking); i++) {
+		const int result = read_source(lacking[i].source);
 
-		expect_problem(rows[i].kind, rows[i].fatal, rows[i].text);
-		assert_int_equal(result, rows[i].fatal ? ERR_UNSUPPORTED : 0);
+		expect_problem(lacking[i].kind, lacking[i].fatal, lacking[i].text);
+		assert_int_equal(result, lacking[i].fatal ? ERR_UNSUPPORTED : 0);
 		assert_int_equal(problem.count, 1);
 	}
 }
@@ -288,69 +284,66 @@ static void test_psci(void **state)
 
 #define BARE MEMORY CPUS PSCI GIC TIMER
 
+static const struct {
+	const char *source;
+	enum board_uart kind;
+	enum board_console_source from;
+	uint64_t base;
+	uint32_t irq, baud, clock, shift, width;
+} consoles[] = {
+        // stdout-path wins over serial0, serial0 over the first that is found.
+        {TREE(BARE UART "u: serial@a000 { compatible = \"arm,sbsa-uart\"; interrupts = <0 7 4>;"
+                        " reg = <0 0xa000 0 0x1000>; };"
+                        "aliases { serial0 = \"/serial@9000000\"; con = &u; };"
+                        "chosen { stdout-path = \"con:9600n8\"; };"),
+         BOARD_UART_PL011, BOARD_FROM_STDOUT, 0xa000, 39, 9600, 0, 0, 0},
+        {TREE(BARE UART "u: serial@a000 { compatible = \"arm,pl011\", \"arm,primecell\";"
+                        " reg = <0 0xa000 0 0x1000>; current-speed = <38400>; };"
+                        "aliases { serial0 = &u; };"
+                        "chosen { stdout-path = \"nowhere:9600\"; };"),
+         BOARD_UART_PL011, BOARD_FROM_SERIAL0, 0xa000, 0, 38400, 0, 0, 0},
+        {TREE(BARE UART "aliases { serial0 = \"serial0\"; };"
+                        "chosen { stdout-path = \"serial0\"; };"),
+         BOARD_UART_PL011, BOARD_FROM_SEARCH, 0x9000000, 33, 0, 0, 0, 0},
+        // Disabled ones are never ours; nor is one without an address.
+        {TREE(BARE "a: serial@1000 { compatible = \"arm,pl011\"; status = \"disabled\";"
+                   " reg = <0 0x1000 0 0x1000>; };"
+                   "b: serial@2000 { compatible = \"arm,pl011\"; status = \"disabled\";"
+                   " secure-status = \"okay\"; reg = <0 0x2000 0 0x1000>; };"
+                   "hidden { #address-cells = <1>; #size-cells = <1>;"
+                   " c: serial@3000 { compatible = \"arm,pl011\"; reg = <0x3000 0x1000>; }; };"
+                   "serial@4000 { compatible = \"snps,dw-apb-uart\"; reg = <0 0x4000 0 0x100>;"
+                   " reg-shift = <2>; reg-io-width = <4>; clock-frequency = <1843200>;"
+                   " interrupts = <0 4 1>; };"
+                   "aliases { serial0 = &c; }; chosen { stdout-path = &a; };"),
+         BOARD_UART_8250, BOARD_FROM_SEARCH, 0x4000, 36, 0, 1843200, 2, 4},
+        {TREE(BARE "serial@4000 { compatible = \"x,y\", \"ns16550a\"; reg = <0 0x4000 0 0x100>;"
+                   " reg-shift = <99>; reg-io-width = <3>; reg-offset = <0x20>; };"),
+         BOARD_UART_8250, BOARD_FROM_SEARCH, 0x4020, 0, 0, 0, 0, 1},
+        {TREE(BARE "ck: clock { compatible = \"fixed-clock\"; #clock-cells = <0>;"
+                   " clock-frequency = <48000000>; };"
+                   "serial@4000 { compatible = \"brcm,bcm2835-aux-uart\"; clocks = <&ck>;"
+                   " reg = <0 0x4040 0 0x40>; };"
+                   "chosen { stdout-path = \"/serial@4000:99999999999\"; };"),
+         BOARD_UART_BCM_MINI, BOARD_FROM_STDOUT, 0x4040, 0, 0, 48000000, 2, 4},
+};
+
 static void test_consoles(void **state)
 {
-	static const struct {
-		const char *source;
-		enum board_uart kind;
-		enum board_console_source from;
-		uint64_t base;
-		uint32_t irq, baud, clock, shift, width;
-	} rows[] = {
-	        // stdout-path wins over serial0, serial0 over the first that is found.
-	        {TREE(BARE UART
-	              "u: serial@a000 { compatible = \"arm,sbsa-uart\"; interrupts = <0 7 4>;"
-	              " reg = <0 0xa000 0 0x1000>; };"
-	              "aliases { serial0 = \"/serial@9000000\"; con = &u; };"
-	              "chosen { stdout-path = \"con:9600n8\"; };"),
-	         BOARD_UART_PL011, BOARD_FROM_STDOUT, 0xa000, 39, 9600, 0, 0, 0},
-	        {TREE(BARE UART "u: serial@a000 { compatible = \"arm,pl011\", \"arm,primecell\";"
-	                        " reg = <0 0xa000 0 0x1000>; current-speed = <38400>; };"
-	                        "aliases { serial0 = &u; };"
-	                        "chosen { stdout-path = \"nowhere:9600\"; };"),
-	         BOARD_UART_PL011, BOARD_FROM_SERIAL0, 0xa000, 0, 38400, 0, 0, 0},
-	        {TREE(BARE UART "aliases { serial0 = \"serial0\"; };"
-	                        "chosen { stdout-path = \"serial0\"; };"),
-	         BOARD_UART_PL011, BOARD_FROM_SEARCH, 0x9000000, 33, 0, 0, 0, 0},
-	        // Disabled ones are never ours; nor is one without an address.
-	        {TREE(BARE
-	              "a: serial@1000 { compatible = \"arm,pl011\"; status = \"disabled\";"
-	              " reg = <0 0x1000 0 0x1000>; };"
-	              "b: serial@2000 { compatible = \"arm,pl011\"; status = \"disabled\";"
-	              " secure-status = \"okay\"; reg = <0 0x2000 0 0x1000>; };"
-	              "hidden { #address-cells = <1>; #size-cells = <1>;"
-	              " c: serial@3000 { compatible = \"arm,pl011\"; reg = <0x3000 0x1000>; }; };"
-	              "serial@4000 { compatible = \"snps,dw-apb-uart\"; reg = <0 0x4000 0 0x100>;"
-	              " reg-shift = <2>; reg-io-width = <4>; clock-frequency = <1843200>;"
-	              " interrupts = <0 4 1>; };"
-	              "aliases { serial0 = &c; }; chosen { stdout-path = &a; };"),
-	         BOARD_UART_8250, BOARD_FROM_SEARCH, 0x4000, 36, 0, 1843200, 2, 4},
-	        {TREE(BARE
-	              "serial@4000 { compatible = \"x,y\", \"ns16550a\"; reg = <0 0x4000 0 0x100>;"
-	              " reg-shift = <99>; reg-io-width = <3>; reg-offset = <0x20>; };"),
-	         BOARD_UART_8250, BOARD_FROM_SEARCH, 0x4020, 0, 0, 0, 0, 1},
-	        {TREE(BARE "ck: clock { compatible = \"fixed-clock\"; #clock-cells = <0>;"
-	                   " clock-frequency = <48000000>; };"
-	                   "serial@4000 { compatible = \"brcm,bcm2835-aux-uart\"; clocks = <&ck>;"
-	                   " reg = <0 0x4040 0 0x40>; };"
-	                   "chosen { stdout-path = \"/serial@4000:99999999999\"; };"),
-	         BOARD_UART_BCM_MINI, BOARD_FROM_STDOUT, 0x4040, 0, 0, 48000000, 2, 4},
-	};
-
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(consoles); i++) {
 		const struct board_console *console = &board.console;
 
-		assert_int_equal(read_source(rows[i].source), 0);
+		assert_int_equal(read_source(consoles[i].source), 0);
 		print_message("# console %u: %s\n", i, console->compatible);
-		assert_int_equal(console->kind, rows[i].kind);
-		assert_int_equal(console->source, rows[i].from);
-		assert_int_equal(console->regs.base, rows[i].base);
-		assert_int_equal(console->irq.number, rows[i].irq);
-		assert_int_equal(console->baud, rows[i].baud);
-		assert_int_equal(console->clock_hz, rows[i].clock);
-		assert_int_equal(console->reg_shift, rows[i].shift);
-		assert_int_equal(console->io_width, rows[i].width);
+		assert_int_equal(console->kind, consoles[i].kind);
+		assert_int_equal(console->source, consoles[i].from);
+		assert_int_equal(console->regs.base, consoles[i].base);
+		assert_int_equal(console->irq.number, consoles[i].irq);
+		assert_int_equal(console->baud, consoles[i].baud);
+		assert_int_equal(console->clock_hz, consoles[i].clock);
+		assert_int_equal(console->reg_shift, consoles[i].shift);
+		assert_int_equal(console->io_width, consoles[i].width);
 		assert_int_equal(problem.count, 0);
 	}
 }

@@ -112,108 +112,94 @@ static void test_defaults(void **state)
 	assert_ptr_equal(desc.vms[0].kernel, &desc.files[0]);
 }
 
+static const struct {
+	const char *source, *text;
+} wrong[] = {
+        {"/ { mezzo { version = <1>; }; };", "/mezzo: compatible: is missing"},
+        {"/ { mezzo { compatible = \"x\"; version = <1>; }; };",
+         "/mezzo: compatible: is not \"mezzo,system\""},
+        {"/ { mezzo { compatible = \"mezzo,system\"; }; };", "/mezzo: version: is missing"},
+        {"/ { mezzo { compatible = \"mezzo,system\"; version = <2>; }; };",
+         "/mezzo: version: is 2; this version of Mezzo knows only 1"},
+        {"/ { mezzo { compatible = \"mezzo,system\"; version = <1 2>; }; };",
+         "version: is not one number of 32 bits"},
+        {SYSTEM("colour = \"red\";"), "/mezzo: colour: this version of Mezzo does not know"},
+        {SYSTEM("on-all-off = \"reboot\";"),
+         "on-all-off: \"reboot\" is unknown to this version; it knows: shell, poweroff"},
+        {SYSTEM("overcommit = <1>;"), "overcommit: is a flag and takes no value"},
+        {SYSTEM("console = \"linux\";"), "console: \"linux\" is neither all, nor shell"},
+        {SYSTEM("console = <1>;"), "console: is not one string"},
+        {SYSTEM("node { };"), "/mezzo/node: this version of Mezzo does not know this node"},
+        {SYSTEM("files { more { }; };"), "/mezzo/files/more: this version"},
+        {SYSTEM("files { x; };"), "/mezzo/files: x: this version"},
+        {SYSTEM("files { file@0 { }; };"), "/mezzo/files/file@0: path: is missing"},
+        {SYSTEM("files { file@0 { path = \"\"; }; };"), "path: is empty"},
+        {SYSTEM("files { file@0 { path = \"a\", \"b\"; }; };"), "path: is not one string"},
+        {SYSTEM("files { file@0 { path = \"a\"; size = <5>; }; };"),
+         "size: is not one number of 64 bits"},
+        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <0x100000000>; }; };"),
+         "size: is 4294967296; it may be 0 to 4294967295"},
+        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; }; };"), "crc32: is missing"},
+        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>;"
+                " sha256 = [00]; }; };"),
+         "sha256: has 1 bytes, not 32"},
+        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; };"
+                " file@1 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; }; };"),
+         "/mezzo/files/file@1: path: \"a\" is there already"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; };"), "/mezzo/vm@0 (a): compatible: is missing"},
+        {SYSTEM(FILES "vm@0 {" MUST "};"), "/mezzo/vm@0: vm-name: is missing"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"mezzo\";" MUST "};"), "is Mezzo's own word"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"all\";" MUST "};"), "is Mezzo's own word"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"-x\";" MUST "};"), "may only have letters, digits"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\\x1b[2J\";" MUST "};"), "\"a?[2J\" may only have"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"abcdefghijklmnopqrstuvwxyz012345\";" MUST "};"),
+         "vm-name: has 32 bytes; it may have 31"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\";" MUST "}; vm@1 { vm-name = \"a\";" MUST "};"),
+         "/mezzo/vm@1 (a): vm-name: \"a\" names another VM already"},
+        {SYSTEM("vm@0 { vm-name = \"a\";" MUST "};"),
+         "kernel: \"vmlinuz\" is not among the files of /mezzo/files"},
+        {VM("machine = \"raspi3\";"),
+         "machine: \"raspi3\" is unknown to this version; it knows: virt"},
+        {VM("initrd = \"x\";"), "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
+        {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},
+        {VM("load = <1>;"), "load: is not one number of 64 bits"},
+        {VM("load = /bits/ 64 <0x1000000000000>;"), "load: is 281474976710656; it may be 0 to"},
+        {VM("entry = /bits/ 64 <0x40000002>;"),
+         "entry: is 1073741826, which is not a multiple of 4"},
+        {VM("pin = <1>;"), "pin: names 1 CPUs for 2 vCPUs; give one for each"},
+        {VM("pin = <1 1>;"), "pin: names CPU 1 twice"},
+        {VM("pin = <1 512>;"), "pin: names CPU 512; the highest can be 511"},
+        {VM("pin;"), "pin: is not a list of 1 to 8 CPU numbers"},
+        {VM("pin = <0 1 2 3 4 5 6 7 8>;"), "pin: is not a list of 1 to 8 CPU numbers"},
+        {VM("autostart = <2>;"), "autostart: is 2; it may be 0 to 1"},
+        {VM("on-crash = \"dance\";"), "it knows: stop, restart, halt-all"},
+        {VM("verify = \"md5\";"), "verify: \"md5\" is unknown"},
+        {VM("verify = \"sha256\"; initrd = \"rootfs\";"),
+         "verify: asks for the SHA-256 of \"rootfs\""},
+        {VM("disk = \"x\";"), "/mezzo/vm@0 (linux): disk: this version of Mezzo does not know"},
+        {VM("child { };"), "/mezzo/vm@0/child: this version of Mezzo does not know this node"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+                      " cpus = <1>; memory = /bits/ 64 <0xfff000>; };"),
+         "memory: is 16773120; it may be 16777216 to 140737488355328"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+                      " cpus = <1>; memory = /bits/ 64 <0x1000001>; };"),
+         "memory: is 16777217, which is not a multiple of 4096"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+                      " cpus = <0>; memory = /bits/ 64 <0x1000000>; };"),
+         "cpus: is 0; it may be 1 to 8"},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
+                      " cpus = <9>; memory = /bits/ 64 <0x1000000>; };"),
+         "cpus: is 9; it may be 1 to 8"},
+};
+
 static void test_wrong(void **state)
 {
-	static const struct {
-		const char *source, *text;
-	} rows[] = {
-	        {"/ { mezzo { version = <1>; }; };", "/mezzo: compatible: is missing"},
-	        {"/ { mezzo { compatible = \"x\"; version = <1>; }; };",
-	         "/mezzo: compatible: is not \"mezzo,system\""},
-	        {"/ { mezzo { compatible = \"mezzo,system\"; }; };", "/mezzo: version: is missing"},
-	        {"/ { mezzo { compatible = \"mezzo,system\"; version = <2>; }; };",
-	         "/mezzo: version: is 2; this version of Mezzo knows only 1"},
-	        {"/ { mezzo { compatible = \"mezzo,system\"; version = <1 2>; }; };",
-	         "version: is not one number of 32 bits"},
-	        {SYSTEM("colour = \"red\";"),
-	         "/mezzo: colour: this version of Mezzo does not know"},
-	        {SYSTEM("on-all-off = \"reboot\";"),
-	         "on-all-off: \"reboot\" is unknown to this version; it knows: shell, poweroff"},
-	        {SYSTEM("overcommit = <1>;"), "overcommit: is a flag and takes no value"},
-	        {SYSTEM("console = \"linux\";"), "console: \"linux\" is neither all, nor shell"},
-	        {SYSTEM("console = <1>;"), "console: is not one string"},
-	        {SYSTEM("node { };"), "/mezzo/node: this version of Mezzo does not know this node"},
-	        {SYSTEM("files { more { }; };"), "/mezzo/files/more: this version"},
-	        {SYSTEM("files { x; };"), "/mezzo/files: x: this version"},
-	        {SYSTEM("files { file@0 { }; };"), "/mezzo/files/file@0: path: is missing"},
-	        {SYSTEM("files { file@0 { path = \"\"; }; };"), "path: is empty"},
-	        {SYSTEM("files { file@0 { path = \"a\", \"b\"; }; };"), "path: is not one string"},
-	        {SYSTEM("files { file@0 { path = \"a\"; size = <5>; }; };"),
-	         "size: is not one number of 64 bits"},
-	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <0x100000000>; }; };"),
-	         "size: is 4294967296; it may be 0 to 4294967295"},
-	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; }; };"),
-	         "crc32: is missing"},
-	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>;"
-	                " sha256 = [00]; }; };"),
-	         "sha256: has 1 bytes, not 32"},
-	        {SYSTEM("files { file@0 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; };"
-	                " file@1 { path = \"a\"; size = /bits/ 64 <5>; crc32 = <1>; }; };"),
-	         "/mezzo/files/file@1: path: \"a\" is there already"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; };"),
-	         "/mezzo/vm@0 (a): compatible: is missing"},
-	        {SYSTEM(FILES "vm@0 {" MUST "};"), "/mezzo/vm@0: vm-name: is missing"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"mezzo\";" MUST "};"), "is Mezzo's own word"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"all\";" MUST "};"), "is Mezzo's own word"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"-x\";" MUST "};"),
-	         "may only have letters, digits"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"a\\x1b[2J\";" MUST "};"),
-	         "\"a?[2J\" may only have"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"abcdefghijklmnopqrstuvwxyz012345\";" MUST "};"),
-	         "vm-name: has 32 bytes; it may have 31"},
-	        {SYSTEM(FILES "vm@0 { vm-name = \"a\";" MUST "}; vm@1 { vm-name = \"a\";" MUST
-	                      "};"),
-	         "/mezzo/vm@1 (a): vm-name: \"a\" names another VM already"},
-	        {SYSTEM("vm@0 { vm-name = \"a\";" MUST "};"),
-	         "kernel: \"vmlinuz\" is not among the files of /mezzo/files"},
-	        {VM("machine = \"raspi3\";"),
-	         "machine: \"raspi3\" is unknown to this version; it knows: virt"},
-	        {VM("initrd = \"x\";"),
-	         "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
-	        {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},
-	        {VM("load = <1>;"), "load: is not one number of 64 bits"},
-	        {VM("load = /bits/ 64 <0x1000000000000>;"),
-	         "load: is 281474976710656; it may be 0 to"},
-	        {VM("entry = /bits/ 64 <0x40000002>;"),
-	         "entry: is 1073741826, which is not a multiple of 4"},
-	        {VM("pin = <1>;"), "pin: names 1 CPUs for 2 vCPUs; give one for each"},
-	        {VM("pin = <1 1>;"), "pin: names CPU 1 twice"},
-	        {VM("pin = <1 512>;"), "pin: names CPU 512; the highest can be 511"},
-	        {VM("pin;"), "pin: is not a list of 1 to 8 CPU numbers"},
-	        {VM("pin = <0 1 2 3 4 5 6 7 8>;"), "pin: is not a list of 1 to 8 CPU numbers"},
-	        {VM("autostart = <2>;"), "autostart: is 2; it may be 0 to 1"},
-	        {VM("on-crash = \"dance\";"), "it knows: stop, restart, halt-all"},
-	        {VM("verify = \"md5\";"), "verify: \"md5\" is unknown"},
-	        {VM("verify = \"sha256\"; initrd = \"rootfs\";"),
-	         "verify: asks for the SHA-256 of \"rootfs\""},
-	        {VM("disk = \"x\";"),
-	         "/mezzo/vm@0 (linux): disk: this version of Mezzo does not know"},
-	        {VM("child { };"),
-	         "/mezzo/vm@0/child: this version of Mezzo does not know this node"},
-	        {SYSTEM(FILES
-	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
-	                " cpus = <1>; memory = /bits/ 64 <0xfff000>; };"),
-	         "memory: is 16773120; it may be 16777216 to 140737488355328"},
-	        {SYSTEM(FILES
-	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
-	                " cpus = <1>; memory = /bits/ 64 <0x1000001>; };"),
-	         "memory: is 16777217, which is not a multiple of 4096"},
-	        {SYSTEM(FILES
-	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
-	                " cpus = <0>; memory = /bits/ 64 <0x1000000>; };"),
-	         "cpus: is 0; it may be 1 to 8"},
-	        {SYSTEM(FILES
-	                "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
-	                " cpus = <9>; memory = /bits/ 64 <0x1000000>; };"),
-	         "cpus: is 9; it may be 1 to 8"},
-	};
-
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (read_source(rows[i].source) != ERR_INVALID)
-			fail_msg("row %u was taken: %s", i, rows[i].text);
-		if (strstr(problem.text, rows[i].text) == NULL)
-			fail_msg("row %u: '%s' is not in '%s'", i, rows[i].text, problem.text);
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		if (read_source(wrong[i].source) != ERR_INVALID)
+			fail_msg("row %u was taken: %s", i, wrong[i].text);
+		if (strstr(problem.text, wrong[i].text) == NULL)
+			fail_msg("row %u: '%s' is not in '%s'", i, wrong[i].text, problem.text);
 	}
 }
 
