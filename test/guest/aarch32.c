@@ -247,7 +247,7 @@ static void test_conditions(void)
 {
 	group_begin("aarch32-conditions");
 	RUN_A32(0xe3a00000, 0xe3500000, 0x13a01001, 0x1e192f1d, 0x1e102f10, 0x1f000001, 0x03a03001,
-	        A_SVC); /* mov r0,#0; cmp; movne r1; mrcne PMCCNTR; mrcne MIDR; svcne; moveq r3,#1 */
+	        A_SVC); /* mov r0; cmp; movne r1; mrcne PMCCNTR; mrcne MIDR; svcne; moveq r3 */
 	group_eq(event_count, 0, "A32: what fails its condition does nothing");
 	group_eq(finals[1], UNTOUCHED, "A32: movne");
 	group_eq(finals[2], UNTOUCHED, "A32: mrcne");

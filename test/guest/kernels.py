@@ -2,8 +2,8 @@
 """The EL1 test kernels: which there are, how to boot them, and how to read what they print.
 
 Each kernel runs on the bare board as its control, where it does not test Mezzo itself, and under
-Mezzo. It prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`, `known-bad NAME: why` (wrong on the
-bare board, known, and a failure under Mezzo) and at its end `TEST-DONE P passed F failed`.
+Mezzo. It prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`, `known-bad NAME: why` (known to be
+wrong on the bare board, a failure under Mezzo) and at its end `TEST-DONE P passed F failed`.
 """
 
 import dataclasses
@@ -23,6 +23,7 @@ DONE = re.compile(r"^TEST-DONE (\d+) passed (\d+) failed$")
 RESULT = re.compile(r"^(ok|not ok|known-bad|skip) ([^:]+)(?:: (.*))?$")
 END = re.compile(r"^\[mezzo\] end: (\d+) off, (\d+) crashed$")
 GUEST = "[guest] "
+EXTRA = []  # more options for every `mezzo run`, set by hand
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,7 @@ KERNELS = [
     Kernel("timer", ALL),
     Kernel("spi", ALL),
     Kernel("prio", ALL),
+    Kernel("groups", ALL),
     Kernel("gicregs", ALL),
     Kernel("psci", ALL),
     Kernel("pl011"),
@@ -177,7 +179,7 @@ def bare_command(kernel, board):
 def mezzo_command(kernel, board):
     command = [str(MEZZO), "run", "-k", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
                "--gic", str(board.gic), "--cpu", board.cpu, "--timeout", str(TIMEOUT),
-               *kernel.options]
+               *kernel.options, *EXTRA]
     return command + (["-p", params_of(kernel)] if kernel.params else [])
 
 
@@ -185,16 +187,17 @@ def run_bare(kernel, board):
     return boot(bare_command(kernel, board), mezzo=False)
 
 
-def run_mezzo(kernel, board):
-    return boot(mezzo_command(kernel, board), mezzo=True)
+def run_mezzo(kernel, board, *options):
+    return boot([*mezzo_command(kernel, board), *options], mezzo=True)
 
 
 def run_beside(bad, victim, directory):
-    """Boots a victim and a bad guest as two VMs, ends when the victim is done; returns its Outcome."""
+    """Boots a victim and a bad guest as two VMs until the victim is done; returns its Outcome."""
     conf = pathlib.Path(directory) / "beside.conf"
     conf.write_text("".join(f"vm {name} {{\n  kernel = {IMAGES / (kernel + '.img')}\n"
                             f"  memory = 64M\n  cpus = 1\n}}\n"
-                            for name, kernel in (("victim", victim), ("bad", bad))), encoding="ascii")
+                            for name, kernel in (("victim", victim), ("bad", bad))),
+                    encoding="ascii")
     command = [str(MEZZO), "run", str(conf), "--cpu", "cortex-a72", "--timeout", str(TIMEOUT)]
     start = time.monotonic()
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

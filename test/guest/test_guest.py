@@ -8,6 +8,7 @@ import pytest
 
 BARE = [(kernel, board) for kernel in kernels.KERNELS if kernel.bare for board in kernel.boards]
 MEZZO = [(kernel, board) for kernel in kernels.KERNELS for board in kernel.boards]
+EL3_BOARDS = (kernels.Board(2, "max", 2), kernels.Board(3, "cortex-a72", 2))
 
 
 def names(pairs):
@@ -38,6 +39,14 @@ def test_control(kernel, board):
 @pytest.mark.parametrize("kernel,board", MEZZO, ids=names(MEZZO))
 def test_mezzo(kernel, board):
     judge(kernels.run_mezzo(kernel, board), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("board", EL3_BOARDS, ids=str)
+@pytest.mark.parametrize("name", ["hello", "regs", "sgi", "timer", "psci"])
+def test_el3(name, board):
+    """What the entry at EL3 leaves behind carries a guest as well as firmware does."""
+    kernel = kernels.BY_NAME[name]
+    judge(kernels.run_mezzo(kernel, board, "--el3"), kernel, mezzo=True)
 
 
 @pytest.mark.parametrize("bad", ["stack", "loop", "storm", "flood"])

@@ -33,7 +33,7 @@ bool smp_call(unsigned cpu, void (*fn)(u64 arg), u64 arg);
  */
 void smp_mark_off(unsigned cpu);
 
-/* The SGI that wakes an idle CPU; irq.c asks whether the one it took was that, and not the test's. */
+/* The SGI that wakes an idle CPU; irq.c asks whether the one that it took was that one. */
 #define SMP_DOORBELL 0
 bool smp_answer_doorbell(void);
 
