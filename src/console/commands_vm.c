@@ -10,7 +10,6 @@
 #include "vm/vm.h"
 
 #define NR_CLASSES     64
-#define CLASS_IRQ      63 // vcpu->exits_by_class: interrupts
 #define MAX_SAMPLES    64
 #define SECONDS_A_HOUR 3600
 
@@ -120,7 +119,7 @@ static const char *const class_names[NR_CLASSES] = {
         [EC_IABT_LOWER] = "instruction fetch (stage 2)",
         [EC_DABT_LOWER] = "memory or device access (stage 2)",
         [EC_SERROR] = "system error",
-        [CLASS_IRQ] = "interrupt",
+        [VCPU_CLASS_IRQ] = "interrupt",
 };
 
 static const char *class_name(unsigned class)

@@ -88,3 +88,26 @@ void dump_guest(struct vcpu *vcpu)
 		         class_name(vcpu->history[at].esr), vcpu->history[at].esr);
 	}
 }
+
+static uint64_t count_class(const struct vm *vm, unsigned class)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		sum += vm->vcpu[i]->exits_by_class[class];
+	return sum;
+}
+
+void dump_exits(const struct vm *vm)
+{
+	uint64_t all = 0;
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		all += vm->vcpu[i]->exits;
+	uint64_t irq = count_class(vm, VCPU_CLASS_IRQ), data = count_class(vm, EC_DABT_LOWER);
+	uint64_t fetch = count_class(vm, EC_IABT_LOWER), sysreg = count_class(vm, EC_SYSREG);
+	uint64_t call = count_class(vm, EC_HVC64) + count_class(vm, EC_SMC64);
+	log_line("%s: %lu exits: %lu interrupts, %lu memory and devices, %lu first fetches, %lu "
+	         "system "
+	         "registers, %lu calls, %lu others",
+	         vm->name, all, irq, data, fetch, sysreg, call,
+	         all - irq - data - fetch - sysreg - call);
+}

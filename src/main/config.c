@@ -5,10 +5,10 @@
 // Each VM is checked completely before anything of it exists; one that cannot be built is named with
 // the reason and leaves the others alone.
 #include "arm/cpu.h"
+#include "arm/crc32.h"
 #include "arm/sysreg.h"
 #include "base/bits.h"
 #include "base/cpio.h"
-#include "base/crc32.h"
 #include "base/log.h"
 #include "base/sha256.h"
 #include "base/string.h"
@@ -68,7 +68,7 @@ static bool take_file(const char *vm, const struct desc_file *file, bool sha256,
 		         vm, file->path, *size, file->size);
 		return false;
 	}
-	uint32_t crc = crc32_update(0, *bytes, *size);
+	uint32_t crc = crc32_update_fast(0, *bytes, *size);
 	if (crc != file->crc32) {
 		log_line("%s: %s: CRC-32 is %08x, the description says %08x: the bundle was "
 		         "damaged on its way",

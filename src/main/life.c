@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "console/console.h"
+#include "debug/dump.h"
 #include "hw/gic.h"
 #include "hw/psci_client.h"
 #include "hw/timer.h"
@@ -46,6 +47,8 @@ void life_begin(struct vm *vm)
 	}
 	vm->start_time = timer_now();
 	vm->cntvoff = vm->start_time;
+	log_line("%s: starts %lu ticks after reset (%lu us)", vm->name, vm->start_time,
+	         timer_to_us(vm->start_time));
 	vm->crashed = NULL;
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++) {
 		store_relaxed(&vm->vcpu[i]->request, 0);
@@ -95,6 +98,7 @@ static void cleaned(struct vm *vm)
 	        [VM_END_PAUSE] = "paused",
 	};
 	bool again = will_restart(vm);
+	dump_exits(vm);
 	log_line("%s: %s%s", vm->name, words[vm->end],
 	         again && vm->end == VM_END_CRASH ? ", restarts as on_crash says" : "");
 	if (again) {

@@ -18,8 +18,6 @@
 #include "vdev/vgic.h"
 #include "vm/vm.h"
 
-#define IRQ_CLASS 63 // in vcpu->exits_by_class; no exception class has this number
-
 static void start(struct vcpu *vcpu)
 {
 	if (load_acquire(&vcpu->power) != VCPU_ON_PENDING ||
@@ -139,7 +137,7 @@ void run_loop(void)
 		case GUEST_EXIT_SYNC: trap_handle(vcpu); break;
 		case GUEST_EXIT_IRQ:
 		case GUEST_EXIT_FIQ:
-			vcpu->exits_by_class[IRQ_CLASS]++;
+			vcpu->exits_by_class[VCPU_CLASS_IRQ]++;
 			irq_handle();
 			break;
 		case GUEST_EXIT_SERROR: trap_serror(vcpu); break;

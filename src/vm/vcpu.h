@@ -15,6 +15,8 @@ struct vgic_cpu;
 #define INTID_CNTV 27
 #define INTID_CNTP 30
 
+#define VCPU_CLASS_IRQ 63 // in exits_by_class: no exception class has this number
+
 // EL1 and EL0 state that stays in the CPU's registers while a vCPU is loaded. Fields, names, reset
 // values and encodings come from the one list in arm/sysregs.def.
 struct el1_regs {
