@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// A UART, two VMs and a run loop, made up around the real console: what its tests share. Each test
+// program includes this once.
+#ifndef TEST_CONSOLE_BOARD_H
+#define TEST_CONSOLE_BOARD_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "arm/cpu.h"
+#include "base/panic.h"
+#include "base/string.h"
+#include "console/console.h"
+#include "fake.h"
+#include "hw/psci_client.h"
+#include "hw/timer.h"
+#include "mem/pages.h"
+#include "vdev/vpl011.h"
+#include "vm/vm.h"
+
+#define HZ     1000000
+#define NR_VMS 2
+
+// ---- the UART ----
+
+static char wire[1 << 20];
+static size_t wire_count;
+static size_t uart_room; // bytes it takes before it is full
+static char keys[4096];
+static size_t keys_head, keys_tail;
+static bool rx_irq, tx_irq;
+static unsigned polls;
+static uint64_t now;
+
+static UNUSED void uart_init(const struct uart *u)
+{
+	(void)u;
+}
+static UNUSED bool uart_tx_ready(const struct uart *u)
+{
+	(void)u;
+	polls++;
+	return uart_room > 0;
+}
+static UNUSED void uart_tx(const struct uart *u, uint8_t byte)
+{
+	(void)u;
+	assert_true(uart_room > 0);
+	assert_true(wire_count < sizeof wire - 1);
+	uart_room--;
+	wire[wire_count++] = (char)byte;
+	wire[wire_count] = '\0';
+}
+static UNUSED bool uart_tx_done(const struct uart *u)
+{
+	(void)u;
+	return true;
+}
+static UNUSED bool uart_rx(const struct uart *u, uint8_t *byte)
+{
+	(void)u;
+	if (keys_head == keys_tail)
+		return false;
+	*byte = (uint8_t)keys[keys_tail++ % sizeof keys];
+	return true;
+}
+static UNUSED void uart_enable_rx(const struct uart *u, bool on)
+{
+	(void)u;
+	rx_irq = on;
+}
+static UNUSED void uart_enable_tx(const struct uart *u, bool on)
+{
+	(void)u;
+	tx_irq = on;
+}
+static UNUSED void uart_ack(const struct uart *u)
+{
+	(void)u;
+}
+
+static const struct uart_ops uart_ops = {
+        .name = "test",
+        .init = uart_init,
+        .tx_ready = uart_tx_ready,
+        .tx = uart_tx,
+        .tx_done = uart_tx_done,
+        .rx = uart_rx,
+        .irq_enable_rx = uart_enable_rx,
+        .irq_enable_tx = uart_enable_tx,
+        .irq_ack = uart_ack,
+};
+
+// ---- the VMs ----
+
+static struct vm *vms[NR_VMS];
+static uint32_t nr_vms;
+static struct vcpu *vcpus[NR_VMS];
+static unsigned inputs[NR_VMS], overruns[NR_VMS], drained[NR_VMS];
+
+uint32_t vm_count(void)
+{
+	return nr_vms;
+}
+struct vm *vm_get(uint32_t index)
+{
+	assert_in_range(index, 0, nr_vms - 1);
+	return vms[index];
+}
+const char *vm_state_name(const struct vm *vm)
+{
+	return vm->state == VM_RUNNING ? "running" : "off";
+}
+static UNUSED unsigned index_of(const struct vpl011 *uart)
+{
+	for (unsigned i = 0; i < NR_VMS; i++)
+		if (vms[i]->uart == uart)
+			return i;
+	fail();
+	return 0;
+}
+void vpl011_input(struct vpl011 *uart)
+{
+	inputs[index_of(uart)]++;
+}
+void vpl011_overrun(struct vpl011 *uart)
+{
+	overruns[index_of(uart)]++;
+}
+void vpl011_output_drained(struct vpl011 *uart)
+{
+	drained[index_of(uart)]++;
+}
+struct pages_count pages_counts(void)
+{
+	return (struct pages_count){.total = 524288, .free = 262144, .committed = 131072};
+}
+bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
+{
+	(void)vcpu;
+	*sample = (struct vcpu_sample){.pc = 0x40081234, .last_trap = now, .time = now};
+	return true;
+}
+bool vcpu_sample_at_vectors(const struct vcpu_sample *sample)
+{
+	(void)sample;
+	return false;
+}
+static unsigned resets;
+void psci_client_system_reset(void)
+{
+	resets++;
+}
+
+// ---- time and the run loop ----
+
+static UNUSED bool counter(const char *name, bool write, uint64_t *value)
+{
+	if (write || strcmp(name, "cntpct_el0") != 0)
+		return false;
+	*value = now++;
+	return true;
+}
+
+static UNUSED bool timer_due(void)
+{
+	uint64_t at = fake_get_sysreg("cnthp_cval_el2");
+	if (fake_get_sysreg("cnthp_ctl_el2") != 1 || at > now + HZ / 2000)
+		return false;
+	now = at > now ? at : now; // so short a time is not worth a test's patience
+	return true;
+}
+
+// What the run loop and the interrupt handler do until nothing is to be done.
+static UNUSED void settle(void)
+{
+	for (unsigned i = 0; i < 100000; i++) {
+		fake_log_count = 0;
+		if (fake_cpu_this->work & CPU_WORK_CONSOLE) {
+			fake_cpu_this->work = 0;
+			console_drain(CONSOLE_BUDGET);
+		} else if (timer_due()) {
+			if (timer_expire() & (1 << TIMER_CONSOLE))
+				console_tick();
+		} else if ((rx_irq && keys_head != keys_tail) || (tx_irq && uart_room > 0)) {
+			console_interrupt();
+		} else {
+			return;
+		}
+	}
+	fail_msg("the console never comes to rest");
+}
+
+// Lets time pass, tick by tick of the timer.
+static UNUSED void wait_ms(unsigned ms)
+{
+	uint64_t end = now + ms * (HZ / 1000);
+	settle();
+	while (fake_get_sysreg("cnthp_ctl_el2") == 1 && fake_get_sysreg("cnthp_cval_el2") <= end) {
+		if (fake_get_sysreg("cnthp_cval_el2") > now)
+			now = fake_get_sysreg("cnthp_cval_el2");
+		settle();
+	}
+	if (end > now)
+		now = end;
+	settle();
+}
+
+static UNUSED void guest_puts(unsigned i, const char *bytes, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		enum vcons_put put = vcons_out_put(&vms[i]->con, (uint8_t)bytes[k], 0);
+		assert_int_not_equal(put, VCONS_FULL);
+		if (put == VCONS_TELL) {
+			fake_cpu_this->work |= CPU_WORK_CONSOLE;
+			settle();
+		}
+	}
+}
+
+static UNUSED void guest_prints(unsigned i, const char *text)
+{
+	guest_puts(i, text, strlen(text));
+}
+
+static UNUSED void type_bytes(const char *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		keys[keys_head++ % sizeof keys] = bytes[i];
+	settle();
+}
+
+static UNUSED void type_keys(const char *text)
+{
+	type_bytes(text, strlen(text));
+}
+
+// cmocka cuts long texts: where they differ is told here.
+static UNUSED void expect_wire(const char *text)
+{
+	size_t i = 0;
+
+	while (wire[i] == text[i] && wire[i] != '\0')
+		i++;
+	if (wire[i] != text[i])
+		print_error("byte %zu: \"%.60s\" instead of \"%.60s\"\n", i, wire + i, text + i);
+	assert_string_equal(wire, text);
+	wire_count = 0;
+	wire[0] = '\0';
+}
+
+static UNUSED void forget_wire(void)
+{
+	settle();
+	wire_count = 0;
+	wire[0] = '\0';
+}
+
+static UNUSED void expect_typed(unsigned i, const char *text)
+{
+	uint8_t byte;
+	for (; *text; text++) {
+		assert_true(vcons_in_get(&vms[i]->con, &byte));
+		assert_int_equal(byte, *text);
+	}
+	assert_false(vcons_in_get(&vms[i]->con, &byte));
+}
+
+// console.c keeps its state for the life of the program, so each test goes through end and start.
+static UNUSED int setup(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"linux", "rtos"};
+	struct uart uart = {.ops = &uart_ops};
+
+	fake_reset();
+	fake_sysreg_hook = counter;
+	fake_set_sysreg("cntfrq_el0", HZ);
+	now = now < HZ ? HZ : now + HZ;
+	timer_init(0);
+	timer_init_cpu();
+	nr_vms = NR_VMS;
+	for (unsigned i = 0; i < NR_VMS; i++) {
+		vms[i] = test_calloc(1, sizeof *vms[i]);
+		vcpus[i] = test_calloc(1, sizeof *vcpus[i]);
+		vms[i]->id = i + 1;
+		vms[i]->state = VM_RUNNING;
+		vms[i]->start_time = now;
+		vms[i]->ram_base = 0x40000000;
+		vms[i]->ram_size = MIB(64) << i;
+		vms[i]->uart = (struct vpl011 *)(uintptr_t)(0x1000 * (i + 1));
+		vms[i]->nr_vcpus = 1;
+		vms[i]->vcpu[0] = vcpus[i];
+		vcpus[i]->cpu = fake_cpu_this;
+		string_copy(vms[i]->name, names[i], sizeof vms[i]->name);
+		inputs[i] = overruns[i] = drained[i] = 0;
+	}
+	uart_room = SIZE_MAX;
+	keys_head = keys_tail = 0;
+	panicking = false;
+	console_early(&uart);
+	console_start(true);
+	console_view_all();
+	forget_wire();
+	return 0;
+}
+
+static UNUSED int teardown(void **state)
+{
+	(void)state;
+	uart_room = SIZE_MAX;
+	console_end(0, 0);
+	for (unsigned i = 0; i < NR_VMS; i++) {
+		test_free(vms[i]);
+		test_free(vcpus[i]);
+	}
+	return 0;
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+#endif
