@@ -233,7 +233,7 @@ static EL3_CODE void init_el2(void)
 	write_sysreg(0, cntp_ctl_el0);
 	write_sysreg(0, cntv_ctl_el0);
 	write_sysreg(0, mdscr_el1);
-	if (id_field(MMFR0, 56) >= 1) { // FGT: nothing trapped
+	if (id_field(MMFR0, 56) >= 1) { // FGT: traps nothing but what is newer than these registers
 		write_sysreg(0, HFGRTR_EL2);
 		write_sysreg(0, HFGWTR_EL2);
 		write_sysreg(0, HFGITR_EL2);
@@ -408,6 +408,8 @@ static EL3_CODE int learn(uint32_t function, const uint64_t x[])
 		write_sysreg(counter_hz, cntfrq_el0);
 		return SUCCESS;
 	case (uint32_t)EL3_CALL_GIC:
+		if (counter_hz == 0) // the tree leaves it to what the boot CPU has
+			counter_hz = read_sysreg(cntfrq_el0);
 		error = el3_set_gic(x[1], x[2], x[3]);
 		if (error == 0)
 			el3_gic_start_cpu(this_cpu()->mpidr);

@@ -48,6 +48,7 @@
 // The secure view of the lowest priority: the non-secure world may then set any mask of its own half.
 #define PRIORITY_ALL  0xff
 #define ICC_SRE_ALL   GENMASK_U64(3, 0)
+#define PFR0_GIC      GENMASK_U64(27, 24) // the interface's system registers exist
 #define MPIDR_AFF3    GENMASK_U64(39, 32)
 #define MPIDR_AFF_LOW GENMASK_U64(23, 0)
 
@@ -162,6 +163,8 @@ static EL3_CODE void start_cpu_v3(uint64_t mpidr)
 		io_write32(frame + GICR_SGI_FRAME + GICD_IGROUPR, UINT32_MAX);
 		io_write32(frame + GICR_SGI_FRAME + GICD_IGRPMODR, 0);
 	}
+	if (field_get(PFR0_GIC, read_sysreg(id_aa64pfr0_el1)) == 0)
+		return; // EL2 says so: it cannot use them either
 	write_sysreg(ICC_SRE_ALL, ICC_SRE_EL3);
 	isb(); // the next register is there only now
 	write_sysreg(ICC_SRE_ALL, ICC_SRE_EL2);
