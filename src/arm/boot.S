@@ -69,6 +69,20 @@ boot_lower:
 
 4:  LOAD_ADDRESS x0, el3_below
     str w23, [x0]
+
+    // The stack protector's word: a true random number where the CPU has one, else the counter with
+    // the constant that is there. Its lowest byte is 0, so that a string cannot run over it unseen.
+    LOAD_ADDRESS x0, __stack_chk_guard
+    ldr x1, [x0]
+    mrs x2, cntvct_el0
+    mrs x3, id_aa64isar0_el1
+    ubfx x3, x3, #60, #4           // RNDR
+    cbz x3, 5f
+    mrs x2, S3_3_C2_C4_0
+5:  eor x1, x1, x2
+    bic x1, x1, #0xff
+    str x1, [x0]
+
     LOAD_ADDRESS x0, boot_stack_top
     mov sp, x0
     mov x29, xzr
@@ -130,13 +144,20 @@ boot_el1:
 el2_mmu_on:
     mov x1, #(MAIR_VALUE & 0xffff)
     msr mair_el2, x1
-    ldr x1, =TCR_EL2_BASE
     mrs x2, id_aa64mmfr0_el1
     and x2, x2, #0xf
     cmp x2, #5                     // PARange: clamp to 48 bits
     mov x3, #5
     csel x2, x2, x3, lo
+    ldr x1, =TCR_EL2_BASE
     orr x1, x1, x2, lsl #TCR_EL2_PS_SHIFT
+    // A CPU whose HCR_EL2.E2H cannot be cleared reads TCR_EL2 as if it were TCR_EL1. It is refused, but
+    // in words, and for those the MMU must be on.
+    mrs x3, hcr_el2
+    tbz x3, #HCR_EL2_E2H_BIT, 1f
+    ldr x1, =(TCR_EL2_BASE & ~TCR_EL2_RES1 | TCR_EL1_EPD1)
+    orr x1, x1, x2, lsl #TCR_EL1_IPS_SHIFT
+1:
     msr tcr_el2, x1
     msr ttbr0_el2, x0
     isb

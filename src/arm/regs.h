@@ -5,7 +5,8 @@
 #define ARM_REGS_H
 
 // ---- numbers that the assembler needs too ----
-#define HCR_EL2_RW_BIT 31
+#define HCR_EL2_RW_BIT  31
+#define HCR_EL2_E2H_BIT 34
 
 // SCTLR_EL2: RES1 bits, then what Mezzo wants.
 #define SCTLR_EL2_RES1 0x30c50830

@@ -3,7 +3,7 @@
 #include "base/panic.h"
 
 uintptr_t __stack_chk_guard =
-        0x5bd1e995a7c3f00d; // replaced at boot where the CPU has random numbers
+        0x5bd1e995a7c3f00d; // mixed with a random number by boot.S
 NORETURN void __stack_chk_fail(void);
 
 void __stack_chk_fail(void)

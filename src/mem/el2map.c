@@ -5,6 +5,7 @@
 #include "mem/el2map.h"
 
 #include "arm/cache.h"
+#include "arm/sysreg.h"
 #include "arm/tlb.h"
 #include "base/spinlock.h"
 #include "mem/pages.h"
@@ -16,6 +17,7 @@
 #define S1_DATA   (S1_COMMON | PTE_S1_NORMAL | PTE_S1_XN | PTE_S1_PXN)
 #define S1_DEVICE (PTE_AF | PTE_S1_AP_RES1 | PTE_S1_DEVICE | PTE_S1_XN | PTE_S1_PXN)
 
+#define PFR1_BT         GENMASK_U64(3, 0) // ID_AA64PFR1_EL1
 #define BOOT_TABLES     16 // image and tree at any two places: 1 + 2 * (1 + 2) + 4, and the UART's 3
 #define FDT_HEADER_SIZE 8
 #define FDT_MAX_SIZE    MIB(2) // "Booting AArch64 Linux": the tree is at most 2 MiB
@@ -95,7 +97,8 @@ uint64_t el2map_boot(uint64_t fdt)
 	uint64_t guard = (uintptr_t)boot_stack_guard, end = (uintptr_t)image_end;
 	uint64_t el3 = (uintptr_t)el3_start, after_el3 = (uintptr_t)el3_end;
 	// The root is a member of a structure with relocated pointers, which exist by now.
-	map_missing(start, start, text - start, S1_TEXT);
+	bool bti = (read_sysreg(id_aa64pfr1_el1) & PFR1_BT) != 0;
+	map_missing(start, start, text - start, S1_TEXT | (bti ? PTE_S1_GP : 0));
 	map_missing(text, text, ro - text, S1_CONST);
 	map_missing(ro, ro, el3 - ro, S1_DATA);
 	map_missing(after_el3, after_el3, guard - after_el3, S1_DATA);

@@ -19,6 +19,7 @@
 #define PTE_S1_DEVICE  field_put(GENMASK_U64(4, 2), 0) // MAIR_INDEX_DEVICE
 #define PTE_S1_AP_RES1 BIT_U64(6)
 #define PTE_S1_RO      BIT_U64(7)
+#define PTE_S1_GP      BIT_U64(50) // FEAT_BTI: indirect branches land on `bti` alone
 #define PTE_S1_PXN     BIT_U64(53) // only looked at while EL1 runs on this map to refuse the boot
 #define PTE_S1_XN      BIT_U64(54)
 
