@@ -323,7 +323,7 @@ static int verdict(const struct wire *w, int status)
 	case STOP_SIGNAL: return 128 + w->signal;
 	case STOP_QUIT: return STATUS_OK;
 	case STOP_PANIC:
-		fprintf(stderr, "%s: Mezzo itself failed; see its panic above\n", who);
+		fprintf(stderr, "%s: Mezzo cannot go on; its last lines say why\n", who);
 		break;
 	case STOP_NO_OUTPUT: break;
 	case STOP_END: fprintf(stderr, "%s: QEMU did not switch off; ended it\n", who); break;

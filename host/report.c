@@ -11,8 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PANIC  "[mezzo] panic"
 #define DELETE 0x7f // the control character above the printable ones
+
+// After one of these Mezzo does nothing more: its own failure, or a board that it cannot run on.
+static const char *const last_words[] = {"[mezzo] panic", "[mezzo] stopped:"};
 
 static void end_line(struct report *r)
 {
@@ -35,8 +37,9 @@ static void end_line(struct report *r)
 		r->off = off;
 		r->crashed = crashed;
 	}
-	if (strncmp(r->line, PANIC, strlen(PANIC)) == 0)
-		r->panicked = true;
+	for (size_t i = 0; i < sizeof(last_words) / sizeof(last_words[0]); i++)
+		if (strncmp(r->line, last_words[i], strlen(last_words[i])) == 0)
+			r->panicked = true;
 	r->length = 0;
 }
 

@@ -15,7 +15,7 @@ struct report {
 	size_t returns;                 // carriage returns not yet written: none if \n follows
 	bool ended;                     // the last line said `[mezzo] end: ...`
 	unsigned int off, crashed;      // what it said
-	bool panicked;                  // some line was Mezzo's panic
+	bool panicked;                  // some line said that Mezzo cannot go on
 };
 
 // Takes `size` bytes of the wire, writes what the user gets to `out` and returns how many bytes

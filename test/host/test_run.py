@@ -320,9 +320,10 @@ def test_board_that_does_not_switch_off(run, bench):
     assert done.status == 0 and "QEMU did not switch off; ended it" in done.err and gone(bench)
 
 
-def test_panic_ends_the_run(run, bench):
-    done = run(f"echo $$ > pid; {says('[mezzo] panic: no' + chr(10))}; exec sleep 60", "--timeout", "30")
-    assert done.status == 1 and "Mezzo itself failed; see its panic above" in done.err and gone(bench)
+@pytest.mark.parametrize("word", ["panic: no", "stopped: reset the board to try again"])
+def test_last_words_end_the_run(run, bench, word):
+    done = run(f"echo $$ > pid; {says('[mezzo] ' + word + chr(10))}; exec sleep 60", "--timeout", "30")
+    assert done.status == 1 and "Mezzo cannot go on; its last lines say why" in done.err and gone(bench)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
