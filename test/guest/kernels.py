@@ -171,8 +171,8 @@ def params_of(kernel):
 
 def bare_command(kernel, board):
     command = ["timeout", str(TIMEOUT), QEMU, "-M", f"virt,gic-version={board.gic}",
-               "-cpu", board.cpu, "-smp", str(board.cpus), "-m", "128M", "-nographic", "-nic", "none",
-               "-kernel", str(kernel.path)]
+               "-cpu", board.cpu, "-smp", str(board.cpus), "-m", "128M", "-nographic",
+               "-nic", "none", "-kernel", str(kernel.path)]
     return command + (["-append", params_of(kernel)] if kernel.params else [])
 
 
