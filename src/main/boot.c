@@ -54,19 +54,20 @@ static void report_problems(void)
 	for (uint32_t i = 0; i < shown; i++) {
 		if (problem.list[i].kind == BOARD_NO_PSCI && board.psci.conduit != BOARD_PSCI_NONE)
 			continue; // the tree has none, but Mezzo brought its own
-		log_line("%s%s",
-		         problem.list[i].fatal ? "device tree: " : "note: ", problem.list[i].text);
+		log_line("%s: %s", problem.list[i].fatal ? "error" : "note", problem.list[i].text);
 	}
 }
 
 static void print_banner(void)
 {
+	static const char *const gic_names[] = {"no GIC", "no GIC", "GICv2", "GICv3"};
 	uint64_t midr = read_sysreg(midr_el1);
 	log_line("Mezzo %s at EL2", MEZZO_VERSION);
-	log_line("board: %s, %u CPU%s (MIDR %#lx), %lu MiB of RAM, GICv%u, console %s at %#lx",
+	log_line("board: %s, %u CPU%s (MIDR %#lx), %lu MiB of RAM, %s, console %s at %#lx",
 	         board.model[0] != 0 ? board.model : board.compatible, board.nr_cpus,
-	         board.nr_cpus == 1 ? "" : "s", midr, board.ram_declared >> 20, board.gic.version,
-	         board_uart_name(board.console.kind), board.console.regs.base);
+	         board.nr_cpus == 1 ? "" : "s", midr, board.ram_declared >> 20,
+	         gic_names[board.gic.version], board_uart_name(board.console.kind),
+	         board.console.regs.base);
 }
 
 // Registers that a driver will touch.

@@ -15,11 +15,13 @@
 #include "console/console.h"
 #include "fdt/desc.h"
 #include "fdt/guest_virt.h"
+#include "fdt/tree.h"
 #include "main/boot.h"
 #include "main/run.h"
 #include "main/seed.h"
 #include "mem/pages.h"
 #include "vdev/model.h"
+#include "version.h"
 #include "vm/image.h"
 #include "vm/vm.h"
 
@@ -44,14 +46,21 @@ static const void *find_file(const struct desc_file *file, uint64_t *size)
 	return member.data;
 }
 
-static bool digest_matches(const void *bytes, uint64_t size, const uint8_t *wanted)
+static bool check_digest(const char *vm, const struct desc_file *file, const void *bytes)
 {
 	struct sha256 hash;
 	uint8_t digest[SHA256_SIZE];
+	const uint8_t *wanted = file->sha256;
 	sha256_init(&hash);
-	sha256_update(&hash, bytes, size);
+	sha256_update(&hash, bytes, file->size);
 	sha256_final(&hash, digest);
-	return memcmp(digest, wanted, sizeof digest) == 0;
+	if (memcmp(digest, wanted, sizeof digest) == 0)
+		return true;
+	log_line("%s: %s: SHA-256 is %02x%02x%02x%02x..., the description says "
+	         "%02x%02x%02x%02x...: not the file that was packed, refused (verify = sha256)",
+	         vm, file->path, digest[0], digest[1], digest[2], digest[3], wanted[0], wanted[1],
+	         wanted[2], wanted[3]);
+	return false;
 }
 
 // Finds a file and checks it. False, with a line in the log.
@@ -71,27 +80,52 @@ static bool take_file(const char *vm, const struct desc_file *file, bool sha256,
 	uint32_t crc = crc32_update_fast(0, *bytes, *size);
 	if (crc != file->crc32) {
 		log_line("%s: %s: CRC-32 is %08x, the description says %08x: the bundle was "
-		         "damaged on its way",
+		         "damaged on its way: copy it again",
 		         vm, file->path, crc, file->crc32);
 		return false;
 	}
-	if (sha256 && !digest_matches(*bytes, *size, file->sha256)) {
-		log_line("%s: %s: its SHA-256 is not what the description says: refused (verify = "
-		         "sha256)",
-		         vm, file->path);
-		return false;
+	return !sha256 || check_digest(vm, file, *bytes);
+}
+
+// What people hand over in the place of a bundle.
+static const struct {
+	uint32_t size;
+	const char *magic, *name;
+} packings[] = {
+        {2, "\x1f\x8b", "gzip"}, {6, "\3757zXZ\0", "xz"},        {4, "\x28\xb5\x2f\xfd", "zstd"},
+        {3, "BZh", "bzip2"},     {4, "\x04\x22\x4d\x18", "lz4"},
+};
+
+static void report_archive(int error, const struct cpio *walk, const char *last)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(packings) && error == CPIO_NOT_CPIO; i++) {
+		if (walk->size < packings[i].size ||
+		    memcmp(walk->bytes, packings[i].magic, packings[i].size) != 0)
+			continue;
+		log_line("bundle: it is compressed with %s: hand it over as `mezzo pack` wrote it",
+		         packings[i].name);
+		return;
 	}
-	return true;
+	if (error == CPIO_NOT_CPIO)
+		log_line("bundle: %s: the board's initrd has to be what `mezzo pack` wrote",
+		         cpio_error_text(error));
+	else
+		log_line("bundle: %s, at byte %lu of %lu%s%.64s: %s", cpio_error_text(error),
+		         walk->at, walk->size, last != NULL ? ", after " : "",
+		         last != NULL ? last : "",
+		         error == CPIO_TRUNCATED || error == CPIO_NO_TRAILER
+		                 ? "load all of it"
+		                 : "it was damaged on its way: copy it again");
 }
 
 // Opens the initrd as an archive and walks it once, so that damage is found before anything is built.
 static bool open_bundle(const struct board *board)
 {
-	struct cpio_member member;
+	struct cpio_member member = {0};
 	int result;
 	if (board->initrd.size == 0) {
-		log_line("no bundle: the board gave no initrd; make one with: mezzo pack FILE.conf "
-		         "-o BUNDLE.cpio");
+		log_line("no bundle: the boot loader gave no initrd; make one with `mezzo pack "
+		         "FILE.conf -o BUNDLE.cpio` and load it as a Linux initrd is loaded");
 		return false;
 	}
 	cpio_open(&bundle, (const void *)(uintptr_t)board->initrd.base, board->initrd.size);
@@ -99,21 +133,20 @@ static bool open_bundle(const struct board *board)
 	while ((result = cpio_next(&walk, &member)) > 0)
 		;
 	if (result < 0) {
-		log_line("bundle: %s, at byte %lu of %lu: pack it again", cpio_error_text(result),
-		         walk.at, board->initrd.size);
+		report_archive(result, &walk, member.name);
 		return false;
 	}
 	return true;
 }
 
-static bool report_description(int error, const struct desc_problem *problem, const char *where)
+// What is wrong with a description, and what to do: `advice`.
+static bool report_description(int error, const struct desc_problem *problem, const char *where,
+                               const char *advice)
 {
 	if (error == 0)
 		return true;
-	if (error == ERR_NOT_FOUND)
-		log_line("%s: no /mezzo node in it: pack it again", where);
-	else
-		log_line("%s: %s", where, problem->text);
+	log_line("%s: %s", where, problem->text);
+	log_line("%s: nothing of it is used: %s " MEZZO_VERSION, where, advice);
 	return false;
 }
 
@@ -126,12 +159,14 @@ static bool read_description(const struct board *board, const void *fdt)
 	if (board->has_mezzo) {
 		log_line("description: /mezzo of the board's device tree");
 		int error = desc_read(fdt, board->tree.size, &desc, &problem);
-		return report_description(error, &problem, "board's device tree");
+		return report_description(error, &problem, "board's device tree",
+		                          "correct it as docs/bundle.md says for Mezzo");
 	}
 	if (!has_bundle)
 		return false;
 	if (cpio_find(&bundle, DESCRIPTION_FILE, &member) != CPIO_OK) {
-		log_line("bundle: it has no file " DESCRIPTION_FILE ": make it with: mezzo pack");
+		log_line("bundle: it has no file " DESCRIPTION_FILE ", which describes the virtual "
+		         "machines: make it with `mezzo pack FILE.conf -o BUNDLE.cpio`");
 		return false;
 	}
 	// libfdt wants the tree 8-byte aligned; archives of other tools may not have it so.
@@ -142,15 +177,16 @@ static bool read_description(const struct board *board, const void *fdt)
 			order++;
 		pa_t copy = pages_alloc(order, OWNER_BUNDLE, PAGE_BOOT, NULL);
 		if (copy.v == 0 || (PAGE_SIZE << order) < member.size) {
-			log_line("bundle: " DESCRIPTION_FILE
-			         " is not aligned and too large to copy");
+			log_line("bundle: " DESCRIPTION_FILE " does not start at a multiple of 8 "
+			         "and is too large to copy: make it with `mezzo pack`");
 			return false;
 		}
 		memcpy((void *)(uintptr_t)copy.v, member.data, member.size);
 		tree = (const void *)(uintptr_t)copy.v;
 	}
 	int error = desc_read(tree, member.size, &desc, &problem);
-	return report_description(error, &problem, DESCRIPTION_FILE);
+	return report_description(error, &problem, "bundle: " DESCRIPTION_FILE,
+	                          "pack it again with the mezzo command of version");
 }
 
 // ---- CPUs ----
@@ -177,21 +213,38 @@ static uint32_t choose_cpu(const struct desc_vm *from, uint32_t i)
 	return NO_CPU;
 }
 
+static const char *name_of_taker(uint32_t cpu)
+{
+	for (uint32_t i = 0; i < vm_count(); i++)
+		for (uint32_t v = 0; v < vm_get(i)->nr_vcpus; v++)
+			if (vm_get(i)->vcpu[v]->cpu->id == cpu)
+				return vm_get(i)->name;
+	return "another virtual machine";
+}
+
+static void report_cpus(const struct vm *vm, const struct desc_vm *from, uint32_t found)
+{
+	uint32_t count = cpu_count();
+	if (from->nr_pins == 0)
+		log_line(
+		        "%s: cpus = %u, but of the board's %u CPU%s only %u %s left, and each vCPU "
+		        "has a CPU to itself in this version: lower `cpus =`",
+		        vm->name, vm->nr_vcpus, count, count == 1 ? "" : "s", found,
+		        found == 1 ? "is" : "are");
+	else if (from->pin[found] >= count)
+		log_line("%s: pin: there is no CPU %u on this board: its CPUs are 0 to %u",
+		         vm->name, from->pin[found], count - 1);
+	else
+		log_line("%s: pin: CPU %u belongs to %s: pin it to another one", vm->name,
+		         from->pin[found], name_of_taker(from->pin[found]));
+}
+
 static bool assign_cpus(struct vm *vm, const struct desc_vm *from)
 {
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++) {
 		uint32_t cpu = choose_cpu(from, i);
 		if (cpu == NO_CPU) {
-			if (from->nr_pins != 0)
-				log_line("%s: pin: CPU %u %s", vm->name, from->pin[i],
-				         from->pin[i] < cpu_count()
-				                 ? "belongs to another virtual machine"
-				                 : "does not exist on this board");
-			else
-				log_line("%s: %u vCPUs, but only %u of the board's %u CPUs are "
-				         "left: each vCPU has a CPU "
-				         "to itself in this version",
-				         vm->name, vm->nr_vcpus, i, cpu_count());
+			report_cpus(vm, from, i);
 			for (uint32_t back = 0; back < i; back++)
 				cpus_taken[vm->vcpu[back]->cpu->id / 64] &=
 				        ~BIT_U64(vm->vcpu[back]->cpu->id % 64);
@@ -210,6 +263,18 @@ struct files {
 	uint64_t kernel_size, initrd_size, dtb_size;
 };
 
+// A tree that the guest is given as it is. libfdt wants it aligned; else only the guest looks at it.
+static bool check_tree(const struct desc_vm *from, const struct files *files)
+{
+	if (files->dtb == NULL || !is_aligned((uintptr_t)files->dtb, 8))
+		return true;
+	enum tree_fault fault = tree_check(files->dtb, files->dtb_size);
+	if (fault != TREE_OK)
+		log_line("%s: %s is not a device tree that a kernel can use: %s: correct `dtb =`",
+		         from->name, from->dtb->path, tree_fault_text(fault));
+	return fault == TREE_OK;
+}
+
 static bool take_files(const struct desc_vm *from, struct files *files)
 {
 	bool sha256 = from->verify_sha256;
@@ -218,7 +283,8 @@ static bool take_files(const struct desc_vm *from, struct files *files)
 	       (from->initrd == NULL ||
 	        take_file(from->name, from->initrd, sha256, &files->initrd, &files->initrd_size)) &&
 	       (from->dtb == NULL ||
-	        take_file(from->name, from->dtb, sha256, &files->dtb, &files->dtb_size));
+	        take_file(from->name, from->dtb, sha256, &files->dtb, &files->dtb_size)) &&
+	       check_tree(from, files);
 }
 
 static bool plan_images(const struct desc_vm *from, const struct files *files,
@@ -239,7 +305,7 @@ static bool plan_images(const struct desc_vm *from, const struct files *files,
 	};
 	if (image_plan(&request, plan, &problem) == 0)
 		return true;
-	log_line("%s: %s", from->name, problem.text);
+	log_line("%s (%s): %s", from->name, from->kernel->path, problem.text);
 	return false;
 }
 
@@ -250,10 +316,11 @@ static bool admit(struct vm *vm)
 	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
-		log_line("%s: memory = %luM, but %lu MiB are left of %lu MiB: give it less, or the "
-		         "board more",
-		         vm->name, vm->ram_size >> 20, (count.total - count.committed) >> 8,
-		         count.total >> 8);
+		log_line(
+		        "%s: memory = %luM, but of the board's %lu MiB only %lu MiB are not "
+		        "promised yet, tables included: lower `memory =`, or set overcommit = true",
+		        vm->name, vm->ram_size >> 20, count.total >> 8,
+		        (count.total - count.committed) >> 8);
 		return false;
 	}
 	vm->committed = desc.overcommit ? 0 : pages;
@@ -322,10 +389,10 @@ static enum vm_on_crash on_crash_of(const struct desc_vm *from)
 static unsigned choose_gic(const struct board *board, const struct desc_vm *from)
 {
 	if (from->gic != 0 && from->gic != board->gic.version) {
-		log_line("%s: gic = %u, but this board has a GICv%u, and Mezzo gives a guest the "
-		         "board's own "
-		         "version so far: leave the line out",
-		         from->name, from->gic, board->gic.version);
+		log_line(
+		        "%s: gic = %u, but this board has a GICv%u, and so far Mezzo gives a guest "
+		        "the version that the board has: leave the line out",
+		        from->name, from->gic, board->gic.version);
 		return 0;
 	}
 	return board->gic.version;
@@ -380,8 +447,9 @@ static uint64_t to_start; // a bit for each VM of vm_get's order
 void config_build(const struct board *board, const void *fdt)
 {
 	model_set_gicv(PA(board->gic.gicv.base), board->gic.gicv.size);
-	if (!read_description(board, fdt)) {
-		log_line("no virtual machine was described; Ctrl-] 0 is the shell");
+	if (!read_description(board, fdt) || desc.nr_vms == 0) {
+		log_line("nothing to run: no virtual machine is described; this is Mezzo's shell");
+		desc.nr_vms = 0; // of a description that is wrong nothing is used
 		life_set_policy(false, 0);
 		return;
 	}
