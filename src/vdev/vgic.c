@@ -44,7 +44,7 @@ void vgic_tell(struct vgic *vgic, uint32_t vcpus)
 	for (; vcpus != 0; vcpus &= vcpus - 1) {
 		struct vcpu *vcpu = vgic->vm->vcpu[__builtin_ctz(vcpus)];
 		if (vcpu->cpu == cpu_this() && load_relaxed(&vcpu->gic->loaded))
-			vgic_lr_flush(vcpu->gic);
+			vgic_deliver_posted(vcpu->gic);
 		else
 			vcpu_post(vcpu, VCPU_REQ_VIRQ);
 	}
@@ -101,7 +101,7 @@ static void freeze(struct vgic_op *op, uint32_t set)
 		const struct vgic_cpu *cpu = vgic->vm->vcpu[__builtin_ctz(left)]->gic;
 		while (load_acquire(&cpu->loaded) != 0 && load_acquire(&cpu->folded) == 0) {
 			if (load_acquire(&op->self->freeze) != 0 && op->self->folded == 0)
-				vgic_lr_flush_all(op->self);
+				vgic_deliver_all(op->self);
 			spin_relax();
 		}
 	}
@@ -123,9 +123,9 @@ void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, ui
 	uint32_t set;
 
 	op_init(op, self, owner);
-	if (word == 0 && op->owner == op->self && vgic_lr_own(op->self)) {
-		vgic_lr_take_posted(op->self);
-		op->flush = vgic_lr_fold(op->self, 0, mask);
+	if (word == 0 && op->owner == op->self && vgic_deliver_own(op->self)) {
+		vgic_deliver_take_posted(op->self);
+		op->flush = vgic_deliver_recall(op->self, 0, mask);
 		return;
 	}
 	op->locked = true;
@@ -134,9 +134,9 @@ void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, ui
 	while ((set = to_freeze(op, word, mask) & ~op->frozen) != 0)
 		freeze(op, set);
 	if (word == 0)
-		vgic_lr_take_posted(op->owner);
+		vgic_deliver_take_posted(op->owner);
 	if (op->self->loaded && (word != 0 || op->owner == op->self))
-		op->flush = vgic_lr_fold(op->self, word, mask);
+		op->flush = vgic_deliver_recall(op->self, word, mask);
 }
 
 void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
@@ -154,7 +154,7 @@ void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
 	if (set != 0)
 		freeze(op, set);
 	if (op->self->loaded)
-		vgic_lr_fold_all(op->self);
+		vgic_deliver_recall_all(op->self);
 	op->flush = true;
 }
 
@@ -184,7 +184,7 @@ void vgic_op_end(struct vgic_op *op)
 	if (op->locked)
 		spin_unlock(&vgic->lock);
 	if (op->flush || (op->tell & self))
-		vgic_lr_flush_all(op->self);
+		vgic_deliver_all(op->self);
 	vgic_tell(vgic, op->tell & ~self);
 }
 
@@ -195,15 +195,15 @@ static void set_private_line(struct vcpu *vcpu, uint32_t intid, bool level)
 	struct vgic_cpu *cpu = vcpu->gic;
 	struct vgic_bank *bank = &cpu->bank;
 	uint32_t bit = BIT_U32(intid), old;
-	bool own = vgic_lr_own(cpu);
 
+	if ((bank->linked & bit) && (!level || vgic_deliver_now(cpu, intid)))
+		return; // it falls by the guest's own doing, at the board's controller
+	bool own = vgic_deliver_own(cpu);
 	if (bank->linked & bank->held & bit) // see first that the guest has ended the one before
-		own ? (void)vgic_lr_deliver(cpu, intid) : vgic_lr_flush_all(cpu);
+		own ? (void)vgic_deliver_private(cpu, intid) : vgic_deliver_all(cpu);
 	if (!own)
 		spin_lock(&cpu->vgic->lock);
 	old = bank->line;
-	if (bank->linked & bit) // it falls by the guest's own doing, at the board's controller
-		level |= (old & bit) != 0;
 	bank->line = level ? old | bit : old & ~bit;
 	if (bank->edge & ~old & bank->line & bit)
 		bank->latch |= bit;
@@ -212,9 +212,9 @@ static void set_private_line(struct vcpu *vcpu, uint32_t intid, bool level)
 	if (bank->line == old)
 		return;
 	if (own)
-		vgic_lr_deliver(cpu, intid);
+		vgic_deliver_private(cpu, intid);
 	else
-		vgic_lr_flush_all(cpu); // as far as it is loaded
+		vgic_deliver_all(cpu); // as far as it is loaded
 }
 
 static void set_spi_line(struct vgic *vgic, uint32_t spi, bool level)
@@ -264,11 +264,11 @@ void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool gro
 			if (in_group1 != group1)
 				continue;
 		}
-		if (vcpu == self && vgic_lr_own(cpu)) {
+		if (vcpu == self && vgic_deliver_own(cpu)) {
 			if (vgic->version == 2)
 				cpu->sgi_sources[intid] |= (uint8_t)BIT_U32(self->id);
 			cpu->bank.latch |= bit;
-			vgic_lr_deliver(cpu, intid);
+			vgic_deliver_private(cpu, intid);
 			continue;
 		}
 		// The source first: who finds the SGI must find its source.
@@ -276,7 +276,7 @@ void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool gro
 			fetch_or(&cpu->posted_sources[intid], (uint8_t)BIT_U32(self->id));
 		fetch_or(&cpu->posted, bit);
 		if (vcpu == self)
-			vgic_lr_flush(cpu);
+			vgic_deliver_posted(cpu);
 		else
 			vcpu_post(vcpu, VCPU_REQ_VIRQ);
 	}
@@ -366,20 +366,20 @@ void vgic_vcpu_reset(struct vcpu *vcpu)
 
 void vgic_vcpu_load(struct vcpu *vcpu)
 {
-	vgic_lr_load(vcpu->gic);
+	vgic_deliver_load(vcpu->gic);
 }
 
 void vgic_vcpu_unload(struct vcpu *vcpu)
 {
-	vgic_lr_unload(vcpu->gic);
+	vgic_deliver_unload(vcpu->gic);
 }
 
 void vgic_flush(struct vcpu *vcpu)
 {
-	vgic_lr_flush(vcpu->gic);
+	vgic_deliver_posted(vcpu->gic);
 }
 
 void vgic_maintenance(struct vcpu *vcpu)
 {
-	vgic_lr_flush_all(vcpu->gic);
+	vgic_deliver_all(vcpu->gic);
 }

@@ -1,163 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0
-// Delivery: which interrupts are in the list registers of the CPU that runs a vCPU, and what became
-// of those that were. The one place that reads and writes list registers; what they look like on this
-// board is the back end's affair (vgic_lr_v2.c, vgic_lr_v3.c).
+// One list register: what it shows of an interrupt, what the guest did to it since it was written, and
+// how its state comes back into memory. Also the link of a guest's timer interrupt to the board's.
 //
-// Called by vgic.c, by the register handlers through it, and by the run loop's flush. Everything here
-// runs on the CPU that has the vCPU loaded, or, for the calls that say so, under the lock while the
-// vCPU's state is in memory.
+// Called by vgic_deliver.c; runs on the CPU that has the vCPU loaded, except for the linked interrupts'
+// calls that say otherwise. Owns the description of what the board has.
 //
 // Invariants:
 // - A held interrupt is in one list register, and its `held` bit is the only one set for it.
-// - List registers stay as they are across exits. They are read again when something changed that
-//   concerns them, never because an exit happened.
-// - If interrupts wait in memory, at least one list register is pending, and all that are, or will be
-//   without an exit, are more urgent than those outside; a maintenance interrupt comes when the guest
-//   has taken the last of them. So nothing that could preempt is ever outside.
 // - A level interrupt's list register asks for a maintenance interrupt at its end only while the line
 //   is high.
+// - What a list register shows of an active interrupt is what it was acknowledged with: the hardware
+//   ends it only if priority and group are those.
 //
-// Source: Arm GIC Architecture Specification v3/v4, "Usage model for the List registers" and
-// "AArch64 virtualization control System registers".
+// Source: Arm GIC Architecture Specification v3/v4, "Usage model for the List registers".
+#include "vdev/vgic_lr.h"
+
 #include "arm/sysreg.h"
 #include "hw/gic.h"
-#include "vdev/vgic_state.h"
 
 #define CNTV_CTL_ENABLE  BIT_U64(0)
 #define CNTV_CTL_IMASK   BIT_U64(1)
 #define CNTV_CTL_ISTATUS BIT_U64(2)
 
-#define ACK_GROUP1 1u // vgic_bank.ack, bit 0
-
-// Urgency of an interrupt: priority, then INTID; smaller is more urgent.
-#define KEY_PRIORITY_SHIFT 16
-#define KEY_INTID          GENMASK_U32(15, 0)
-#define KEY_FORCED         BIT_U32(31)
-#define KEY_NONE           UINT32_MAX
-
-// What the board has. Fixed after vgic_probe.
-static struct {
-	const struct vgic_backend *backend;
-	uint32_t count;
-	uint32_t all; // a bit for each list register
-	uintptr_t gich;
-	bool soft_links; // see gic_forgets_level: EL2 ends the physical interrupts, which costs an exit
-} host;
+struct vgic_host vgic_host;
 
 int vgic_probe(const struct vgic_backend *backend, uintptr_t gich)
 {
 	uint32_t count = backend->probe(gich);
 	if (count == 0)
 		return ERR_UNSUPPORTED;
-	host.backend = backend;
-	host.gich = gich;
-	host.soft_links = gic_forgets_level();
-	host.count = count < VGIC_MAX_LRS ? count : VGIC_MAX_LRS;
-	host.all = GENMASK_U32(host.count - 1, 0);
+	vgic_host.backend = backend;
+	vgic_host.gich = gich;
+	vgic_host.soft_links = gic_forgets_level();
+	vgic_host.count = count < VGIC_MAX_LRS ? count : VGIC_MAX_LRS;
+	vgic_host.all = GENMASK_U32(vgic_host.count - 1, 0);
 	return 0;
 }
 
 int vgic_init_cpu(void)
 {
-	if (host.backend->probe(host.gich) < host.count)
+	if (vgic_host.backend->probe(vgic_host.gich) < vgic_host.count)
 		return ERR_UNSUPPORTED;
-	host.backend->init_cpu();
+	vgic_host.backend->init_cpu();
 	return 0;
-}
-
-uint32_t vgic_lr_count(void)
-{
-	return host.count;
 }
 
 void vgic_lr_reset_interface(struct vgic_cpu *cpu)
 {
-	host.backend->reset(&cpu->interface);
-}
-
-// ---- what may be delivered ----
-
-// Interrupts that are enabled, in a group that is, and for this vCPU.
-static uint32_t open_mask(const struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t word)
-{
-	uint32_t ctlr = load_relaxed(&cpu->vgic->ctlr);
-	uint32_t groups = (ctlr & VGIC_CTLR_GROUP1 ? bank->group1 : 0) |
-	                  (ctlr & VGIC_CTLR_GROUP0 ? ~bank->group1 : 0);
-	return bank->enabled & groups & (word == 0 ? ~0u : cpu->spi_target[word - 1]);
-}
-
-// Those of them that wait in memory.
-static uint32_t waiting_mask(struct vgic_cpu *cpu, uint32_t word)
-{
-	const struct vgic_bank *bank = vgic_bank(cpu, word);
-	uint32_t pending = vgic_bank_pending(bank) & ~bank->active & ~bank->held;
-	return pending == 0 ? 0 : pending & open_mask(cpu, bank, word);
-}
-
-static uint32_t outside_active(const struct vgic_cpu *cpu, uint32_t word)
-{
-	return word == 0 ? cpu->bank.active : cpu->spi_active[word - 1];
-}
-
-static uint32_t key_of(const uint8_t *priority, uint32_t word, uint32_t n)
-{
-	return (uint32_t)(priority[n] & VGIC_PRIORITY_MASK) << KEY_PRIORITY_SHIFT | (word * 32 + n);
-}
-
-// The most urgent interrupts that wait, in order; as many as there are list registers.
-struct queue {
-	uint32_t key[VGIC_MAX_LRS];
-	uint32_t count;
-	bool more; // others wait, less urgent ones
-};
-
-static void queue_add(struct queue *queue, uint32_t key)
-{
-	uint32_t at = queue->count;
-	if (at == host.count) {
-		queue->more = true;
-		if (key > queue->key[--at])
-			return;
-	} else {
-		queue->count++;
-	}
-	for (; at != 0 && queue->key[at - 1] > key; at--)
-		queue->key[at] = queue->key[at - 1];
-	queue->key[at] = key;
-}
-
-static void queue_waiting(struct vgic_cpu *cpu, struct queue *queue)
-{
-	for (uint32_t word = 0; word < VGIC_WORDS; word++) {
-		const struct vgic_bank *bank = vgic_bank(cpu, word);
-		for (uint32_t left = waiting_mask(cpu, word); left != 0; left &= left - 1)
-			queue_add(queue,
-			          key_of(bank->priority, word, (uint32_t)__builtin_ctz(left)));
-	}
-}
-
-// The interrupt that is active outside the list registers and will be ended first; those that were
-// never acknowledged come last.
-static uint32_t best_active(struct vgic_cpu *cpu)
-{
-	uint32_t best = KEY_NONE;
-	for (uint32_t word = 0; word < VGIC_WORDS; word++) {
-		const struct vgic_bank *bank = vgic_bank(cpu, word);
-		for (uint32_t left = outside_active(cpu, word); left != 0; left &= left - 1) {
-			uint32_t n = (uint32_t)__builtin_ctz(left);
-			uint32_t key = key_of(bank->ack, word, n);
-			if (bank->forced & BIT_U32(n))
-				key |= KEY_FORCED;
-			if (key < best)
-				best = key;
-		}
-	}
-	return best;
+	vgic_host.backend->reset(&cpu->interface);
 }
 
 // ---- linked interrupts ----
 
-static void deactivate(const struct vgic_cpu *cpu, uint32_t mask)
+void vgic_lr_deactivate(const struct vgic_cpu *cpu, uint32_t mask)
 {
 	for (; mask != 0; mask &= mask - 1)
 		gic_deactivate(cpu->physical[__builtin_ctz(mask)]);
@@ -166,13 +61,13 @@ static void deactivate(const struct vgic_cpu *cpu, uint32_t mask)
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask)
 {
 	struct vgic_bank *bank = &cpu->bank;
-	uint32_t live = ((bank->line & bank->linked) | bank->hw_active) & mask;
+	uint32_t live = ((bank->line & bank->linked) | cpu->hw_active) & mask;
 	if (live == 0)
 		return;
 	bank->line &= ~(live & bank->linked);
-	bank->hw_active &= ~live;
+	cpu->hw_active &= ~live;
 	if (cpu->vcpu->cpu == cpu_this()) {
-		deactivate(cpu, live);
+		vgic_lr_deactivate(cpu, live);
 	} else { // a private interrupt is deactivated where it was acknowledged
 		fetch_or(&cpu->deactivate, live);
 		fetch_or(&cpu->post, VGIC_POST_ALL);
@@ -213,13 +108,13 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 		return;
 	bank->line &= ~bit;
 	if (lr & VGIC_LR_ACTIVE) {
-		bank->hw_active |= bit;
+		cpu->hw_active |= bit;
 		return;
 	}
 	// The guest's end of interrupt has deactivated the physical one as well, or we do.
-	bank->hw_active &= ~bit;
-	if (host.soft_links)
-		deactivate(cpu, bit);
+	cpu->hw_active &= ~bit;
+	if (vgic_host.soft_links)
+		vgic_lr_deactivate(cpu, bit);
 }
 
 // Whether an active interrupt may be pending as well in its list register. When it ends, the hardware
@@ -237,20 +132,17 @@ static bool can_merge(const struct vgic_cpu *cpu, const struct vgic_bank *bank, 
 static uint64_t bind(struct vgic_cpu *cpu, uint32_t index, uint32_t n)
 {
 	cpu->bound |= BIT_U32(index);
-	return host.soft_links ? 0 : VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
+	return vgic_host.soft_links ? 0
+	                            : VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
 }
 
 static uint64_t fresh(struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t index,
                       uint32_t intid)
 {
-	uint32_t n = intid & 31;
-	uint64_t lr = intid | field_put(VGIC_LR_PRIORITY, bank->priority[n]);
-	if (bank->group1 & BIT_U32(n))
-		lr |= VGIC_LR_GROUP1;
 	cpu->bound &= ~BIT_U32(index);
-	if (bank->linked & bank->line & BIT_U32(n))
-		lr |= bind(cpu, index, n);
-	return lr;
+	uint64_t lr = vgic_lr_fresh(bank, intid);
+	return bank->linked & bank->line & BIT_U32(intid & 31) ? lr | bind(cpu, index, intid & 31)
+	                                                       : lr;
 }
 
 // A GICv2 SGI is one interrupt for each source; a list register holds one of them, the others wait
@@ -291,7 +183,7 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 {
 	uint32_t bit = BIT_U32(intid & 31);
 	bool active = lr & VGIC_LR_ACTIVE;
-	bool open = (open_mask(cpu, bank, intid >> 5) & bit) &&
+	bool open = (vgic_lr_open(cpu, bank, intid >> 5) & bit) &&
 	            (!active || can_merge(cpu, bank, intid & 31, lr));
 	bool pending, again; // again: something is left to be looked at when this one ends
 
@@ -330,13 +222,15 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 	return lr;
 }
 
-static void hold(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index, uint32_t intid)
+void vgic_lr_hold(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
 {
 	uint32_t word = intid >> 5, bit = BIT_U32(intid & 31);
 	cpu->used |= BIT_U32(index);
 	cpu->lr_intid[index] = (uint16_t)intid;
-	bank->held |= bit;
-	if (word != 0) {
+	vgic_bank(cpu, word)->held |= bit;
+	if (word == 0) {
+		cpu->lr_of[intid] = (uint8_t)index;
+	} else {
 		cpu->spis |= BIT_U32(index);
 		cpu->spi_held[word - 1] |= bit;
 	}
@@ -355,29 +249,27 @@ static void release(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	}
 }
 
-// An SPI that ends here may be pending again, and its target may have changed meanwhile.
-static void note_end(struct vgic_cpu *cpu, uint32_t intid)
+void vgic_lr_note_end(struct vgic_cpu *cpu, uint32_t intid)
 {
 	if (intid >= VGIC_NR_PRIVATE)
 		cpu->spi_ended[(intid >> 5) - 1] |= BIT_U32(intid & 31);
 }
 
-// Brings list register `index` up to date with memory and memory with it; its new value, 0: free.
-static uint64_t renew(struct vgic_cpu *cpu, uint32_t index)
+uint64_t vgic_lr_renew(struct vgic_cpu *cpu, uint32_t index)
 {
 	uint32_t intid = cpu->lr_intid[index];
 	struct vgic_bank *bank = vgic_bank(cpu, intid >> 5);
-	uint64_t old = host.backend->read_lr(index);
+	uint64_t old = vgic_host.backend->read_lr(index);
 
 	observe(cpu, bank, index, BIT_U32(intid & 31), old);
 	uint64_t lr = compose(cpu, bank, index, intid, old & VGIC_LR_STATE ? old : 0);
 	if (lr == 0) {
 		release(cpu, bank, index, intid);
-		note_end(cpu, intid);
+		vgic_lr_note_end(cpu, intid);
 	}
 	// An empty one with the EOI bit would ask for attention for ever.
 	if (lr != old && (lr != 0 || (old & (VGIC_LR_STATE | VGIC_LR_EOI))))
-		host.backend->write_lr(index, lr);
+		vgic_host.backend->write_lr(index, lr);
 	return lr;
 }
 
@@ -387,22 +279,27 @@ static uint64_t fill(struct vgic_cpu *cpu, uint32_t index, uint32_t intid, uint6
 	struct vgic_bank *bank = vgic_bank(cpu, intid >> 5);
 	lr = compose(cpu, bank, index, intid, lr);
 	if (lr != 0) {
-		hold(cpu, bank, index, intid);
-		host.backend->write_lr(index, lr);
+		vgic_lr_hold(cpu, index, intid);
+		vgic_host.backend->write_lr(index, lr);
 	}
 	return lr;
 }
 
-static uint64_t fill_active(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
+uint64_t vgic_lr_fill(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
+{
+	return fill(cpu, index, intid, 0);
+}
+
+uint64_t vgic_lr_fill_active(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
 {
 	uint32_t n = intid & 31, word = intid >> 5;
 	struct vgic_bank *bank = vgic_bank(cpu, word);
 	// The hardware ends an interrupt only if priority and group are those it was acknowledged with.
 	uint64_t lr = intid | VGIC_LR_ACTIVE |
 	              field_put(VGIC_LR_PRIORITY, bank->ack[n] & VGIC_PRIORITY_MASK);
-	if (bank->ack[n] & ACK_GROUP1)
+	if (bank->ack[n] & VGIC_ACK_GROUP1)
 		lr |= VGIC_LR_GROUP1;
-	if (bank->hw_active & BIT_U32(n))
+	if (cpu->hw_active & BIT_U32(n))
 		lr |= bind(cpu, index, n);
 	else if (intid < VGIC_NR_SGIS)
 		lr |= field_put(VGIC_LR_SOURCE, cpu->sgi_active_source[n]);
@@ -412,15 +309,14 @@ static uint64_t fill_active(struct vgic_cpu *cpu, uint32_t index, uint32_t intid
 	return fill(cpu, index, intid, lr);
 }
 
-// Takes list register `index` back into memory.
-static void fold(struct vgic_cpu *cpu, uint32_t index)
+void vgic_lr_fold(struct vgic_cpu *cpu, uint32_t index)
 {
 	uint32_t intid = cpu->lr_intid[index], n = intid & 31, word = intid >> 5, bit = BIT_U32(n);
 	struct vgic_bank *bank = vgic_bank(cpu, word);
-	uint64_t lr = host.backend->read_lr(index);
+	uint64_t lr = vgic_host.backend->read_lr(index);
 
 	observe(cpu, bank, index, bit, lr);
-	host.backend->write_lr(index, 0);
+	vgic_host.backend->write_lr(index, 0);
 	release(cpu, bank, index, intid);
 	if ((lr & VGIC_LR_PENDING) && (bank->edge & bit)) {
 		bank->latch |= bit;
@@ -430,301 +326,12 @@ static void fold(struct vgic_cpu *cpu, uint32_t index)
 	if (lr & VGIC_LR_ACTIVE) {
 		bank->active |= bit;
 		bank->ack[n] = (uint8_t)field_get(VGIC_LR_PRIORITY, lr) |
-		               (lr & VGIC_LR_GROUP1 ? ACK_GROUP1 : 0);
+		               (lr & VGIC_LR_GROUP1 ? VGIC_ACK_GROUP1 : 0);
 		if (word != 0)
 			cpu->spi_active[word - 1] |= bit;
 		else if (intid < VGIC_NR_SGIS)
 			cpu->sgi_active_source[n] = (uint8_t)field_get(VGIC_LR_SOURCE, lr);
 	}
 	if (!(lr & VGIC_LR_STATE))
-		note_end(cpu, intid);
-}
-
-// ---- all list registers ----
-
-static void set_control(struct vgic_cpu *cpu, uint32_t notify)
-{
-	if (notify == cpu->control)
-		return;
-	cpu->control = notify;
-	host.backend->control(notify);
-}
-
-// Interrupts that were active outside the list registers and ended: the hardware says only how many.
-// A guest ends them in the order of their priorities. Whether there were any.
-static bool take_eois(struct vgic_cpu *cpu)
-{
-	bool any = false;
-	if (!(cpu->control & VGIC_NOTIFY_EOI))
-		return false;
-	for (uint32_t left = host.backend->take_eois(); left != 0; left--) {
-		uint32_t key = best_active(cpu);
-		if (key & KEY_FORCED) // or none at all
-			break;
-		uint32_t intid = key & KEY_INTID, word = intid >> 5, bit = BIT_U32(intid & 31);
-		struct vgic_bank *bank = vgic_bank(cpu, word);
-		bank->active &= ~bit;
-		if (word != 0)
-			cpu->spi_active[word - 1] &= ~bit;
-		else if (bank->hw_active & bit)
-			vgic_lr_unlink(cpu, bit);
-		note_end(cpu, intid);
-		any = true;
-	}
-	return any;
-}
-
-bool vgic_lr_fold(struct vgic_cpu *cpu, uint32_t word, uint32_t mask)
-{
-	bool any = take_eois(cpu);
-	uint32_t held = (word == 0 ? cpu->bank.held : cpu->spi_held[word - 1]) & mask;
-	if (held == 0)
-		return any;
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-		uint32_t index = (uint32_t)__builtin_ctz(left);
-		uint32_t intid = cpu->lr_intid[index];
-		if (intid >> 5 == word && (held & BIT_U32(intid & 31)))
-			fold(cpu, index);
-	}
-	return true;
-}
-
-void vgic_lr_fold_all(struct vgic_cpu *cpu)
-{
-	take_eois(cpu);
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
-		fold(cpu, (uint32_t)__builtin_ctz(left));
-	// The guest goes on and may end what is active while it is in memory.
-	set_control(cpu, best_active(cpu) == KEY_NONE ? 0 : VGIC_NOTIFY_EOI);
-}
-
-void vgic_lr_take_posted(struct vgic_cpu *cpu)
-{
-	if (load_relaxed(&cpu->posted) == 0)
-		return;
-	uint32_t sgis = exchange(&cpu->posted, 0) & VGIC_SGIS;
-	if (cpu->vgic->version != 2) {
-		cpu->bank.latch |= sgis;
-		return;
-	}
-	for (; sgis != 0; sgis &= sgis - 1) {
-		uint32_t n = (uint32_t)__builtin_ctz(sgis);
-		cpu->sgi_sources[n] |= exchange(&cpu->posted_sources[n], 0);
-		if (cpu->sgi_sources[n] != 0)
-			cpu->bank.latch |= BIT_U32(n);
-	}
-}
-
-// The list register to give up for a waiting interrupt of urgency `key`: the least urgent pending one
-// if it is less urgent. If none is pending, the active one that will be ended last: something that
-// may preempt must not be shut out. VGIC_MAX_LRS: none.
-static uint32_t choose_victim(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t key)
-{
-	uint32_t pending = VGIC_MAX_LRS, worst_pending = 0, active = VGIC_MAX_LRS, worst_active = 0;
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-		uint32_t index = (uint32_t)__builtin_ctz(left), intid = cpu->lr_intid[index];
-		uint32_t priority = (uint32_t)field_get(VGIC_LR_PRIORITY, lr[index]);
-		uint32_t other = priority << KEY_PRIORITY_SHIFT | intid;
-		if (lr[index] & VGIC_LR_ACTIVE) {
-			if (vgic_bank(cpu, intid >> 5)->forced & BIT_U32(intid & 31))
-				other |= KEY_FORCED;
-			if (other >= worst_active) {
-				worst_active = other;
-				active = index;
-			}
-		} else if (other >= worst_pending) {
-			worst_pending = other;
-			pending = index;
-		}
-	}
-	if (pending == VGIC_MAX_LRS)
-		return active;
-	return worst_pending > key ? pending : VGIC_MAX_LRS;
-}
-
-// Gives the waiting interrupt of urgency `key` a list register; false: all hold more urgent ones.
-// *more: set when another has to wait in its place.
-static bool place_waiting(struct vgic_cpu *cpu, uint64_t *lr, uint32_t key, bool *more)
-{
-	uint32_t empty = host.all & ~cpu->used, index;
-	if (empty != 0) {
-		index = (uint32_t)__builtin_ctz(empty);
-	} else {
-		index = choose_victim(cpu, lr, key);
-		if (index == VGIC_MAX_LRS)
-			return false;
-		*more |= !(lr[index] & VGIC_LR_ACTIVE);
-		fold(cpu, index);
-	}
-	lr[index] = fill(cpu, index, key & KEY_INTID, 0);
-	return true;
-}
-
-// Fills the list registers from memory: first what may preempt, then what the guest will end, then
-// the rest in order of urgency. What gives way to a later entry of the queue is less urgent than it,
-// so one pass is enough.
-static void refill(struct vgic_cpu *cpu, uint64_t *lr)
-{
-	struct queue queue = {.count = 0};
-	uint32_t next = 0, empty, key;
-
-	queue_waiting(cpu, &queue);
-	if (queue.count != 0 && place_waiting(cpu, lr, queue.key[0], &queue.more))
-		next = 1;
-	while ((empty = host.all & ~cpu->used) != 0 && (key = best_active(cpu)) != KEY_NONE) {
-		uint32_t index = (uint32_t)__builtin_ctz(empty);
-		lr[index] = fill_active(cpu, index, key & KEY_INTID);
-	}
-	while (next < queue.count && place_waiting(cpu, lr, queue.key[next], &queue.more))
-		next++;
-	uint32_t notify = best_active(cpu) != KEY_NONE ? VGIC_NOTIFY_EOI : 0;
-	if (queue.more || next < queue.count)
-		notify |= VGIC_NOTIFY_NO_PENDING;
-	set_control(cpu, notify);
-	if (!(notify & VGIC_NOTIFY_NO_PENDING))
-		return;
-	// can_merge has changed its mind.
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-		uint32_t index = (uint32_t)__builtin_ctz(left);
-		if ((lr[index] & VGIC_LR_STATE) == VGIC_LR_STATE)
-			renew(cpu, index);
-	}
-}
-
-// Who else is to be told of what ended here.
-static uint32_t notify_ended(struct vgic_cpu *cpu)
-{
-	uint32_t tell = 0;
-	for (uint32_t word = 1; word < VGIC_WORDS; word++) {
-		uint32_t ended = cpu->spi_ended[word - 1];
-		if (ended == 0)
-			continue;
-		cpu->spi_ended[word - 1] = 0;
-		tell |= vgic_spi_notify(cpu->vgic, cpu, word, ended);
-	}
-	return tell & ~BIT_U32(cpu->vcpu->id);
-}
-
-void vgic_lr_flush_all(struct vgic_cpu *cpu)
-{
-	struct vgic *vgic = cpu->vgic;
-	uint64_t lr[VGIC_MAX_LRS];
-	uint32_t tell = 0;
-
-	if (!cpu->loaded)
-		return;
-	spin_lock(&vgic->lock);
-	deactivate(cpu, exchange(&cpu->deactivate, 0));
-	if (cpu->freeze != 0) { // who thaws it posts VGIC_POST_ALL
-		vgic_lr_fold_all(cpu);
-		store_release(&cpu->folded, 1);
-	} else {
-		store_release(&cpu->folded, 0);
-		vgic_lr_take_posted(cpu);
-		take_eois(cpu);
-		for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-			uint32_t index = (uint32_t)__builtin_ctz(left);
-			lr[index] = renew(cpu, index);
-		}
-		refill(cpu, lr);
-		tell = notify_ended(cpu);
-	}
-	spin_unlock(&vgic->lock);
-	vgic_tell(vgic, tell);
-}
-
-bool vgic_lr_deliver(struct vgic_cpu *cpu, uint32_t intid)
-{
-	uint32_t bit = BIT_U32(intid & 31);
-	if (!cpu->loaded || cpu->folded)
-		return true;
-	if (cpu->control & VGIC_NOTIFY_NO_PENDING) { // it takes its turn among those that wait
-		vgic_lr_flush_all(cpu);
-		return false;
-	}
-	if (cpu->bank.held & bit) {
-		for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
-			uint32_t index = (uint32_t)__builtin_ctz(left);
-			if (cpu->lr_intid[index] == intid) {
-				renew(cpu, index);
-				return true;
-			}
-		}
-	}
-	if (!(waiting_mask(cpu, 0) & bit))
-		return true;
-	uint32_t empty = host.all & ~cpu->used;
-	if (empty == 0) {
-		vgic_lr_flush_all(cpu);
-		return false;
-	}
-	fill(cpu, (uint32_t)__builtin_ctz(empty), intid, 0);
-	return true;
-}
-
-void vgic_lr_flush(struct vgic_cpu *cpu)
-{
-	uint32_t post = load_relaxed(&cpu->post);
-	if (post != 0)
-		post = exchange(&cpu->post, 0);
-	if (post != 0 || load_acquire(&cpu->freeze) != 0 || !vgic_lr_own(cpu)) {
-		vgic_lr_flush_all(cpu);
-		return;
-	}
-	// Only SGIs were posted.
-	vgic_lr_take_posted(cpu);
-	for (uint32_t left = waiting_mask(cpu, 0) | (cpu->bank.latch & cpu->bank.held); left != 0;
-	     left &= left - 1)
-		if (!vgic_lr_deliver(cpu, (uint32_t)__builtin_ctz(left)))
-			return; // that looked at everything
-}
-
-bool vgic_pending(struct vcpu *vcpu)
-{
-	struct vgic_cpu *cpu = vcpu->gic;
-	if (load_relaxed(&cpu->posted) & open_mask(cpu, &cpu->bank, 0))
-		return true;
-	for (uint32_t word = 0; word < VGIC_WORDS; word++)
-		if (waiting_mask(cpu, word) != 0)
-			return true;
-	if (vcpu->cpu != cpu_this())
-		return false;
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
-		if (host.backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
-			return true;
-	return false;
-}
-
-// ---- coming and going ----
-
-void vgic_lr_load(struct vgic_cpu *cpu)
-{
-	spin_lock(&cpu->vgic->lock);
-	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = 0;
-	host.backend->load(&cpu->interface);
-	store_release(&cpu->folded, cpu->freeze != 0);
-	store_release(&cpu->loaded, 1);
-	spin_unlock(&cpu->vgic->lock);
-	vgic_lr_flush_all(cpu);
-}
-
-void vgic_lr_unload(struct vgic_cpu *cpu)
-{
-	struct vgic *vgic = cpu->vgic;
-	uint32_t tell = 0;
-	if (!cpu->loaded)
-		return;
-	spin_lock(&vgic->lock);
-	vgic_lr_fold_all(cpu);
-	set_control(cpu, 0);
-	vgic_lr_unlink(cpu, ~0u);
-	deactivate(cpu, exchange(&cpu->deactivate, 0));
-	host.backend->save(&cpu->interface);
-	store_release(&cpu->loaded, 0);
-	store_release(&cpu->folded, 0);
-	// What any of several vCPUs may take need not wait for this one.
-	for (uint32_t word = 1; word < VGIC_WORDS; word++)
-		tell |= vgic_spi_notify(vgic, cpu, word, ~0u);
-	spin_unlock(&vgic->lock);
-	vgic_tell(vgic, tell & ~BIT_U32(cpu->vcpu->id));
+		vgic_lr_note_end(cpu, intid);
 }

@@ -1,85 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// The search in a register table, and the handlers that both versions of the distributor share. A
-// handler works on a whole word of interrupts at once. Those that look at or change what may be in a
+// The register handlers that both versions of the distributor share. A handler works on a whole word of
+// interrupts at once. Those that look at or change what may be in a
 // list register do so between vgic_op_begin and vgic_op_end.
 //
 // Called by vgicv2.c and vgicv3.c for accesses of the guest, on the CPU that runs it, no lock held.
 // Source: Arm GIC Architecture Specification v3/v4, "The GIC Distributor register descriptions".
 #include "vdev/vgic_reg.h"
 
-// ---- tables ----
-
-const struct vgic_reg *vgic_frame_find(const struct vgic_frame *frame, uint32_t offset)
-{
-	uint32_t at;
-	if (!vgic_bound(offset, frame->size, &at))
-		return NULL;
-	for (uint32_t i = frame->start[at >> VGIC_GRANULE_SHIFT]; i < frame->nr_rows; i++) {
-		const struct vgic_reg *row = &frame->rows[i];
-		if (offset < row->first)
-			return NULL;
-		if (offset <= row->last)
-			return row;
-	}
-	return NULL;
-}
-
-// The row for an access, or NULL if the access has none; *index and *shift say which register and
-// which bits of it.
-static const struct vgic_reg *find_access(const struct vgic_frame *frame, uint32_t offset,
-                                          unsigned size, uint32_t *index, uint32_t *shift)
-{
-	const struct vgic_reg *row = vgic_frame_find(frame, offset);
-	if (row == NULL || !(row->sizes & size) || (offset & (size - 1)) != 0)
-		return NULL;
-	uint32_t log2_width = row->width == 8 ? 3 : 2;
-	*index = row->base + ((offset - row->first) >> log2_width);
-	*shift = 8 * (offset & (row->width - 1u));
-	return row;
-}
-
-static uint64_t size_mask(unsigned size)
-{
-	return GENMASK_U64(8 * size - 1, 0);
-}
-
-uint64_t vgic_frame_read(const struct vgic_frame *frame, const struct vgic_access *access,
-                         uint32_t offset, unsigned size)
-{
-	uint32_t index, shift;
-	const struct vgic_reg *row = find_access(frame, offset, size, &index, &shift);
-	if (row == NULL)
-		return 0;
-	uint64_t value = row->read != NULL ? row->read(access, index) : row->fixed;
-	return value >> shift & size_mask(size);
-}
-
-void vgic_frame_write(const struct vgic_frame *frame, const struct vgic_access *access,
-                      uint32_t offset, unsigned size, uint64_t value)
-{
-	uint32_t index, shift;
-	const struct vgic_reg *row = find_access(frame, offset, size, &index, &shift);
-	if (row != NULL && row->write != NULL)
-		row->write(access, index, (value & size_mask(size)) << shift,
-		           size_mask(size) << shift);
-}
-
 // ---- helpers ----
 
 // The interrupts of word `index`; NULL: they do not exist.
-static struct vgic_bank *find_bank(const struct vgic_access *access, uint32_t index, uint32_t *word)
+static struct vgic_bank *find_bank(struct vgic_access access, uint32_t index, uint32_t *word)
 {
-	return vgic_bound(index, VGIC_WORDS, word) ? vgic_bank(access->owner->gic, *word) : NULL;
+	return vgic_bound(index, VGIC_WORDS, word) ? vgic_bank(access.owner->gic, *word) : NULL;
 }
 
 // Begins a change of the interrupts `mask` of word `index`; NULL, and nothing begun, if there are none.
-static struct vgic_bank *begin(struct vgic_op *op, const struct vgic_access *access, uint32_t index,
+static struct vgic_bank *begin(struct vgic_op *op, struct vgic_access access, uint32_t index,
                                uint32_t mask, uint32_t *word)
 {
 	struct vgic_bank *bank = find_bank(access, index, word);
 	if (bank == NULL || mask == 0)
 		return NULL;
-	vgic_op_begin(op, access->self, access->owner, *word, mask);
+	vgic_op_begin(op, access.self, access.owner, *word, mask);
 	return bank;
 }
 
@@ -91,22 +34,21 @@ static void end(struct vgic_op *op, uint32_t word, uint32_t mask)
 
 // The SGIs whose enable and pending bits a GICv2 does not let software change: they are always
 // enabled, and pending by source (GICD_SPENDSGIR).
-static uint32_t fixed_sgis(const struct vgic_access *access, uint32_t index)
+static uint32_t fixed_sgis(struct vgic_access access, uint32_t index)
 {
-	return index == 0 && access->vgic->version == 2 ? VGIC_SGIS : 0;
+	return index == 0 && access.self->vm->gic->version == 2 ? VGIC_SGIS : 0;
 }
 
 // ---- group, enable ----
 
-uint64_t vgic_read_group(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_group(struct vgic_access access, uint32_t index)
 {
 	uint32_t word;
 	const struct vgic_bank *bank = find_bank(access, index, &word);
 	return bank != NULL ? load_relaxed(&bank->group1) : 0;
 }
 
-void vgic_write_group(const struct vgic_access *access, uint32_t index, uint64_t value,
-                      uint64_t lanes)
+void vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic_op op;
 	uint32_t word;
@@ -117,14 +59,14 @@ void vgic_write_group(const struct vgic_access *access, uint32_t index, uint64_t
 	end(&op, word, ~0u);
 }
 
-uint64_t vgic_read_enabled(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_enabled(struct vgic_access access, uint32_t index)
 {
 	uint32_t word;
 	const struct vgic_bank *bank = find_bank(access, index, &word);
 	return bank != NULL ? load_relaxed(&bank->enabled) : 0;
 }
 
-void vgic_set_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value,
                       uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -138,7 +80,7 @@ void vgic_set_enabled(const struct vgic_access *access, uint32_t index, uint64_t
 	end(&op, word, (uint32_t)value);
 }
 
-void vgic_clear_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -152,7 +94,7 @@ void vgic_clear_enabled(const struct vgic_access *access, uint32_t index, uint64
 
 // ---- pending ----
 
-uint64_t vgic_read_pending(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_pending(struct vgic_access access, uint32_t index)
 {
 	struct vgic_op op;
 	uint32_t word;
@@ -169,7 +111,7 @@ uint64_t vgic_read_pending(const struct vgic_access *access, uint32_t index)
 	return pending;
 }
 
-void vgic_set_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value,
                       uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -180,12 +122,12 @@ void vgic_set_pending(const struct vgic_access *access, uint32_t index, uint64_t
 	bank->latch |= mask;
 	// Pending and active cannot be told by a linked list register: the link is given up, and if
 	// the cause lasts the physical interrupt fires again.
-	if (word == 0 && (bank->hw_active & mask) != 0)
-		vgic_lr_unlink(op.owner, bank->hw_active & mask);
+	if (word == 0 && (op.owner->hw_active & mask) != 0)
+		vgic_lr_unlink(op.owner, op.owner->hw_active & mask);
 	end(&op, word, mask);
 }
 
-void vgic_clear_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -201,7 +143,7 @@ void vgic_clear_pending(const struct vgic_access *access, uint32_t index, uint64
 
 // ---- active ----
 
-uint64_t vgic_read_active(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_active(struct vgic_access access, uint32_t index)
 {
 	struct vgic_op op;
 	uint32_t word;
@@ -225,7 +167,7 @@ static struct vgic_cpu *active_owner(const struct vgic *vgic, struct vgic_cpu *s
 	return self;
 }
 
-void vgic_set_active(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value,
                      uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -248,7 +190,7 @@ void vgic_set_active(const struct vgic_access *access, uint32_t index, uint64_t 
 	end(&op, word, (uint32_t)value);
 }
 
-void vgic_clear_active(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value,
                        uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -259,7 +201,7 @@ void vgic_clear_active(const struct vgic_access *access, uint32_t index, uint64_
 	bank->active &= ~mask;
 	bank->forced &= ~mask;
 	if (word == 0)
-		vgic_lr_unlink(op.owner, bank->hw_active & mask);
+		vgic_lr_unlink(op.owner, op.owner->hw_active & mask);
 	else
 		for (uint32_t id = 0; id < op.vgic->nr_vcpus; id++)
 			op.vgic->vm->vcpu[id]->gic->spi_active[word - 1] &= ~mask;
@@ -268,7 +210,7 @@ void vgic_clear_active(const struct vgic_access *access, uint32_t index, uint64_
 
 // ---- priority: registers of four bytes ----
 
-uint64_t vgic_read_priority(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_priority(struct vgic_access access, uint32_t index)
 {
 	uint32_t word, first = index * 4, value = 0;
 	const struct vgic_bank *bank = find_bank(access, first >> 5, &word);
@@ -279,8 +221,7 @@ uint64_t vgic_read_priority(const struct vgic_access *access, uint32_t index)
 	return value;
 }
 
-void vgic_write_priority(const struct vgic_access *access, uint32_t index, uint64_t value,
-                         uint64_t lanes)
+void vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic_op op;
 	uint32_t word, first = index * 4, mask = 0;
@@ -318,7 +259,7 @@ static uint32_t gather(uint32_t bits)
 	return (bits | bits >> 8) & 0xffff;
 }
 
-uint64_t vgic_read_config(const struct vgic_access *access, uint32_t index)
+uint64_t vgic_read_config(struct vgic_access access, uint32_t index)
 {
 	uint32_t word;
 	const struct vgic_bank *bank = find_bank(access, index >> 1, &word);
@@ -327,7 +268,7 @@ uint64_t vgic_read_config(const struct vgic_access *access, uint32_t index)
 	return spread(load_relaxed(&bank->edge) >> (16 * (index & 1)) & 0xffff);
 }
 
-void vgic_write_config(const struct vgic_access *access, uint32_t index, uint64_t value,
+void vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value,
                        uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
@@ -336,7 +277,7 @@ void vgic_write_config(const struct vgic_access *access, uint32_t index, uint64_
 	if (bank == NULL)
 		return;
 	mask &= ~bank->linked; // the board's timer is a level, whatever the guest says
-	vgic_op_begin(&op, access->self, access->owner, word, mask);
+	vgic_op_begin(&op, access.self, access.owner, word, mask);
 	uint32_t edge = gather((uint32_t)value) << shift & mask;
 	store_relaxed(&bank->edge, (bank->edge & ~mask) | edge);
 	end(&op, word, mask);
@@ -344,17 +285,17 @@ void vgic_write_config(const struct vgic_access *access, uint32_t index, uint64_
 
 // ---- control ----
 
-void vgic_write_ctlr(const struct vgic_access *access, uint32_t index UNUSED, uint64_t value,
+void vgic_write_ctlr(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                      uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t ctlr = (uint32_t)value & (VGIC_CTLR_GROUP0 | VGIC_CTLR_GROUP1);
 
-	if (ctlr == load_relaxed(&access->vgic->ctlr))
+	if (ctlr == load_relaxed(&access.self->vm->gic->ctlr))
 		return;
 	// All interrupts of a group come or go: every list register is taken back, so that when the
 	// write is done it is done (GICD_CTLR.RWP never reads as 1).
-	vgic_op_begin_all(&op, access->self);
+	vgic_op_begin_all(&op, access.self);
 	store_relaxed(&op.vgic->ctlr, ctlr);
 	for (uint32_t word = 1; word < VGIC_WORDS; word++)
 		vgic_op_changed(&op, word, ~0u);

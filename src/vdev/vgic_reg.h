@@ -6,9 +6,8 @@
 
 #include "vdev/vgic_state.h"
 
-// One access, as handlers see it.
+// One access, as handlers see it. Passed by value: two registers.
 struct vgic_access {
-	struct vgic *vgic;
 	struct vcpu *self;  // makes the access
 	struct vcpu *owner; // whose private interrupts it means
 };
@@ -28,64 +27,100 @@ struct vgic_reg {
 	uint8_t sizes;        // VGIC_B...
 	uint16_t base;
 	uint32_t fixed; // what it reads without a read handler
-	uint64_t (*read)(const struct vgic_access *access, uint32_t index);
-	void (*write)(const struct vgic_access *access, uint32_t index, uint64_t value,
-	              uint64_t lanes);
+	uint64_t (*read)(struct vgic_access access, uint32_t index);
+	void (*write)(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 	const char *why; // it has no read or no write handler: the reason
 };
 
-// A frame of registers. Rows ascend; `start` maps offset >> VGIC_GRANULE_SHIFT to the number of the
-// row from which to search, so that a register is found in a step or two.
+// A frame of registers. Rows ascend, the last one reaches its end; `start` maps offset >>
+// VGIC_GRANULE_SHIFT to the number of the row from which to search, so that a register is found in a
+// step or two.
 #define VGIC_GRANULE_SHIFT 7
 struct vgic_frame {
 	const struct vgic_reg *rows;
 	uint32_t nr_rows;
-	const uint8_t *start;
 	uint32_t size; // bytes
+	const uint8_t *start;
 };
 
 extern const struct vgic_frame vgicv2_distributor, vgicv3_distributor;
 extern const struct vgic_frame vgicv3_redistributor[2]; // RD_base, SGI_base
 
-// What no row covers, and accesses of a size a row does not allow: reads as zero, writes ignored
-// ("GIC register access": reserved locations are RAZ/WI).
-uint64_t vgic_frame_read(const struct vgic_frame *frame, const struct vgic_access *access,
-                         uint32_t offset, unsigned size);
-void vgic_frame_write(const struct vgic_frame *frame, const struct vgic_access *access,
-                      uint32_t offset, unsigned size, uint64_t value);
 // The row that holds `offset`, or NULL.
-const struct vgic_reg *vgic_frame_find(const struct vgic_frame *frame, uint32_t offset);
+static inline const struct vgic_reg *vgic_frame_find(const struct vgic_frame *frame,
+                                                     uint32_t offset)
+{
+	uint32_t at;
+	if (!vgic_bound(offset, frame->size, &at))
+		return NULL;
+	const struct vgic_reg *row = &frame->rows[frame->start[at >> VGIC_GRANULE_SHIFT]];
+	while (at > row->last)
+		row++;
+	return at >= row->first ? row : NULL;
+}
+
+// The row for an access, or NULL if it has none: what no row covers, and accesses of a size a row does
+// not allow, read as zero and ignore writes ("GIC register access": reserved locations are RAZ/WI).
+static inline const struct vgic_reg *vgic_frame_access(const struct vgic_frame *frame,
+                                                       uint32_t offset, unsigned size,
+                                                       uint32_t *index, uint32_t *shift)
+{
+	const struct vgic_reg *row = vgic_frame_find(frame, offset);
+	if (row == NULL || !(row->sizes & size) || (offset & (size - 1)) != 0)
+		return NULL;
+	uint32_t log2_width = row->width == 8 ? 3 : 2;
+	*index = row->base + ((offset - row->first) >> log2_width);
+	*shift = 8 * (offset & (row->width - 1u));
+	return row;
+}
+
+// The bits of a value of `size` bytes: 1, 2, 4 or 8.
+static inline uint64_t vgic_size_mask(unsigned size)
+{
+	return ~(uint64_t)0 >> (64 - 8 * size);
+}
+
+static inline uint64_t vgic_frame_read(const struct vgic_frame *frame, struct vgic_access access,
+                                       uint32_t offset, unsigned size)
+{
+	uint32_t index, shift;
+	const struct vgic_reg *row = vgic_frame_access(frame, offset, size, &index, &shift);
+	if (row == NULL)
+		return 0;
+	uint64_t value = row->read != NULL ? row->read(access, index) : row->fixed;
+	return value >> shift & vgic_size_mask(size);
+}
+
+static inline void vgic_frame_write(const struct vgic_frame *frame, struct vgic_access access,
+                                    uint32_t offset, unsigned size, uint64_t value)
+{
+	uint32_t index, shift;
+	const struct vgic_reg *row = vgic_frame_access(frame, offset, size, &index, &shift);
+	uint64_t mask = vgic_size_mask(size);
+	if (row != NULL && row->write != NULL)
+		row->write(access, index, (value & mask) << shift, mask << shift);
+}
 
 // Shared handlers. index: of 32 interrupts for most, of 4 for priorities, of 16 for configuration.
 // What lies beyond the interrupts that exist reads as zero and ignores writes.
-uint64_t vgic_read_group(const struct vgic_access *access, uint32_t index);
-void vgic_write_group(const struct vgic_access *access, uint32_t index, uint64_t value,
-                      uint64_t lanes);
-uint64_t vgic_read_enabled(const struct vgic_access *access, uint32_t index);
-void vgic_set_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
-                      uint64_t lanes);
-void vgic_clear_enabled(const struct vgic_access *access, uint32_t index, uint64_t value,
-                        uint64_t lanes);
-uint64_t vgic_read_pending(const struct vgic_access *access, uint32_t index);
-void vgic_set_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
-                      uint64_t lanes);
-void vgic_clear_pending(const struct vgic_access *access, uint32_t index, uint64_t value,
-                        uint64_t lanes);
-uint64_t vgic_read_active(const struct vgic_access *access, uint32_t index);
-void vgic_set_active(const struct vgic_access *access, uint32_t index, uint64_t value,
-                     uint64_t lanes);
-void vgic_clear_active(const struct vgic_access *access, uint32_t index, uint64_t value,
-                       uint64_t lanes);
-uint64_t vgic_read_priority(const struct vgic_access *access, uint32_t index);
-void vgic_write_priority(const struct vgic_access *access, uint32_t index, uint64_t value,
-                         uint64_t lanes);
-uint64_t vgic_read_config(const struct vgic_access *access, uint32_t index);
-void vgic_write_config(const struct vgic_access *access, uint32_t index, uint64_t value,
-                       uint64_t lanes);
+uint64_t vgic_read_group(struct vgic_access access, uint32_t index);
+void vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+uint64_t vgic_read_enabled(struct vgic_access access, uint32_t index);
+void vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+void vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+uint64_t vgic_read_pending(struct vgic_access access, uint32_t index);
+void vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+void vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+uint64_t vgic_read_active(struct vgic_access access, uint32_t index);
+void vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+uint64_t vgic_read_priority(struct vgic_access access, uint32_t index);
+void vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+uint64_t vgic_read_config(struct vgic_access access, uint32_t index);
+void vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 
 // The enables of both groups: bits 1:0 of GICD_CTLR; the version's table adds the fixed bits.
-void vgic_write_ctlr(const struct vgic_access *access, uint32_t index, uint64_t value,
-                     uint64_t lanes);
+void vgic_write_ctlr(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 
 #define VGIC_IIDR 0x4d00043bu // product 'M', variant and revision 0, JEP106 code of Arm
 

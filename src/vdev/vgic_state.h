@@ -57,7 +57,6 @@ struct vgic_bank {
 	uint32_t linked; // ends of interrupt reach the board's controller; fixed
 	uint8_t priority[32];
 
-	uint32_t hw_active; // the physical interrupt is active on behalf of this active one
 	uint32_t
 	        forced; // made active by a write, never acknowledged: no end of interrupt will come
 	uint8_t ack[32]; // priority (7:3) and group (0) with which an active one was acknowledged
@@ -76,28 +75,38 @@ struct vgic_interface {
 struct vgic_cpu {
 	struct vgic_bank bank; // word 0
 
-	// fixed
-	struct vgic *vgic;
-	struct vcpu *vcpu;
-
-	// run: list registers
-	uint32_t used;    // bit n: list register n was filled and not yet found empty
-	uint32_t spis;    // of those: they hold SPIs
-	uint32_t soft;    // they show a level's latch, which ends when it is acknowledged
-	uint32_t bound;   // they carry a linked physical interrupt
+	// run: what delivery looks at besides the bank; one line with what asks for it
+	uint32_t ready; // private interrupts that may go to a list register with nothing else to do
+	uint32_t used;  // bit n: list register n was filled and not yet found empty
+	uint32_t spis;  // of those: they hold SPIs
+	uint32_t soft;  // they show a level's latch, which ends when it is acknowledged
+	uint32_t bound; // they carry a linked physical interrupt
 	uint32_t control; // VGIC_NOTIFY_* asked of the hardware
-	uint16_t lr_intid[VGIC_MAX_LRS];
+	uint32_t
+	        hw_active; // linked interrupts whose physical one is active on behalf of an active one
 
 	// any
-	uint32_t post;                        // VGIC_POST_*
-	uint32_t posted;                      // SGIs from other CPUs
-	uint32_t deactivate;                  // linked interrupts that another CPU ended
-	uint8_t posted_sources[VGIC_NR_SGIS]; // GICv2: bit n: from vCPU n
+	uint32_t post;       // VGIC_POST_*
+	uint32_t posted;     // SGIs from other CPUs
+	uint32_t deactivate; // linked interrupts that another CPU ended
 
 	// lock to write; may be read without
 	uint32_t freeze; // how many CPUs want this vCPU's state to stay in memory
 	uint32_t loaded; // some CPU has it loaded
 	uint32_t folded; // loaded, frozen, and all of its state is in memory
+
+	// fixed
+	struct vgic *vgic;
+
+	// run
+	uint16_t lr_intid[VGIC_MAX_LRS];
+	uint8_t lr_of[VGIC_NR_PRIVATE];    // the list register of a private interrupt that is held
+	uint8_t sgi_sources[VGIC_NR_SGIS]; // GICv2: who sent what is pending
+	uint8_t sgi_active_source[VGIC_NR_SGIS]; // GICv2: who sent what is active and not held
+	struct vgic_interface interface;         // while not loaded
+
+	// any
+	uint8_t posted_sources[VGIC_NR_SGIS]; // GICv2: bit n: from vCPU n
 
 	// lock
 	uint32_t spi_target[VGIC_SPI_WORDS]; // may be delivered here
@@ -106,13 +115,10 @@ struct vgic_cpu {
 	uint32_t spi_ended[VGIC_SPI_WORDS];  // ended here; may be pending again, for whomever
 	uint32_t waker;                      // GICR_WAKER
 
-	// run
-	uint8_t sgi_sources[VGIC_NR_SGIS];       // GICv2: who sent what is pending
-	uint8_t sgi_active_source[VGIC_NR_SGIS]; // GICv2: who sent what is active and not held
-	struct vgic_interface interface;         // while not loaded
-
-	uint16_t physical[VGIC_NR_PRIVATE]; // fixed: what linked interrupts are tied to
-};
+	// fixed
+	struct vcpu *vcpu;
+	uint16_t physical[VGIC_NR_PRIVATE]; // what linked interrupts are tied to
+} __attribute__((aligned(64)));
 
 struct vgic {
 	// fixed
@@ -172,19 +178,38 @@ static inline uint32_t vgic_bank_pending(const struct vgic_bank *bank)
 	return bank->latch | (bank->line & ~bank->edge);
 }
 
-// ---- vgic_lr.c: delivery ----
+// ---- vgic_deliver.c ----
 
-// All three: only for the vCPU's own CPU, or under the lock when it is folded or not loaded.
-// Takes the interrupts of `word` in `mask` out of the list registers; whether that, or interrupts that ended
-// outside them, make it necessary to look at everything again.
-bool vgic_lr_fold(struct vgic_cpu *cpu, uint32_t word, uint32_t mask);
-void vgic_lr_fold_all(struct vgic_cpu *cpu);
+// The next five: only for the vCPU's own CPU, or under the lock when it is folded or not loaded.
+
+// Takes the interrupts of `word` in `mask` out of the list registers (SPIs: under the lock); whether
+// that, or interrupts that ended outside them, make it necessary to look at everything again.
+bool vgic_deliver_recall(struct vgic_cpu *cpu, uint32_t word, uint32_t mask);
+void vgic_deliver_recall_all(struct vgic_cpu *cpu);
 // Moves what other CPUs posted into the bank.
-void vgic_lr_take_posted(struct vgic_cpu *cpu);
+void vgic_deliver_take_posted(struct vgic_cpu *cpu);
+// Private interrupt `intid` may have become deliverable, or its list register may be out of date. Does
+// nothing when not loaded. False: it had to look at every interrupt.
+bool vgic_deliver_private(struct vgic_cpu *cpu, uint32_t intid);
+// Private interrupt `intid` has just become pending, as an edge, or because its physical interrupt has
+// fired. The common case is short; false: nothing was done, do it the long way.
+bool vgic_deliver_now(struct vgic_cpu *cpu, uint32_t intid);
 
-// Private interrupt `intid` may have become deliverable, or its list register may be out of date.
-// As above; does nothing when not loaded. False: it had to look at every interrupt.
-bool vgic_lr_deliver(struct vgic_cpu *cpu, uint32_t intid);
+// Serves every request; see vgic_flush.
+void vgic_deliver_posted(struct vgic_cpu *cpu);
+// The same, and looks at every list register although nobody asked.
+void vgic_deliver_all(struct vgic_cpu *cpu);
+
+// Whether the CPU that has `cpu` loaded may use its private interrupts without the lock.
+static inline bool vgic_deliver_own(const struct vgic_cpu *cpu)
+{
+	return cpu->loaded && !cpu->folded && !(cpu->control & VGIC_NOTIFY_EOI);
+}
+
+void vgic_deliver_load(struct vgic_cpu *cpu);
+void vgic_deliver_unload(struct vgic_cpu *cpu);
+
+// ---- vgic_lr.c ----
 
 // Forgets the hardware link of what is waiting or active, and deactivates the physical interrupts.
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask);
@@ -192,22 +217,7 @@ void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask);
 uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu);
 // Linked interrupts that wait although their cause is gone do not wait any more.
 void vgic_lr_resample(struct vgic_cpu *cpu);
-
-// Serves every request; see vgic_flush.
-void vgic_lr_flush(struct vgic_cpu *cpu);
-// The same, and looks at every list register although nobody asked.
-void vgic_lr_flush_all(struct vgic_cpu *cpu);
-
-// Whether the CPU that has `cpu` loaded may use its private interrupts without the lock.
-static inline bool vgic_lr_own(const struct vgic_cpu *cpu)
-{
-	return cpu->loaded && !cpu->folded && !(cpu->control & VGIC_NOTIFY_EOI);
-}
-
-void vgic_lr_load(struct vgic_cpu *cpu);
-void vgic_lr_unload(struct vgic_cpu *cpu);
 void vgic_lr_reset_interface(struct vgic_cpu *cpu);
-uint32_t vgic_lr_count(void);
 
 // ---- vgic.c: one operation on interrupts that may be in flight anywhere ----
 

@@ -19,38 +19,37 @@
 #define SGIR_TARGETS       GENMASK_U64(23, 16)
 #define SGIR_INTID         GENMASK_U64(3, 0)
 
-static uint64_t read_ctlr(const struct vgic_access *access, uint32_t index UNUSED)
+static uint64_t read_ctlr(struct vgic_access access, uint32_t index UNUSED)
 {
-	return load_relaxed(&access->vgic->ctlr);
+	return load_relaxed(&access.self->vm->gic->ctlr);
 }
 
-static uint64_t read_typer(const struct vgic_access *access, uint32_t index UNUSED)
+static uint64_t read_typer(struct vgic_access access, uint32_t index UNUSED)
 {
 	return field_put(TYPER_LINES, VGIC_WORDS - 1) |
-	       field_put(TYPER_CPUS, access->vgic->nr_vcpus - 1);
+	       field_put(TYPER_CPUS, access.self->vm->gic->nr_vcpus - 1);
 }
 
 // ---- targets: registers of four bytes ----
 
 // With one CPU every interrupt is for it, and the registers are RAZ/WI.
-static uint64_t read_targets(const struct vgic_access *access, uint32_t index)
+static uint64_t read_targets(struct vgic_access access, uint32_t index)
 {
 	uint32_t spi, value = 0;
-	if (access->vgic->nr_vcpus == 1)
+	if (access.self->vm->gic->nr_vcpus == 1)
 		return 0;
 	if (index * 4 < VGIC_NR_PRIVATE) // private ones: read-only, the reading CPU
-		return BIT_U32(access->owner->id) * 0x01010101u;
+		return BIT_U32(access.owner->id) * 0x01010101u;
 	if (!vgic_bound(index * 4 - VGIC_NR_PRIVATE, VGIC_NR_SPIS, &spi))
 		return 0;
 	for (uint32_t i = 0; i < 4; i++)
-		value |= (uint32_t)load_relaxed(&access->vgic->target[spi + i]) << (8 * i);
+		value |= (uint32_t)load_relaxed(&access.self->vm->gic->target[spi + i]) << (8 * i);
 	return value;
 }
 
-static void write_targets(const struct vgic_access *access, uint32_t index, uint64_t value,
-                          uint64_t lanes)
+static void write_targets(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
-	struct vgic *vgic = access->vgic;
+	struct vgic *vgic = access.self->vm->gic;
 	struct vgic_op op;
 	uint32_t spi, mask = 0;
 
@@ -60,7 +59,7 @@ static void write_targets(const struct vgic_access *access, uint32_t index, uint
 	for (uint32_t i = 0; i < 4; i++)
 		if (lanes >> (8 * i) & 1)
 			mask |= BIT_U32((spi & 31) + i);
-	vgic_op_begin(&op, access->self, access->owner, (spi >> 5) + 1, mask);
+	vgic_op_begin(&op, access.self, access.owner, (spi >> 5) + 1, mask);
 	for (uint32_t i = 0; i < 4; i++) {
 		if (!(lanes >> (8 * i) & 1))
 			continue;
@@ -74,10 +73,11 @@ static void write_targets(const struct vgic_access *access, uint32_t index, uint
 
 // ---- SGIs ----
 
-static void write_sgir(const struct vgic_access *access, uint32_t index UNUSED, uint64_t value,
+static void write_sgir(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                        uint64_t lanes UNUSED)
 {
-	uint32_t all = vgic_all_vcpus(access->vgic), self = BIT_U32(access->self->id), targets;
+	uint32_t all = vgic_all_vcpus(access.self->vm->gic), self = BIT_U32(access.self->id),
+	         targets;
 
 	switch (field_get(SGIR_FILTER, value)) {
 	case SGIR_FILTER_LIST: targets = (uint32_t)field_get(SGIR_TARGETS, value) & all; break;
@@ -85,31 +85,31 @@ static void write_sgir(const struct vgic_access *access, uint32_t index UNUSED, 
 	case SGIR_FILTER_SELF: targets = self; break;
 	default: return; // reserved
 	}
-	vgic_send_sgi(access->self, (uint32_t)field_get(SGIR_INTID, value), targets, false);
+	vgic_send_sgi(access.self, (uint32_t)field_get(SGIR_INTID, value), targets, false);
 }
 
 // Four SGIs a register, a byte each: the CPUs that sent it.
-static uint64_t read_sgi_sources(const struct vgic_access *access, uint32_t index)
+static uint64_t read_sgi_sources(struct vgic_access access, uint32_t index)
 {
 	struct vgic_op op;
 	uint32_t first, value = 0;
 	if (!vgic_bound(index * 4, VGIC_NR_SGIS, &first))
 		return 0;
-	vgic_op_begin(&op, access->self, access->owner, 0, VGIC_SGIS);
+	vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS);
 	for (uint32_t i = 0; i < 4; i++)
 		value |= (uint32_t)op.owner->sgi_sources[first + i] << (8 * i);
 	vgic_op_end(&op);
 	return value;
 }
 
-static void change_sgi_sources(const struct vgic_access *access, uint32_t index, uint32_t add,
+static void change_sgi_sources(struct vgic_access access, uint32_t index, uint32_t add,
                                uint32_t remove)
 {
 	struct vgic_op op;
 	uint32_t first;
 	if (!vgic_bound(index * 4, VGIC_NR_SGIS, &first))
 		return;
-	vgic_op_begin(&op, access->self, access->owner, 0, VGIC_SGIS);
+	vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS);
 	for (uint32_t i = 0; i < 4; i++) {
 		uint32_t n = first + i, sources = op.owner->sgi_sources[n];
 		sources |= add >> (8 * i) & vgic_all_vcpus(op.vgic);
@@ -124,13 +124,13 @@ static void change_sgi_sources(const struct vgic_access *access, uint32_t index,
 	vgic_op_end(&op);
 }
 
-static void set_sgi_sources(const struct vgic_access *access, uint32_t index, uint64_t value,
+static void set_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
                             uint64_t lanes UNUSED)
 {
 	change_sgi_sources(access, index, (uint32_t)value, 0);
 }
 
-static void clear_sgi_sources(const struct vgic_access *access, uint32_t index, uint64_t value,
+static void clear_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
                               uint64_t lanes UNUSED)
 {
 	change_sgi_sources(access, index, 0, (uint32_t)value);
@@ -138,7 +138,7 @@ static void clear_sgi_sources(const struct vgic_access *access, uint32_t index, 
 
 // ---- identification ----
 
-static uint64_t read_id(const struct vgic_access *access UNUSED, uint32_t index)
+static uint64_t read_id(struct vgic_access access UNUSED, uint32_t index)
 {
 	// PIDR4-7, PIDR0-3, CIDR0-3: Arm, part 0x490, GIC architecture 2.
 	static const uint8_t id[] = {0x04, 0, 0, 0, 0x90, 0xb4, 0x2b, 0, 0x0d, 0xf0, 0x05, 0xb1};
@@ -221,17 +221,19 @@ const struct vgic_frame vgicv2_distributor = {
         .size = GICD_SIZE,
 };
 
-static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+static bool read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                      uint64_t *value)
 {
-	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&vgicv2_distributor, &access, offset, size);
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	*value = vgic_frame_read(&vgicv2_distributor, access, offset, size);
 	return true;
 }
 
-static bool write_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value)
+static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                       uint64_t value)
 {
-	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	vgic_frame_write(&vgicv2_distributor, &access, offset, size, value);
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	vgic_frame_write(&vgicv2_distributor, access, offset, size, value);
 	return true;
 }
 

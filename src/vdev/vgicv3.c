@@ -42,12 +42,12 @@
 
 // ---- distributor ----
 
-static uint64_t read_ctlr(const struct vgic_access *access, uint32_t index UNUSED)
+static uint64_t read_ctlr(struct vgic_access access, uint32_t index UNUSED)
 {
-	return load_relaxed(&access->vgic->ctlr) | CTLR_ARE | CTLR_DS;
+	return load_relaxed(&access.self->vm->gic->ctlr) | CTLR_ARE | CTLR_DS;
 }
 
-static uint64_t read_typer(const struct vgic_access *access UNUSED, uint32_t index UNUSED)
+static uint64_t read_typer(struct vgic_access access UNUSED, uint32_t index UNUSED)
 {
 	return field_put(TYPER_LINES, VGIC_WORDS - 1) | field_put(TYPER_ID_BITS, ID_BITS - 1);
 }
@@ -63,22 +63,23 @@ static uint32_t route_targets(const struct vgic *vgic, uint64_t route)
 	return targets;
 }
 
-static uint64_t read_route(const struct vgic_access *access, uint32_t index)
+static uint64_t read_route(struct vgic_access access, uint32_t index)
 {
 	uint32_t spi;
-	return vgic_bound(index, VGIC_NR_SPIS, &spi) ? load_relaxed(&access->vgic->route[spi]) : 0;
+	return vgic_bound(index, VGIC_NR_SPIS, &spi)
+	               ? load_relaxed(&access.self->vm->gic->route[spi])
+	               : 0;
 }
 
-static void write_route(const struct vgic_access *access, uint32_t index, uint64_t value,
-                        uint64_t lanes)
+static void write_route(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
-	struct vgic *vgic = access->vgic;
+	struct vgic *vgic = access.self->vm->gic;
 	struct vgic_op op;
 	uint32_t spi;
 	if (!vgic_bound(index, VGIC_NR_SPIS, &spi))
 		return;
 	uint32_t word = (spi >> 5) + 1, bit = BIT_U32(spi & 31);
-	vgic_op_begin(&op, access->self, access->owner, word, bit);
+	vgic_op_begin(&op, access.self, access.owner, word, bit);
 	uint64_t route = (vgic->route[spi] & ~lanes) | (value & lanes);
 	route &= ROUTE_ANY | ROUTE_AFFINITY;
 	store_relaxed(&vgic->route[spi], route);
@@ -89,28 +90,28 @@ static void write_route(const struct vgic_access *access, uint32_t index, uint64
 
 // ---- redistributor ----
 
-static uint64_t read_gicr_typer(const struct vgic_access *access, uint32_t index UNUSED)
+static uint64_t read_gicr_typer(struct vgic_access access, uint32_t index UNUSED)
 {
-	uint32_t id = access->owner->id;
+	uint32_t id = access.owner->id;
 	uint64_t affinity = vgic_affinity(id);
 	uint64_t typer = field_put(GICR_TYPER_NUMBER, id) | field_put(GICR_TYPER_AFF, affinity) |
 	                 field_put(GICR_TYPER_AFF3, affinity >> 32);
-	return id == access->vgic->nr_vcpus - 1 ? typer | GICR_TYPER_LAST : typer;
+	return id == access.self->vm->gic->nr_vcpus - 1 ? typer | GICR_TYPER_LAST : typer;
 }
 
-static uint64_t read_waker(const struct vgic_access *access, uint32_t index UNUSED)
+static uint64_t read_waker(struct vgic_access access, uint32_t index UNUSED)
 {
-	return load_relaxed(&access->owner->gic->waker);
+	return load_relaxed(&access.owner->gic->waker);
 }
 
 // Going to sleep takes no time. It does not hold interrupts back, and neither does QEMU's: programs
 // that never wake their redistributor run on it.
-static void write_waker(const struct vgic_access *access, uint32_t index UNUSED, uint64_t value,
+static void write_waker(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	uint32_t waker =
 	        value & WAKER_PROCESSOR_SLEEP ? WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
-	store_relaxed(&access->owner->gic->waker, waker);
+	store_relaxed(&access.owner->gic->waker, waker);
 }
 
 // ---- identification ----
@@ -125,12 +126,12 @@ static uint64_t id_value(uint32_t index, uint8_t part)
 	return i == 4 ? part : id[i];
 }
 
-static uint64_t read_gicd_id(const struct vgic_access *access UNUSED, uint32_t index)
+static uint64_t read_gicd_id(struct vgic_access access UNUSED, uint32_t index)
 {
 	return id_value(index, 0x92);
 }
 
-static uint64_t read_gicr_id(const struct vgic_access *access UNUSED, uint32_t index)
+static uint64_t read_gicr_id(struct vgic_access access UNUSED, uint32_t index)
 {
 	return id_value(index, 0x93);
 }
@@ -261,6 +262,7 @@ enum sgi_row {
 	SGI_ICFGR1,
 	SGI_IGRPMODR0,
 	SGI_NSACR,
+	SGI_REST,
 };
 
 static const struct vgic_reg sgi_rows[] = {
@@ -276,6 +278,7 @@ static const struct vgic_reg sgi_rows[] = {
 [SGI_ICFGR1]     = {0x0c04, 0x0c07, 4, VGIC_W,  1, 0, vgic_read_config, vgic_write_config, NULL},
 [SGI_IGRPMODR0]  = {0x0d00, 0x0d03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [SGI_NSACR]      = {0x0e00, 0x0e03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
+[SGI_REST]       = {0x0e04, 0xffff, 4, VGIC_W,  0, 0, NULL, NULL, "nothing defined"},
 };
 
 static const uint8_t sgi_start[AT(GIC_FRAME_SIZE)] = {
@@ -290,7 +293,8 @@ static const uint8_t sgi_start[AT(GIC_FRAME_SIZE)] = {
 [AT(0x0400) ... AT(0x0bff)] = SGI_IPRIORITYR,
 [AT(0x0c00) ... AT(0x0cff)] = SGI_ICFGR0,
 [AT(0x0d00) ... AT(0x0dff)] = SGI_IGRPMODR0,
-[AT(0x0e00) ... AT(0xffff)] = SGI_NSACR,
+[AT(0x0e00)]                = SGI_NSACR,
+[AT(0x0e80) ... AT(0xffff)] = SGI_REST,
 };
 // clang-format on
 
@@ -315,49 +319,45 @@ const struct vgic_frame vgicv3_redistributor[2] = {
 
 // ---- regions ----
 
-static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+static bool read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                      uint64_t *value)
 {
-	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&vgicv3_distributor, &access, offset, size);
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	*value = vgic_frame_read(&vgicv3_distributor, access, offset, size);
 	return true;
 }
 
-static bool write_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value)
+static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                       uint64_t value)
 {
-	const struct vgic_access access = {.vgic = dev, .self = vcpu, .owner = vcpu};
-	vgic_frame_write(&vgicv3_distributor, &access, offset, size, value);
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	vgic_frame_write(&vgicv3_distributor, access, offset, size, value);
 	return true;
 }
 
-// Which redistributor and which of its frames; false: no such vCPU.
-static bool find_gicr(struct vgic *vgic, struct vcpu *vcpu, uint32_t offset,
-                      struct vgic_access *access, const struct vgic_frame **frame)
+// The redistributor that `offset` belongs to: the region has one for each vCPU that exists.
+static struct vgic_access gicr_access(struct vcpu *vcpu, uint32_t offset)
 {
 	uint32_t id;
-	if (!vgic_bound(offset / VGIC_GICR_STRIDE, vgic->nr_vcpus, &id))
-		return false;
-	*access = (struct vgic_access){.vgic = vgic, .self = vcpu, .owner = vgic->vm->vcpu[id]};
-	*frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+	vgic_bound(offset / VGIC_GICR_STRIDE, vcpu->vm->nr_vcpus, &id);
+	return (struct vgic_access){.self = vcpu, .owner = vcpu->vm->vcpu[id]};
+}
+
+static bool read_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                      uint64_t *value)
+{
+	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+	*value = vgic_frame_read(frame, gicr_access(vcpu, offset), offset & (GIC_FRAME_SIZE - 1),
+	                         size);
 	return true;
 }
 
-static bool read_gicr(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+static bool write_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                       uint64_t value)
 {
-	struct vgic_access access;
-	const struct vgic_frame *frame;
-	if (!find_gicr(dev, vcpu, offset, &access, &frame))
-		return false;
-	*value = vgic_frame_read(frame, &access, offset & (GIC_FRAME_SIZE - 1), size);
-	return true;
-}
-
-static bool write_gicr(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value)
-{
-	struct vgic_access access;
-	const struct vgic_frame *frame;
-	if (!find_gicr(dev, vcpu, offset, &access, &frame))
-		return false;
-	vgic_frame_write(frame, &access, offset & (GIC_FRAME_SIZE - 1), size, value);
+	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+	vgic_frame_write(frame, gicr_access(vcpu, offset), offset & (GIC_FRAME_SIZE - 1), size,
+	                 value);
 	return true;
 }
 
@@ -379,7 +379,13 @@ void vgicv3_sgi(struct vcpu *vcpu, uint64_t value, enum vgicv3_sgi which)
 {
 	const struct vgic *vgic = vcpu->vm->gic;
 	uint32_t targets, all = vgic_all_vcpus(vgic);
+	uint32_t intid = (uint32_t)field_get(SGIR_INTID, value);
 
+	// To itself alone: by far the most frequent one in some guests, and cheap.
+	if ((value & ~SGIR_INTID) == BIT_U64(vcpu->id) &&
+	    (vcpu->gic->bank.group1 >> intid & 1) == (which == VGICV3_SGI1R) &&
+	    vgic_deliver_now(vcpu->gic, intid))
+		return;
 	if (vgic->version != 3)
 		return;
 	if (value & SGIR_OTHERS) {
@@ -393,15 +399,15 @@ void vgicv3_sgi(struct vcpu *vcpu, uint64_t value, enum vgicv3_sgi which)
 			return;
 		targets = (uint32_t)(field_get(SGIR_TARGETS, value) << first) & all;
 	}
-	vgic_send_sgi(vcpu, (uint32_t)field_get(SGIR_INTID, value), targets, which == VGICV3_SGI1R);
+	vgic_send_sgi(vcpu, intid, targets, which == VGICV3_SGI1R);
 }
 
 void vgicv3_dir(struct vcpu *vcpu, uint64_t value)
 {
-	const struct vgic_access access = {.vgic = vcpu->vm->gic, .self = vcpu, .owner = vcpu};
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
 	uint32_t intid;
 	if (vgic_bound(field_get(DIR_INTID, value), VGIC_NR_INTIDS, &intid))
-		vgic_clear_active(&access, intid >> 5, BIT_U32(intid & 31), BIT_U32(intid & 31));
+		vgic_clear_active(access, intid >> 5, BIT_U32(intid & 31), BIT_U32(intid & 31));
 }
 
 // ---- life ----

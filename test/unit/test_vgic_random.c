@@ -307,7 +307,7 @@ static void explain(unsigned cpu, uint32_t intid)
 	fprintf(stderr,
 	        "  private: latch %x line %x active %x held %x; physical %d, hw_active %x\n",
 	        bank->latch, bank->line, bank->active, bank->held, physical_active[cpu],
-	        bank->hw_active);
+	        vcpus[cpu].gic->hw_active);
 	for (unsigned i = 0; i < ARRAY_SIZE(pool); i++) {
 		const struct ref *r = ref_of(cpu, pool[i]);
 		if (ref_pending(r, pool[i]) || r->active)

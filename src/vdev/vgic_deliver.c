@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+// Delivery: which interrupts are in the list registers of the CPU that runs a vCPU, and which have to
+// wait in memory.
+//
+// Called by vgic.c, by the register handlers through it, and by the run loop's flush. Everything here
+// runs on the CPU that has the vCPU loaded, or, for the calls that say so, under the lock while the
+// vCPU's state is in memory.
+//
+// Invariants:
+// - List registers stay as they are across exits. They are read again when something changed that
+//   concerns them, never because an exit happened.
+// - If interrupts wait in memory, at least one list register is pending, and all that are, or will be
+//   without an exit, are more urgent than those outside; a maintenance interrupt comes when the guest
+//   has taken the last of them. So nothing that could preempt is ever outside.
+// - If acknowledged interrupts are active in memory, a maintenance interrupt comes when the guest ends
+//   one of them.
+//
+// Source: Arm GIC Architecture Specification v3/v4, "Usage model for the List registers" and
+// "AArch64 virtualization control System registers".
+#include "arm/cpu.h"
+#include "vdev/vgic_lr.h"
+
+// Urgency of an interrupt: priority, then INTID; smaller is more urgent. Interrupts made active by a
+// write come after all others.
+#define KEY_PRIORITY_SHIFT 16
+#define KEY_INTID          GENMASK_U32(15, 0)
+#define KEY_FORCED         BIT_U32(31)
+#define KEY_NONE           UINT32_MAX
+
+// ---- who waits, and how urgently ----
+
+// Interrupts of a word that may be delivered to this vCPU and wait in memory.
+static uint32_t waiting_mask(struct vgic_cpu *cpu, uint32_t word)
+{
+	const struct vgic_bank *bank = vgic_bank(cpu, word);
+	uint32_t pending = vgic_bank_pending(bank) & ~bank->active & ~bank->held;
+	return pending == 0 ? 0 : pending & vgic_lr_open(cpu, bank, word);
+}
+
+static uint32_t outside_active(const struct vgic_cpu *cpu, uint32_t word)
+{
+	return word == 0 ? cpu->bank.active : cpu->spi_active[word - 1];
+}
+
+static uint32_t key_of(const uint8_t *priority, uint32_t word, uint32_t n)
+{
+	return (uint32_t)(priority[n] & VGIC_PRIORITY_MASK) << KEY_PRIORITY_SHIFT | (word * 32 + n);
+}
+
+// The most urgent interrupts that wait, in order; as many as there are list registers.
+struct queue {
+	uint32_t key[VGIC_MAX_LRS];
+	uint32_t count;
+	bool more; // others wait, less urgent ones
+};
+
+static void queue_add(struct queue *queue, uint32_t key)
+{
+	uint32_t at = queue->count;
+	if (at == vgic_host.count) {
+		queue->more = true;
+		if (key > queue->key[--at])
+			return;
+	} else {
+		queue->count++;
+	}
+	for (; at != 0 && queue->key[at - 1] > key; at--)
+		queue->key[at] = queue->key[at - 1];
+	queue->key[at] = key;
+}
+
+static void queue_waiting(struct vgic_cpu *cpu, struct queue *queue)
+{
+	queue->count = 0;
+	queue->more = false;
+	for (uint32_t word = 0; word < VGIC_WORDS; word++) {
+		const struct vgic_bank *bank = vgic_bank(cpu, word);
+		for (uint32_t left = waiting_mask(cpu, word); left != 0; left &= left - 1)
+			queue_add(queue,
+			          key_of(bank->priority, word, (uint32_t)__builtin_ctz(left)));
+	}
+}
+
+// The interrupt that is active outside the list registers and will be ended first; those that were
+// never acknowledged come last.
+static uint32_t best_active(struct vgic_cpu *cpu)
+{
+	uint32_t best = KEY_NONE;
+	for (uint32_t word = 0; word < VGIC_WORDS; word++) {
+		const struct vgic_bank *bank = vgic_bank(cpu, word);
+		for (uint32_t left = outside_active(cpu, word); left != 0; left &= left - 1) {
+			uint32_t n = (uint32_t)__builtin_ctz(left);
+			uint32_t key = key_of(bank->ack, word, n);
+			if (bank->forced & BIT_U32(n))
+				key |= KEY_FORCED;
+			if (key < best)
+				best = key;
+		}
+	}
+	return best;
+}
+
+// ---- all list registers ----
+
+static void set_control(struct vgic_cpu *cpu, uint32_t notify)
+{
+	if (notify == cpu->control)
+		return;
+	cpu->control = notify;
+	vgic_host.backend->control(notify);
+}
+
+// Interrupts that were active outside the list registers and ended: the hardware says only how many.
+// A guest ends them in the order of their priorities. Whether there were any.
+static bool take_eois(struct vgic_cpu *cpu)
+{
+	bool any = false;
+	if (!(cpu->control & VGIC_NOTIFY_EOI))
+		return false;
+	for (uint32_t left = vgic_host.backend->take_eois(); left != 0; left--) {
+		uint32_t key = best_active(cpu);
+		if (key & KEY_FORCED) // or none at all
+			break;
+		uint32_t intid = key & KEY_INTID, word = intid >> 5, bit = BIT_U32(intid & 31);
+		struct vgic_bank *bank = vgic_bank(cpu, word);
+		bank->active &= ~bit;
+		if (word != 0)
+			cpu->spi_active[word - 1] &= ~bit;
+		else if (cpu->hw_active & bit)
+			vgic_lr_unlink(cpu, bit);
+		vgic_lr_note_end(cpu, intid);
+		any = true;
+	}
+	return any;
+}
+
+bool vgic_deliver_recall(struct vgic_cpu *cpu, uint32_t word, uint32_t mask)
+{
+	bool any = take_eois(cpu);
+	uint32_t held = (word == 0 ? cpu->bank.held : cpu->spi_held[word - 1]) & mask;
+	if (held == 0)
+		return any;
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+		uint32_t index = (uint32_t)__builtin_ctz(left);
+		uint32_t intid = cpu->lr_intid[index];
+		if (intid >> 5 == word && (held & BIT_U32(intid & 31)))
+			vgic_lr_fold(cpu, index);
+	}
+	return true;
+}
+
+void vgic_deliver_recall_all(struct vgic_cpu *cpu)
+{
+	take_eois(cpu);
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
+		vgic_lr_fold(cpu, (uint32_t)__builtin_ctz(left));
+	// The guest goes on and may end what is active while it is in memory.
+	set_control(cpu, best_active(cpu) == KEY_NONE ? 0 : VGIC_NOTIFY_EOI);
+}
+
+void vgic_deliver_take_posted(struct vgic_cpu *cpu)
+{
+	if (load_relaxed(&cpu->posted) == 0)
+		return;
+	uint32_t sgis = exchange(&cpu->posted, 0) & VGIC_SGIS;
+	if (cpu->vgic->version != 2) {
+		cpu->bank.latch |= sgis;
+		return;
+	}
+	for (; sgis != 0; sgis &= sgis - 1) {
+		uint32_t n = (uint32_t)__builtin_ctz(sgis);
+		cpu->sgi_sources[n] |= exchange(&cpu->posted_sources[n], 0);
+		if (cpu->sgi_sources[n] != 0)
+			cpu->bank.latch |= BIT_U32(n);
+	}
+}
+
+// The list register to give up for a waiting interrupt of urgency `key`: the least urgent pending one
+// if it is less urgent. If none is pending, the active one that will be ended last: something that
+// may preempt must not be shut out. VGIC_MAX_LRS: none.
+static uint32_t choose_victim(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t key)
+{
+	uint32_t pending = VGIC_MAX_LRS, worst_pending = 0, active = VGIC_MAX_LRS, worst_active = 0;
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+		uint32_t index = (uint32_t)__builtin_ctz(left), intid = cpu->lr_intid[index];
+		uint32_t priority = (uint32_t)field_get(VGIC_LR_PRIORITY, lr[index]);
+		uint32_t other = priority << KEY_PRIORITY_SHIFT | intid;
+		if (lr[index] & VGIC_LR_ACTIVE) {
+			if (vgic_bank(cpu, intid >> 5)->forced & BIT_U32(intid & 31))
+				other |= KEY_FORCED;
+			if (other >= worst_active) {
+				worst_active = other;
+				active = index;
+			}
+		} else if (other >= worst_pending) {
+			worst_pending = other;
+			pending = index;
+		}
+	}
+	if (pending == VGIC_MAX_LRS)
+		return active;
+	return worst_pending > key ? pending : VGIC_MAX_LRS;
+}
+
+// Gives the waiting interrupt of urgency `key` a list register; false: all hold more urgent ones.
+// *more: set when another has to wait in its place.
+static bool place_waiting(struct vgic_cpu *cpu, uint64_t *lr, uint32_t key, bool *more)
+{
+	uint32_t empty = vgic_host.all & ~cpu->used, index;
+	if (empty != 0) {
+		index = (uint32_t)__builtin_ctz(empty);
+	} else {
+		index = choose_victim(cpu, lr, key);
+		if (index == VGIC_MAX_LRS)
+			return false;
+		*more |= !(lr[index] & VGIC_LR_ACTIVE);
+		vgic_lr_fold(cpu, index);
+	}
+	lr[index] = vgic_lr_fill(cpu, index, key & KEY_INTID);
+	return true;
+}
+
+// A list register for an interrupt that is active in memory: an empty one; else, for one that the guest
+// will end, the least urgent of at least two pending ones. VGIC_MAX_LRS: none.
+static uint32_t make_room(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t key, bool *more)
+{
+	uint32_t empty = vgic_host.all & ~cpu->used, pending = 0;
+	if (empty != 0)
+		return (uint32_t)__builtin_ctz(empty);
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
+		if ((lr[__builtin_ctz(left)] & VGIC_LR_STATE) == VGIC_LR_PENDING)
+			pending |= left & (0u - left);
+	if ((key & KEY_FORCED) || (pending & (pending - 1)) == 0)
+		return VGIC_MAX_LRS;
+	uint32_t index = choose_victim(cpu, lr, 0);
+	*more = true;
+	vgic_lr_fold(cpu, index);
+	return index;
+}
+
+// Fills the list registers from memory: first what may preempt, then what the guest will end, then
+// the rest in order of urgency. What gives way to a later entry of the queue is less urgent than it,
+// so one pass is enough.
+static void refill(struct vgic_cpu *cpu, uint64_t *lr)
+{
+	struct queue queue;
+	uint32_t next = 0, key, index;
+
+	queue_waiting(cpu, &queue);
+	if (queue.count != 0 && place_waiting(cpu, lr, queue.key[0], &queue.more))
+		next = 1;
+	while ((key = best_active(cpu)) != KEY_NONE &&
+	       (index = make_room(cpu, lr, key, &queue.more)) != VGIC_MAX_LRS)
+		lr[index] = vgic_lr_fill_active(cpu, index, key & KEY_INTID);
+	while (next < queue.count && place_waiting(cpu, lr, queue.key[next], &queue.more))
+		next++;
+	uint32_t notify = key != KEY_NONE ? VGIC_NOTIFY_EOI : 0;
+	if (queue.more || next < queue.count)
+		notify |= VGIC_NOTIFY_NO_PENDING;
+	set_control(cpu, notify);
+	if (!(notify & VGIC_NOTIFY_NO_PENDING))
+		return;
+	// An active one must not become pending by itself now (vgic_lr.c, can_merge).
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+		index = (uint32_t)__builtin_ctz(left);
+		if ((lr[index] & VGIC_LR_STATE) == VGIC_LR_STATE)
+			vgic_lr_renew(cpu, index);
+	}
+}
+
+// Who else is to be told of what ended here.
+static uint32_t notify_ended(struct vgic_cpu *cpu)
+{
+	uint32_t tell = 0;
+	for (uint32_t word = 1; word < VGIC_WORDS; word++) {
+		uint32_t ended = cpu->spi_ended[word - 1];
+		if (ended == 0)
+			continue;
+		cpu->spi_ended[word - 1] = 0;
+		tell |= vgic_spi_notify(cpu->vgic, cpu, word, ended);
+	}
+	return tell & ~BIT_U32(cpu->vcpu->id);
+}
+
+// What vgic_deliver_now may deliver: nothing while others wait, end outside, or may look at memory; no
+// GICv2 SGI, which has a source; no interrupt with a story.
+static uint32_t ready_mask(const struct vgic_cpu *cpu)
+{
+	const struct vgic_bank *bank = &cpu->bank;
+	uint32_t mask = vgic_lr_open(cpu, bank, 0) & ~bank->forced;
+	if (!cpu->loaded || cpu->folded || cpu->control != 0)
+		return 0;
+	if (cpu->vgic->version == 2)
+		mask &= ~VGIC_SGIS;
+	return vgic_host.soft_links ? mask & ~bank->linked : mask;
+}
+
+void vgic_deliver_all(struct vgic_cpu *cpu)
+{
+	struct vgic *vgic = cpu->vgic;
+	uint64_t lr[VGIC_MAX_LRS];
+	uint32_t tell = 0;
+
+	if (!cpu->loaded)
+		return;
+	spin_lock(&vgic->lock);
+	if (cpu->deactivate != 0)
+		vgic_lr_deactivate(cpu, exchange(&cpu->deactivate, 0));
+	if (cpu->freeze != 0) { // who thaws it posts VGIC_POST_ALL
+		vgic_deliver_recall_all(cpu);
+		store_release(&cpu->folded, 1);
+	} else {
+		store_release(&cpu->folded, 0);
+		vgic_deliver_take_posted(cpu);
+		take_eois(cpu);
+		for (uint32_t left = cpu->used; left != 0; left &= left - 1) {
+			uint32_t index = (uint32_t)__builtin_ctz(left);
+			lr[index] = vgic_lr_renew(cpu, index);
+		}
+		refill(cpu, lr);
+		tell = notify_ended(cpu);
+	}
+	cpu->ready = ready_mask(cpu);
+	spin_unlock(&vgic->lock);
+	vgic_tell(vgic, tell);
+}
+
+bool vgic_deliver_now(struct vgic_cpu *cpu, uint32_t intid)
+{
+	struct vgic_bank *bank = &cpu->bank;
+	uint32_t bit = BIT_U32(intid), index;
+
+	if (UNLIKELY(!(cpu->ready & bit)))
+		return false;
+	if (bank->held &
+	    bit) { // the one before may have ended: then its list register serves again
+		index = cpu->lr_of[intid];
+		if ((cpu->soft & BIT_U32(index)) ||
+		    (vgic_host.backend->read_lr(index) & VGIC_LR_STATE))
+			return false;
+	} else {
+		uint32_t empty = vgic_host.all & ~cpu->used;
+		if (empty == 0)
+			return false;
+		index = (uint32_t)__builtin_ctz(empty);
+		vgic_lr_hold(cpu, index, intid);
+	}
+	uint64_t lr = vgic_lr_fresh(bank, intid) | VGIC_LR_PENDING;
+	if (bank->linked & bit) {
+		bank->line |= bit;
+		cpu->hw_active &= ~bit;
+		cpu->bound |= BIT_U32(index);
+		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[intid]);
+	}
+	vgic_host.backend->write_lr(index, lr);
+	return true;
+}
+
+bool vgic_deliver_private(struct vgic_cpu *cpu, uint32_t intid)
+{
+	uint32_t bit = BIT_U32(intid & 31);
+	if (!cpu->loaded || cpu->folded)
+		return true;
+	if (cpu->control & VGIC_NOTIFY_NO_PENDING) { // it takes its turn among those that wait
+		vgic_deliver_all(cpu);
+		return false;
+	}
+	if (cpu->bank.held & bit) {
+		vgic_lr_renew(cpu, cpu->lr_of[intid]);
+		return true;
+	}
+	if (!(waiting_mask(cpu, 0) & bit))
+		return true;
+	uint32_t empty = vgic_host.all & ~cpu->used;
+	if (empty == 0) {
+		vgic_deliver_all(cpu);
+		return false;
+	}
+	vgic_lr_fill(cpu, (uint32_t)__builtin_ctz(empty), intid);
+	return true;
+}
+
+void vgic_deliver_posted(struct vgic_cpu *cpu)
+{
+	uint32_t post = load_relaxed(&cpu->post);
+	if (post != 0)
+		post = exchange(&cpu->post, 0);
+	if (post != 0 || load_acquire(&cpu->freeze) != 0 || !vgic_deliver_own(cpu)) {
+		vgic_deliver_all(cpu);
+		return;
+	}
+	// Only SGIs were posted.
+	vgic_deliver_take_posted(cpu);
+	for (uint32_t left = cpu->bank.latch & VGIC_SGIS; left != 0; left &= left - 1) {
+		uint32_t intid = (uint32_t)__builtin_ctz(left);
+		if (vgic_deliver_now(cpu, intid))
+			cpu->bank.latch &= ~BIT_U32(intid);
+		else if (!vgic_deliver_private(cpu, intid))
+			return; // that looked at everything
+	}
+}
+
+bool vgic_pending(struct vcpu *vcpu)
+{
+	struct vgic_cpu *cpu = vcpu->gic;
+	if (load_relaxed(&cpu->posted) & vgic_lr_open(cpu, &cpu->bank, 0))
+		return true;
+	for (uint32_t word = 0; word < VGIC_WORDS; word++)
+		if (waiting_mask(cpu, word) != 0)
+			return true;
+	if (vcpu->cpu != cpu_this())
+		return false;
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
+		if (vgic_host.backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
+			return true;
+	return false;
+}
+
+// ---- coming and going ----
+
+void vgic_deliver_load(struct vgic_cpu *cpu)
+{
+	spin_lock(&cpu->vgic->lock);
+	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = cpu->ready = 0;
+	vgic_host.backend->load(&cpu->interface);
+	store_release(&cpu->folded, cpu->freeze != 0);
+	store_release(&cpu->loaded, 1);
+	spin_unlock(&cpu->vgic->lock);
+	vgic_deliver_all(cpu);
+}
+
+void vgic_deliver_unload(struct vgic_cpu *cpu)
+{
+	struct vgic *vgic = cpu->vgic;
+	uint32_t tell = 0;
+	if (!cpu->loaded)
+		return;
+	spin_lock(&vgic->lock);
+	vgic_deliver_recall_all(cpu);
+	set_control(cpu, 0);
+	vgic_lr_unlink(cpu, ~0u);
+	vgic_lr_deactivate(cpu, exchange(&cpu->deactivate, 0));
+	vgic_host.backend->save(&cpu->interface);
+	store_release(&cpu->loaded, 0);
+	store_release(&cpu->folded, 0);
+	cpu->ready = 0;
+	// What any of several vCPUs may take need not wait for this one.
+	for (uint32_t word = 1; word < VGIC_WORDS; word++)
+		tell |= vgic_spi_notify(vgic, cpu, word, ~0u);
+	spin_unlock(&vgic->lock);
+	vgic_tell(vgic, tell & ~BIT_U32(cpu->vcpu->id));
+}
