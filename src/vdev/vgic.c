@@ -83,6 +83,14 @@ static uint32_t to_freeze(const struct vgic_op *op, uint32_t word, uint32_t mask
 	return set;
 }
 
+// Written under the lock, read without it. The new count.
+static uint32_t change_freeze(struct vgic_cpu *cpu, int by)
+{
+	uint32_t count = cpu->freeze + (uint32_t)by;
+	store_release(&cpu->freeze, count);
+	return count;
+}
+
 // Holds the vCPUs in `set` frozen until the end of the operation, and waits until their interrupts
 // are in memory. The lock is held on entry and on return, not in between. The wait ends because each
 // of them is in its guest (the request brings it out), or in an exit that ends; and because this CPU
@@ -92,7 +100,7 @@ static void freeze(struct vgic_op *op, uint32_t set)
 	struct vgic *vgic = op->vgic;
 
 	for (uint32_t left = set; left != 0; left &= left - 1)
-		vgic->vm->vcpu[__builtin_ctz(left)]->gic->freeze++;
+		change_freeze(vgic->vm->vcpu[__builtin_ctz(left)]->gic, 1);
 	op->frozen |= set;
 	spin_unlock(&vgic->lock);
 	for (uint32_t left = set; left != 0; left &= left - 1)
@@ -176,7 +184,7 @@ void vgic_op_end(struct vgic_op *op)
 	for (uint32_t left = op->frozen; left != 0; left &= left - 1) {
 		uint32_t id = (uint32_t)__builtin_ctz(left);
 		struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
-		if (--cpu->freeze == 0) {
+		if (change_freeze(cpu, -1) == 0) {
 			fetch_or(&cpu->post, VGIC_POST_ALL);
 			op->tell |= BIT_U32(id);
 		}
@@ -383,3 +391,39 @@ void vgic_maintenance(struct vcpu *vcpu)
 {
 	vgic_deliver_all(vcpu->gic);
 }
+
+// ---- what there is to save ----
+
+static const struct vstate_field v2_fields[] = {
+        VSTATE_FIELD(struct vgic, ctlr),
+        VSTATE_ARRAY(struct vgic, target),
+};
+const struct vstate vgicv2_state = {"vgicv2", v2_fields, ARRAY_SIZE(v2_fields)};
+
+static const struct vstate_field v3_fields[] = {
+        VSTATE_FIELD(struct vgic, ctlr),
+        VSTATE_ARRAY(struct vgic, route),
+};
+const struct vstate vgicv3_state = {"vgicv3", v3_fields, ARRAY_SIZE(v3_fields)};
+
+static const struct vstate_field cpu_fields[] = {
+        VSTATE_ARRAY(struct vgic_cpu, sgi_sources),
+        VSTATE_ARRAY(struct vgic_cpu, sgi_active_source),
+        VSTATE_FIELD(struct vgic_cpu, posted),
+        VSTATE_ARRAY(struct vgic_cpu, posted_sources),
+        VSTATE_ARRAY(struct vgic_cpu, spi_active),
+        VSTATE_FIELD(struct vgic_cpu, waker),
+        VSTATE_FIELD(struct vgic_cpu, interface.vmcr),
+        VSTATE_ARRAY(struct vgic_cpu, interface.apr0),
+        VSTATE_ARRAY(struct vgic_cpu, interface.apr1),
+};
+const struct vstate vgic_cpu_state = {"vgic-cpu", cpu_fields, ARRAY_SIZE(cpu_fields)};
+
+static const struct vstate_field bank_fields[] = {
+        VSTATE_FIELD(struct vgic_bank, enabled),  VSTATE_FIELD(struct vgic_bank, group1),
+        VSTATE_FIELD(struct vgic_bank, latch),    VSTATE_FIELD(struct vgic_bank, line),
+        VSTATE_FIELD(struct vgic_bank, edge),     VSTATE_FIELD(struct vgic_bank, active),
+        VSTATE_ARRAY(struct vgic_bank, priority), VSTATE_FIELD(struct vgic_bank, forced),
+        VSTATE_ARRAY(struct vgic_bank, ack),
+};
+const struct vstate vgic_bank_state = {"vgic-bank", bank_fields, ARRAY_SIZE(bank_fields)};

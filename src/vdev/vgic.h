@@ -6,6 +6,7 @@
 #define VDEV_VGIC_H
 
 #include "base/types.h"
+#include "vdev/vstate.h"
 
 struct vcpu;
 struct vgic_backend;
@@ -80,5 +81,12 @@ void vgic_maintenance(struct vcpu *vcpu);
 // Whether something waits that this vCPU would be interrupted by if it unmasked. On its CPU, or on
 // any while it is not loaded (the answer may then be old when it arrives).
 bool vgic_pending(struct vcpu *vcpu);
+
+// ---- what there is to save ----
+
+// The state of a VM whose vCPUs are not loaded: struct vgic (routes for a GICv3, targets for a GICv2),
+// struct vgic_cpu of each vCPU, and struct vgic_bank of each word: a vCPU's `bank`, the VM's `spi[]`.
+// What is not listed follows from it (vgic_set_targets) or is empty then.
+extern const struct vstate vgicv2_state, vgicv3_state, vgic_cpu_state, vgic_bank_state;
 
 #endif

@@ -50,6 +50,11 @@ void vgic_lr_reset_interface(struct vgic_cpu *cpu)
 	vgic_host.backend->reset(&cpu->interface);
 }
 
+bool vgic_lr_split(void)
+{
+	return vgic_host.backend->split();
+}
+
 // ---- linked interrupts ----
 
 void vgic_lr_deactivate(const struct vgic_cpu *cpu, uint32_t mask)

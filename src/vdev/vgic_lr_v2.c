@@ -19,6 +19,8 @@
 #define HCR_NPIE      BIT_U32(3) // ... while no list register is pending
 #define HCR_EOI_COUNT GENMASK_U64(31, 27)
 
+#define VMCR_EOIM BIT_U32(9)
+
 #define VTR_LIST_REGS GENMASK_U64(5, 0) // less one
 
 // A list register here; the bits from GROUP1 up are in the order of GICv3's.
@@ -119,6 +121,11 @@ static void control(uint32_t notify)
 	io_write32(host.base + GICH_HCR, hcr); // EOICount: 0
 }
 
+static bool split(void)
+{
+	return (io_read32(host.base + GICH_VMCR) & VMCR_EOIM) != 0;
+}
+
 // GICv2 cannot trap GICV_DIR, so with EOImode = 1 what ends outside the list registers is taken to
 // be the most urgent active interrupt, as with EOImode = 0.
 static uint32_t take_eois(void)
@@ -140,5 +147,6 @@ const struct vgic_backend vgic_lr_v2 = {
         .read_lr = read_lr,
         .write_lr = write_lr,
         .control = control,
+        .split = split,
         .take_eois = take_eois,
 };

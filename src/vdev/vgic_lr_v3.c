@@ -153,6 +153,11 @@ static void control(uint32_t notify)
 	write_sysreg(hcr, ICH_HCR_EL2); // EOIcount: 0
 }
 
+static bool split(void)
+{
+	return (read_sysreg(ICH_VMCR_EL2) & ICH_VMCR_EOIM) != 0;
+}
+
 static uint32_t take_eois(void)
 {
 	uint64_t hcr = read_sysreg(ICH_HCR_EL2);
@@ -161,7 +166,7 @@ static uint32_t take_eois(void)
 		return 0;
 	write_sysreg(hcr & ~ICH_HCR_EOI_COUNT, ICH_HCR_EL2);
 	// With EOImode = 1 these only dropped priorities; the deactivations trapped.
-	if ((hcr & ICH_HCR_TDIR) && (read_sysreg(ICH_VMCR_EL2) & ICH_VMCR_EOIM))
+	if ((hcr & ICH_HCR_TDIR) && split())
 		return 0;
 	return count;
 }
@@ -176,5 +181,6 @@ const struct vgic_backend vgic_lr_v3 = {
         .read_lr = read_lr,
         .write_lr = write_lr,
         .control = control,
+        .split = split,
         .take_eois = take_eois,
 };

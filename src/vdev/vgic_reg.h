@@ -62,16 +62,16 @@ static inline const struct vgic_reg *vgic_frame_find(const struct vgic_frame *fr
 // The row for an access, or NULL if it has none: what no row covers, and accesses of a size a row does
 // not allow, read as zero and ignore writes ("GIC register access": reserved locations are RAZ/WI).
 static inline const struct vgic_reg *vgic_frame_access(const struct vgic_frame *frame,
-                                                       uint32_t offset, unsigned size,
-                                                       uint32_t *index, uint32_t *shift)
+                                                       uint32_t offset, unsigned size)
 {
 	const struct vgic_reg *row = vgic_frame_find(frame, offset);
-	if (row == NULL || !(row->sizes & size) || (offset & (size - 1)) != 0)
-		return NULL;
-	uint32_t log2_width = row->width == 8 ? 3 : 2;
-	*index = row->base + ((offset - row->first) >> log2_width);
-	*shift = 8 * (offset & (row->width - 1u));
-	return row;
+	return row != NULL && (row->sizes & size) && (offset & (size - 1)) == 0 ? row : NULL;
+}
+
+// The number of the register at `offset`.
+static inline uint32_t vgic_reg_index(const struct vgic_reg *row, uint32_t offset)
+{
+	return row->base + ((offset - row->first) >> (row->width == 8 ? 3 : 2));
 }
 
 // The bits of a value of `size` bytes: 1, 2, 4 or 8.
@@ -83,22 +83,25 @@ static inline uint64_t vgic_size_mask(unsigned size)
 static inline uint64_t vgic_frame_read(const struct vgic_frame *frame, struct vgic_access access,
                                        uint32_t offset, unsigned size)
 {
-	uint32_t index, shift;
-	const struct vgic_reg *row = vgic_frame_access(frame, offset, size, &index, &shift);
+	const struct vgic_reg *row = vgic_frame_access(frame, offset, size);
 	if (row == NULL)
 		return 0;
-	uint64_t value = row->read != NULL ? row->read(access, index) : row->fixed;
-	return value >> shift & vgic_size_mask(size);
+	uint64_t value =
+	        row->read != NULL ? row->read(access, vgic_reg_index(row, offset)) : row->fixed;
+	if (LIKELY(size == row->width))
+		return value;
+	return value >> (8 * (offset & (row->width - 1u))) & vgic_size_mask(size);
 }
 
 static inline void vgic_frame_write(const struct vgic_frame *frame, struct vgic_access access,
                                     uint32_t offset, unsigned size, uint64_t value)
 {
-	uint32_t index, shift;
-	const struct vgic_reg *row = vgic_frame_access(frame, offset, size, &index, &shift);
+	const struct vgic_reg *row = vgic_frame_access(frame, offset, size);
+	if (row == NULL || row->write == NULL)
+		return;
 	uint64_t mask = vgic_size_mask(size);
-	if (row != NULL && row->write != NULL)
-		row->write(access, index, (value & mask) << shift, mask << shift);
+	uint32_t shift = 8 * (offset & (row->width - 1u));
+	row->write(access, vgic_reg_index(row, offset), (value & mask) << shift, mask << shift);
 }
 
 // Shared handlers. index: of 32 interrupts for most, of 4 for priorities, of 16 for configuration.

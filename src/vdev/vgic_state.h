@@ -153,6 +153,7 @@ struct vgic_backend {
 	uint64_t (*read_lr)(uint32_t index);
 	void (*write_lr)(uint32_t index, uint64_t lr);
 	void (*control)(uint32_t notify);
+	bool (*split)(void); // the guest ends interrupts in two steps (EOImode = 1)
 	// How many interrupts ended that were in no list register; forgets them. Ends that trapped are
 	// not among them.
 	uint32_t (*take_eois)(void);
@@ -218,6 +219,8 @@ uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu);
 // Linked interrupts that wait although their cause is gone do not wait any more.
 void vgic_lr_resample(struct vgic_cpu *cpu);
 void vgic_lr_reset_interface(struct vgic_cpu *cpu);
+// Whether the guest that is loaded on this CPU ends interrupts in two steps.
+bool vgic_lr_split(void);
 
 // ---- vgic.c: one operation on interrupts that may be in flight anywhere ----
 

@@ -406,7 +406,8 @@ void vgicv3_dir(struct vcpu *vcpu, uint64_t value)
 {
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
 	uint32_t intid;
-	if (vgic_bound(field_get(DIR_INTID, value), VGIC_NR_INTIDS, &intid))
+	// Without a separate deactivation (EOImode = 0) the register does nothing.
+	if (vgic_lr_split() && vgic_bound(field_get(DIR_INTID, value), VGIC_NR_INTIDS, &intid))
 		vgic_clear_active(access, intid >> 5, BIT_U32(intid & 31), BIT_U32(intid & 31));
 }
 

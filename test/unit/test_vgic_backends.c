@@ -57,6 +57,18 @@ static uint64_t vtr_v3(unsigned lrs, unsigned preemption_bits, bool tds)
 	return (lrs - 1) | (uint64_t)(preemption_bits - 1) << 26 | (uint64_t)tds << 19;
 }
 
+// The table of a back end is complete.
+static void test_complete(void **state)
+{
+	(void)state;
+	const struct vgic_backend *backends[] = {&vgic_lr_v3, &vgic_lr_v2};
+	for (unsigned i = 0; i < ARRAY_SIZE(backends); i++) {
+		void *const *words = (void *const *)(const void *)backends[i];
+		for (unsigned j = 0; j < sizeof *backends[i] / sizeof *words; j++)
+			assert_non_null(words[j]);
+	}
+}
+
 static void test_v3_list_registers(void **state)
 {
 	(void)state;
@@ -137,7 +149,9 @@ static void test_v3_control(void **state)
 	assert_int_equal(vgic_lr_v3.take_eois(), 3);
 	assert_int_equal(fake_get_sysreg(V3_HCR), 0x5 | TDIR);
 	// EOImode = 1: they only dropped priorities, unless DIR does not trap here.
+	assert_false(vgic_lr_v3.split());
 	fake_set_sysreg(V3_VMCR, EOIM);
+	assert_true(vgic_lr_v3.split());
 	fake_set_sysreg(V3_HCR, EOI_COUNT(31) | 0x5 | TDIR);
 	assert_int_equal(vgic_lr_v3.take_eois(), 0);
 	assert_int_equal(fake_get_sysreg(V3_HCR), 0x5 | TDIR);
@@ -199,9 +213,12 @@ static void test_v2_interface(void **state)
 	assert_int_equal(vgic_lr_v2.take_eois(), 5);
 	assert_int_equal(gich[V2_HCR / 4], 0xd);
 	assert_int_equal(vgic_lr_v2.take_eois(), 0);
+	assert_false(vgic_lr_v2.split());
+	gich[V2_VMCR / 4] |= EOIM;
+	assert_true(vgic_lr_v2.split());
 	memset(&out, 0, sizeof out);
 	vgic_lr_v2.save(&out);
-	assert_int_equal(out.vmcr, 0xf8000001);
+	assert_int_equal(out.vmcr, 0xf8000001 | EOIM);
 	assert_int_equal(out.apr0[0], 0x80);
 	assert_int_equal(gich[V2_HCR / 4], 0);
 }
@@ -209,9 +226,9 @@ static void test_v2_interface(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_v3_list_registers), cmocka_unit_test(test_v3_interface),
-	        cmocka_unit_test(test_v3_control),        cmocka_unit_test(test_v2_list_registers),
-	        cmocka_unit_test(test_v2_interface),
+	        cmocka_unit_test(test_complete),          cmocka_unit_test(test_v3_list_registers),
+	        cmocka_unit_test(test_v3_interface),      cmocka_unit_test(test_v3_control),
+	        cmocka_unit_test(test_v2_list_registers), cmocka_unit_test(test_v2_interface),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -119,6 +119,10 @@ static void model_control(uint32_t notify)
 	here()->eois = 0;
 	here()->dir_traps = notify & VGIC_NOTIFY_EOI;
 }
+static bool model_split(void)
+{
+	return here()->split;
+}
 static uint32_t model_take_eois(void)
 {
 	uint32_t eois = here()->eois;
@@ -136,6 +140,7 @@ static const struct vgic_backend model = {
         .read_lr = model_read_lr,
         .write_lr = model_write_lr,
         .control = model_control,
+        .split = model_split,
         .take_eois = model_take_eois,
 };
 

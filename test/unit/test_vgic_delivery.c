@@ -256,6 +256,28 @@ static void test_split_out_of_order(void **state)
 	assert_int_equal(interfaces[0].notify, 0);
 }
 
+// DIR traps while there is not enough room; it does nothing unless ends are split.
+static void test_dir_by_hand(void **state)
+{
+	(void)state;
+	start(3, 2);
+	enable(0, 40, 0x50);
+	line(40, true);
+	assert_int_equal(ack(0), 40);
+	run_on(0);
+	vgicv3_dir(&vcpus[0], 40);
+	assert_true(get_bit(0, ISACTIVER, 40));
+	interfaces[0].split = true;
+	for (uint32_t intid = 0; intid < 2048; intid++)
+		if (intid != 40)
+			vgicv3_dir(&vcpus[0], intid);
+	vgicv3_dir(&vcpus[0], ~0ull);
+	assert_true(get_bit(0, ISACTIVER, 40));
+	run_on(0);
+	vgicv3_dir(&vcpus[0], 40);
+	assert_false(get_bit(0, ISACTIVER, 40));
+}
+
 static void test_sgi_v3(void **state)
 {
 	(void)state;
@@ -624,6 +646,7 @@ int main(void)
 	        cmocka_unit_test(test_more_than_list_registers),
 	        cmocka_unit_test(test_deep_nesting),
 	        cmocka_unit_test(test_split_out_of_order),
+	        cmocka_unit_test(test_dir_by_hand),
 	        cmocka_unit_test(test_sgi_v3),
 	        cmocka_unit_test(test_sgi_v2),
 	        cmocka_unit_test(test_link),
