@@ -36,11 +36,7 @@ static uint64_t entry_pstate(uint64_t old)
 	uint64_t sctlr = read_sysreg(sctlr_el1);
 	uint64_t pstate = MODE_EL1H | PSTATE_D | PSTATE_A | PSTATE_I | PSTATE_F;
 	pstate |= old & (PSTATE_N | PSTATE_Z | PSTATE_C | PSTATE_V);
-	// DIT and PAN have the same places in an AArch64 and an AArch32 SPSR but for DIT; an AArch32 EL0
-	// starts its handler without it.
-	if ((old & PSTATE_AARCH32) == 0)
-		pstate |= old & PSTATE_DIT;
-	pstate |= old & PSTATE_PAN;
+	pstate |= old & (PSTATE_DIT | PSTATE_PAN); // in the same places when AArch32 was left
 	if ((sctlr & SCTLR_EL1_SPAN) == 0 && feature_has(FEATURE_PAN))
 		pstate |= PSTATE_PAN;
 	if ((sctlr & SCTLR_EL1_DSSBS) != 0)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "arm/cpu.h"
 #include "arm/fpsimd.h"
@@ -75,7 +76,7 @@ void fake_reset(void)
 static uint64_t *find_sysreg(const char *name)
 {
 	for (size_t i = 0; i < nr_sysregs; i++)
-		if (strcmp(sysregs[i].name, name) == 0)
+		if (strcasecmp(sysregs[i].name, name) == 0)
 			return &sysregs[i].value;
 	if (nr_sysregs == MAX_SYSREGS) {
 		fprintf(stderr, "fake: too many system registers\n");

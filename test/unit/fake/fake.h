@@ -44,7 +44,7 @@ long fake_find(size_t from, enum fake_kind kind, const char *name);
 // 0, but for the sizes of cache lines and of what DC ZVA zeroes: 64 bytes.
 void fake_reset(void);
 
-// ---- system registers, by the name that the code uses; 0 until written ----
+// ---- system registers, by the name that the code uses, in any case; 0 until written ----
 uint64_t fake_read_sysreg(const char *name);
 void fake_write_sysreg(const char *name, uint64_t value);
 // The same without a trace in the log, and without the hooks.
