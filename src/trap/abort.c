@@ -96,19 +96,18 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 void abort_instruction(struct vcpu *vcpu, uint64_t esr)
 {
 	uint64_t far = read_sysreg(far_el2);
-	bool walk = (esr & ISS_S1PTW) != 0;
-	uint64_t ipa = fault_ipa(far);
-	if (is_translation_fault(esr)) {
-		if (first_touch(vcpu, ipa))
-			return;
-		// The abort would be delivered to the vector that could not be fetched, for ever.
-		if (inject_would_loop(vcpu)) {
-			vm_crash(
-			        vcpu,
-			        "its exception vectors at %#lx lie where there is no memory (%#lx)",
-			        read_sysreg(vbar_el1), ipa);
-			return;
-		}
-	}
-	inject_instruction_abort(vcpu, far, walk ? (int)(esr & 3) : -1);
+	bool walk = (esr & ISS_S1PTW) != 0, missing = is_translation_fault(esr);
+	uint64_t ipa = fault_ipa(far); // not known for other faults
+	if (missing && first_touch(vcpu, ipa))
+		return;
+	// The abort would be delivered to the vector that could not be fetched, for ever.
+	if (inject_would_loop(vcpu) && missing)
+		vm_crash(vcpu, "its exception vectors at %#lx lie where there is no memory (%#lx)",
+		         read_sysreg(vbar_el1), ipa);
+	else if (inject_would_loop(vcpu))
+		vm_crash(vcpu,
+		         "its exception vectors at %#lx lie in a device, which is never executed",
+		         read_sysreg(vbar_el1));
+	else
+		inject_instruction_abort(vcpu, far, walk ? (int)(esr & 3) : -1);
 }

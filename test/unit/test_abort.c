@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stage 2 aborts: each form of load and store that the syndrome can describe reaches the device and comes
+// back as the architecture says; what cannot be served comes back to the guest as an external abort.
+#include "trap/trap.h"
+#include "vcpu_bench.h"
+
+#define PC     UINT64_C(0xffff800010001000)
+#define VBAR   UINT64_C(0xffff800010080000)
+#define DEVICE UINT64_C(0x9000000)
+
+// ---- the rest of the machine ----
+
+static int fault_answer; // of stage2_fault
+static uint64_t fault_ipa_seen;
+static unsigned faults;
+static struct {
+	unsigned ended, crashed, logged;
+	enum vm_end why;
+} outcome;
+
+int stage2_fault(struct stage2 *s2, ipa_t ipa)
+{
+	assert_ptr_equal(s2, &vm.stage2);
+	fault_ipa_seen = ipa.v;
+	faults++;
+	return fault_answer;
+}
+void vm_end(struct vm *of, enum vm_end why)
+{
+	assert_ptr_equal(of, &vm);
+	outcome.ended++;
+	outcome.why = why;
+}
+void vm_crash(struct vcpu *of, const char *format, ...)
+{
+	(void)format;
+	assert_ptr_equal(of, vcpu);
+	outcome.crashed++;
+}
+void vm_log(struct vm *of, const char *format, ...)
+{
+	(void)format;
+	assert_ptr_equal(of, &vm);
+	outcome.logged++;
+}
+
+void trap_advance(struct vcpu *of, uint64_t esr) // test_trap.c looks at the real one
+{
+	of->frame.pc += (esr & ESR_IL) != 0 ? 4 : 2;
+}
+
+static struct {
+	unsigned reads, writes, size;
+	uint32_t offset;
+	uint64_t value;
+	bool answer;
+} device;
+
+static bool device_read(void *dev, struct vcpu *by, uint32_t offset, unsigned size, uint64_t *value)
+{
+	assert_true(dev == &device && by == vcpu);
+	device.reads++;
+	device.offset = offset;
+	device.size = size;
+	*value = size == 8 ? device.value : device.value & (BIT_U64(size * 8) - 1);
+	return device.answer;
+}
+static bool device_write(void *dev, struct vcpu *by, uint32_t offset, unsigned size, uint64_t value)
+{
+	assert_true(dev == &device && by == vcpu);
+	device.writes++;
+	device.offset = offset;
+	device.size = size;
+	device.value = value;
+	return device.answer;
+}
+static const struct mmio_ops device_ops = {"device", device_read, device_write};
+
+static void start(uint64_t ipa, uint64_t esr)
+{
+	memset(&outcome, 0, sizeof outcome);
+	memset(&device, 0, sizeof device);
+	device.answer = true;
+	faults = 0;
+	fault_answer = ERR_RANGE;
+	vcpu->frame.pc = PC;
+	vcpu->frame.pstate = MODE_EL1H;
+	fake_set_sysreg("esr_el2", esr);
+	fake_set_sysreg("hpfar_el2", ipa >> 12 << 4);
+	fake_set_sysreg("far_el2", UINT64_C(0xffff000012340000) | (ipa & 0xfff));
+	fake_set_sysreg("vbar_el1", VBAR);
+	fake_set_sysreg("esr_el1", 0x99);
+	fake_set_sysreg("far_el1", 0x99);
+}
+
+static int setup(void **state)
+{
+	bench_setup(state);
+	assert_int_equal(mmio_add(&vm.mmio, DEVICE, 0x1000, &device_ops, &device), 0);
+	return 0;
+}
+
+// The guest found an external abort of this class, and the instruction was not passed over.
+static void assert_aborted(uint64_t ec, uint64_t iss)
+{
+	assert_int_equal(fake_get_sysreg("esr_el1"), field_put(ESR_EC, ec) | ESR_IL | iss);
+	assert_int_equal(fake_get_sysreg("far_el1"), fake_get_sysreg("far_el2"));
+	assert_int_equal(fake_get_sysreg("elr_el1"), PC);
+	assert_int_equal(vcpu->frame.pc, VBAR + VECTOR_SPX);
+}
+
+static uint64_t data_esr(uint64_t iss)
+{
+	return field_put(ESR_EC, EC_DABT_LOWER) | ESR_IL | FSC_TRANSLATION | 3 | iss;
+}
+
+// ---- every form that has a syndrome ----
+
+static uint64_t loaded(uint64_t value, unsigned sas, bool sse, bool sf)
+{
+	switch (sas) {
+	case 0: value = sse ? (uint64_t)(int64_t)(int8_t)value : (uint8_t)value; break;
+	case 1: value = sse ? (uint64_t)(int64_t)(int16_t)value : (uint16_t)value; break;
+	case 2: value = sse ? (uint64_t)(int64_t)(int32_t)value : (uint32_t)value; break;
+	default: break;
+	}
+	return sf ? value : value & UINT32_MAX;
+}
+
+static void test_loads(void **state)
+{
+	static const uint64_t values[] = {0,
+	                                  UINT64_MAX,
+	                                  UINT64_C(0x8081828384858687),
+	                                  UINT64_C(0x0102030475767778),
+	                                  0x80,
+	                                  0x8000,
+	                                  0x80000000};
+	(void)state;
+	for (unsigned form = 0; form < 4 * 2 * 2 * 32; form++) {
+		unsigned sas = form & 3, reg = form >> 4;
+		bool sse = form & 4, sf = form & 8;
+		uint64_t iss = ISS_ISV | field_put(ISS_SAS, sas) | (sse ? ISS_SSE : 0) |
+		               (sf ? ISS_SF : 0) | field_put(ISS_SRT, reg);
+		for (unsigned v = 0; v < ARRAY_SIZE(values); v++) {
+			start(DEVICE + 0x18, data_esr(iss));
+			device.value = values[v];
+			for (unsigned r = 0; r < 31; r++)
+				vcpu->frame.x[r] = UINT64_C(0xa5a5a5a5a5a5a500) + r;
+			abort_data(vcpu, fake_get_sysreg("esr_el2"));
+			assert_int_equal(vcpu->frame.pc, PC + 4);
+			assert_int_equal(fake_get_sysreg("esr_el1"), 0x99);
+			assert_true(device.reads == 1 && device.writes == 0);
+			assert_int_equal(device.offset, 0x18);
+			assert_int_equal(device.size, 1u << sas);
+			for (unsigned r = 0; r < 31; r++)
+				assert_int_equal(vcpu->frame.x[r],
+				                 r == reg ? loaded(values[v], sas, sse, sf)
+				                          : UINT64_C(0xa5a5a5a5a5a5a500) + r);
+		}
+	}
+}
+
+static void test_stores(void **state)
+{
+	(void)state;
+	for (unsigned form = 0; form < 4 * 2 * 2 * 32; form++) {
+		unsigned sas = form & 3, reg = form >> 4;
+		uint64_t iss = ISS_ISV | ISS_WNR | field_put(ISS_SAS, sas) |
+		               (form & 4 ? ISS_SSE : 0) | (form & 8 ? ISS_SF : 0) |
+		               field_put(ISS_SRT, reg);
+		start(DEVICE + 0xff8, data_esr(iss));
+		for (unsigned r = 0; r < 31; r++)
+			vcpu->frame.x[r] = UINT64_C(0xf1f2f3f4f5f6f700) + r;
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(vcpu->frame.pc, PC + 4);
+		assert_true(device.reads == 0 && device.writes == 1);
+		assert_int_equal(device.size, 1u << sas);
+		uint64_t all = reg == 31 ? 0 : UINT64_C(0xf1f2f3f4f5f6f700) + reg;
+		assert_int_equal(device.value, sas == 3 ? all : all & (BIT_U64(8u << sas) - 1));
+		for (unsigned r = 0; r < 31; r++)
+			assert_int_equal(vcpu->frame.x[r], UINT64_C(0xf1f2f3f4f5f6f700) + r);
+	}
+}
+
+static void test_a_program_of_32_bits(void **state)
+{
+	(void)state;
+	uint64_t iss = ISS_ISV | field_put(ISS_SAS, 2) | field_put(ISS_SRT, 3);
+	start(DEVICE, data_esr(iss) & ~ESR_IL); // a 16-bit T32 load
+	vcpu->frame.pstate = PSTATE_AARCH32 | PSTATE_T32;
+	vcpu->frame.pc = 0x8000;
+	device.value = 0x12345678;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, 0x8002);
+	assert_int_equal(vcpu->frame.x[3], 0x12345678);
+}
+
+// ---- addresses ----
+
+static void test_the_address_is_put_together(void **state)
+{
+	(void)state;
+	for (uint64_t ipa = 1; ipa < UINT64_C(1) << 52; ipa = ipa * 2 + (ipa & 0x777)) {
+		start(ipa, data_esr(0));
+		// Bits 51:48 of the address are in FIPA as well; nothing of them may get lost.
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(fault_ipa_seen, ipa & GENMASK_U64(51, 0));
+		assert_aborted(EC_DABT_SAME, FSC_EXTERNAL);
+	}
+}
+
+static void test_first_touch(void **state)
+{
+	(void)state;
+	for (unsigned fsc = 0; fsc < 64; fsc++) {
+		bool translation = (fsc >> 2) <= 2; // address size, translation, access flag
+		for (unsigned form = 0; form < 16; form++) {
+			uint64_t iss = (form & 1 ? ISS_S1PTW : 0) | (form & 2 ? ISS_WNR : 0) |
+			               (form & 4 ? ISS_ISV : 0) | (form & 8 ? ISS_CM : 0);
+			start(VM_VIRT_RAM_BASE + 0x1234, (data_esr(iss) & ~ISS_FSC) | fsc);
+			fault_answer = 0;
+			abort_data(vcpu, fake_get_sysreg("esr_el2"));
+			assert_int_equal(faults, translation);
+			if (translation) { // and the instruction runs again
+				assert_int_equal(vcpu->frame.pc, PC);
+				assert_int_equal(fake_get_sysreg("esr_el1"), 0x99);
+			} else {
+				assert_aborted(EC_DABT_SAME,
+				               (iss & (ISS_WNR | ISS_CM)) |
+				                       (iss & ISS_S1PTW
+				                                ? FSC_EXTERNAL_WALK | (fsc & 3)
+				                                : FSC_EXTERNAL));
+			}
+			assert_true(device.reads + device.writes == 0);
+		}
+	}
+}
+
+static void test_no_memory_left(void **state)
+{
+	(void)state;
+	start(VM_VIRT_RAM_BASE, data_esr(ISS_ISV));
+	fault_answer = ERR_NO_MEMORY;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.ended, 1);
+	assert_int_equal(outcome.why, VM_END_PAUSE);
+	assert_int_equal(outcome.logged, 1);
+	assert_int_equal(vcpu->frame.pc, PC);
+}
+
+static void test_nobody_answers(void **state)
+{
+	static const uint64_t holes[] = {0, DEVICE - 4, DEVICE + 0x1000, UINT64_C(1) << 40};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(holes); i++) {
+		for (unsigned write = 0; write <= 1; write++) {
+			uint64_t iss = ISS_ISV | field_put(ISS_SAS, 2) | (write ? ISS_WNR : 0);
+			start(holes[i], data_esr(iss));
+			abort_data(vcpu, fake_get_sysreg("esr_el2"));
+			assert_aborted(EC_DABT_SAME, FSC_EXTERNAL | (write ? ISS_WNR : 0));
+		}
+	}
+	// A device that refuses, and an access that leaves its region.
+	start(DEVICE, data_esr(ISS_ISV | field_put(ISS_SRT, 5)));
+	device.answer = false;
+	vcpu->frame.x[5] = 77;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL);
+	assert_int_equal(vcpu->frame.x[5], 77);
+	start(DEVICE + 0xffe, data_esr(ISS_ISV | field_put(ISS_SAS, 2)));
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL);
+	assert_int_equal(device.reads, 0);
+}
+
+static void test_no_syndrome(void **state)
+{
+	(void)state;
+	start(DEVICE, data_esr(ISS_WNR)); // a pair, a write-back, SIMD
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL | ISS_WNR);
+	assert_int_equal(device.writes, 0);
+	assert_int_equal(outcome.crashed, 0);
+}
+
+// Maintenance by address of what no memory stands behind has nothing to do.
+static void test_cache_maintenance_of_nothing(void **state)
+{
+	(void)state;
+	start(DEVICE, data_esr(ISS_CM | ISS_WNR));
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, PC + 4);
+	assert_int_equal(fake_get_sysreg("esr_el1"), 0x99);
+	assert_int_equal(device.reads + device.writes, 0);
+	// Not when its own table walk found nothing.
+	start(DEVICE, data_esr(ISS_CM | ISS_WNR | ISS_S1PTW));
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL_WALK | 3 | ISS_CM | ISS_WNR);
+}
+
+// A stage 1 table in a device's registers is no access to the device.
+static void test_walks_do_not_reach_devices(void **state)
+{
+	(void)state;
+	start(DEVICE, data_esr(ISS_S1PTW | ISS_ISV | ISS_WNR));
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL_WALK | 3 | ISS_WNR);
+	assert_int_equal(device.reads + device.writes, 0);
+	start(DEVICE, data_esr(ISS_S1PTW));
+	vcpu->frame.pc = VBAR + 0x200; // its handler has no tables either
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.crashed, 1);
+}
+
+static void test_from_el0(void **state)
+{
+	(void)state;
+	start(0x1000, data_esr(ISS_ISV));
+	vcpu->frame.pstate = MODE_EL0T;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(field_get(ESR_EC, fake_get_sysreg("esr_el1")), EC_DABT_LOWER);
+	assert_int_equal(vcpu->frame.pc, VBAR + VECTOR_LOWER_A64);
+}
+
+// ---- fetches ----
+
+static uint64_t fetch_esr(uint64_t iss)
+{
+	return field_put(ESR_EC, EC_IABT_LOWER) | ESR_IL | FSC_TRANSLATION | 3 | iss;
+}
+
+static void test_fetches(void **state)
+{
+	(void)state;
+	start(VM_VIRT_RAM_BASE + MIB(3), fetch_esr(0));
+	fault_answer = 0;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(fault_ipa_seen, VM_VIRT_RAM_BASE + MIB(3));
+	assert_int_equal(vcpu->frame.pc, PC);
+	start(DEVICE, fetch_esr(0)); // where a device is
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_IABT_SAME, FSC_EXTERNAL);
+	assert_int_equal(device.reads, 0);
+	start(DEVICE, (fetch_esr(0) & ~ISS_FSC) | FSC_PERMISSION | 2); // mapped, but never executed
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_IABT_SAME, FSC_EXTERNAL);
+	assert_int_equal(faults, 0);
+	start(0x1000, fetch_esr(ISS_S1PTW));
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_aborted(EC_IABT_SAME, FSC_EXTERNAL_WALK | 3);
+	start(VM_VIRT_RAM_BASE, fetch_esr(0));
+	fault_answer = ERR_NO_MEMORY;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.why, VM_END_PAUSE);
+}
+
+static void test_vectors_that_cannot_be_fetched(void **state)
+{
+	(void)state;
+	start(0x1000, fetch_esr(0));
+	vcpu->frame.pc = VBAR + VECTOR_SPX;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.crashed, 1);
+	assert_int_equal(vcpu->frame.pc, VBAR + VECTOR_SPX);
+	// From EL0 the same address is only an address.
+	start(0x1000, fetch_esr(0));
+	vcpu->frame.pc = VBAR + VECTOR_SPX;
+	vcpu->frame.pstate = MODE_EL0T;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.crashed, 0);
+	assert_int_equal(vcpu->frame.pc, VBAR + VECTOR_LOWER_A64);
+}
+
+// The vectors may also be a device, whose pages never execute.
+static void test_vectors_in_a_device(void **state)
+{
+	(void)state;
+	start(DEVICE, (fetch_esr(0) & ~ISS_FSC) | FSC_PERMISSION | 3);
+	vcpu->frame.pc = VBAR + VECTOR_SPX;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.crashed, 1);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup(name, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	        TEST(test_loads),
+	        TEST(test_stores),
+	        TEST(test_a_program_of_32_bits),
+	        TEST(test_the_address_is_put_together),
+	        TEST(test_first_touch),
+	        TEST(test_no_memory_left),
+	        TEST(test_nobody_answers),
+	        TEST(test_no_syndrome),
+	        TEST(test_cache_maintenance_of_nothing),
+	        TEST(test_walks_do_not_reach_devices),
+	        TEST(test_from_el0),
+	        TEST(test_fetches),
+	        TEST(test_vectors_that_cannot_be_fetched),
+	        TEST(test_vectors_in_a_device),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
