@@ -95,7 +95,7 @@ void guest_tree_strings(struct guest_tree *tree, const char *name, const char *f
 void guest_tree_cells(struct guest_tree *tree, const char *name, const uint32_t *cells,
                       unsigned count)
 {
-	fdt32_t big[MAX_CELLS];
+	fdt32_t big[MAX_CELLS] = {0};
 
 	if (count > MAX_CELLS) {
 		note(tree, -FDT_ERR_NOSPACE);
