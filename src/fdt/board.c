@@ -90,6 +90,12 @@ static void note_psci(struct board_reader *reader, const struct tree_walk *walk)
 	(void)tree_cell(tree_get(walk, "migrate"), 0, &psci->migrate);
 }
 
+static void note_rtc(struct board_reader *reader, const struct tree_walk *walk)
+{
+	if (reader->nodes.rtc == BOARD_NO_NODE)
+		reader->nodes.rtc = tree_offset(walk);
+}
+
 static void note_gpio_off(struct board_reader *reader, const struct tree_walk *walk)
 {
 	reader->nodes.gpio_off = tree_offset(walk);
@@ -117,6 +123,7 @@ static const struct {
         {"arm,psci-1.0", NOTE_NORMAL, note_psci},
         {"arm,psci-0.2", NOTE_NORMAL, note_psci},
         {"arm,psci", NOTE_NORMAL, note_psci},
+        {"arm,pl031", NOTE_NORMAL, note_rtc},
         {"gpio-poweroff", NOTE_SECURE, note_gpio_off},
         {"gpio-restart", NOTE_SECURE, note_gpio_reset},
 };
@@ -499,6 +506,7 @@ int board_read(const void *fdt, struct board *board, struct board_problem *probl
 	board_read_gic(&reader);
 	board_read_console_irq(&reader);
 	board_read_timer(&reader);
+	board_read_rtc(&reader);
 	board_read_poweroff(&reader);
 	read_memory(&reader);
 	return problem->fatal == 0 ? 0 : ERR_UNSUPPORTED;

@@ -123,6 +123,7 @@ struct board {
 	struct board_irq timer[BOARD_NR_TIMERS];
 	uint32_t timer_hz; // 0: CNTFRQ_EL0 holds it, as it should
 	struct board_console console;
+	struct board_range rtc; // an Arm PL031, which knows the time of day; size 0: none
 	struct board_poweroff poweroff;
 
 	// Offsets into the tree's bytes, so that the seeds can be wiped there; size 0: none.

@@ -360,6 +360,14 @@ void board_read_console_irq(struct board_reader *reader)
 		console->irq = read_irq(reader, &walk, 0);
 }
 
+void board_read_rtc(struct board_reader *reader)
+{
+	struct tree_walk walk;
+
+	if (reader->nodes.rtc != BOARD_NO_NODE && tree_goto(&walk, reader->fdt, reader->nodes.rtc))
+		(void)read_frame(&walk, 0, PAGE_SIZE, &reader->board->rtc);
+}
+
 // --- power lines --------------------------------------------------------------------------------
 
 #define PL061_LINES     8

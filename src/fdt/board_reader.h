@@ -23,6 +23,7 @@ struct board_nodes {
 	int uart;       // the first that we can drive
 	int other_uart; // the first that we cannot
 	int stdout, serial0;
+	int rtc;
 	int gpio_off, gpio_reset;
 	int other_chip; // an enabled interrupt controller without a driver, for the message
 };
@@ -49,6 +50,7 @@ void board_read_console(struct board_reader *reader);
 void board_read_console_irq(struct board_reader *reader); // after board_read_gic
 void board_read_gic(struct board_reader *reader);
 void board_read_timer(struct board_reader *reader);
+void board_read_rtc(struct board_reader *reader);
 void board_read_poweroff(struct board_reader *reader);
 
 #endif

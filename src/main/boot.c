@@ -14,12 +14,14 @@
 #include "console/console.h"
 #include "hw/gic.h"
 #include "hw/psci_client.h"
+#include "hw/rtc_pl031.h"
 #include "hw/timer.h"
 #include "hw/uart.h"
 #include "main/run.h"
 #include "mem/el2map.h"
 #include "trap/idregs.h"
 #include "vdev/vgic.h"
+#include "vdev/vpl031.h"
 #include "version.h"
 #include "vm/stage2.h"
 #include "vm/vmid.h"
@@ -105,10 +107,18 @@ static bool init_interrupts(void)
 	       init_this_cpu(&boot_cpu) == 0;
 }
 
+// The clock that guests are shown. Without one on the board theirs begins in 1970.
+static void read_clock(void)
+{
+	if (board.rtc.size != 0 && el2map_device(PA(board.rtc.base), board.rtc.size) == 0)
+		vpl031_set_clock(rtc_pl031_read(board.rtc.base));
+}
+
 // Continues on a stack with a guard page, in the map with everything in it.
 static NORETURN void boot_on_own_stack(void *fdt)
 {
 	smp_start(&board);
+	read_clock();
 	config_build(&board, fdt);
 	bool has_irq = board.console.irq.chip == BOARD_IRQ_GIC;
 	console_start(has_irq);

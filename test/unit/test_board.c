@@ -34,6 +34,7 @@ struct expected {
 	uint64_t uart_base;
 	uint32_t uart_irq; // 0: none that reaches a GIC
 	uint32_t baud, clock_hz;
+	uint64_t rtc;      // PL031
 	uint64_t poweroff; // secure PL061
 };
 
@@ -55,7 +56,7 @@ struct expected {
 #define FOUNDATION_PSCI .enable = BOARD_ENABLE_PSCI, .conduit = BOARD_PSCI_SMC
 
 #define JUNO                                                                                 \
-	.ram = {{0x80000000, 0x7f000000}, {0x880000000, 0x180000000}},                       \
+	.rtc = 0x1c170000, .ram = {{0x80000000, 0x7f000000}, {0x880000000, 0x180000000}},    \
 	CPUS(0, 1, 0x100, 0x101, 0x102, 0x103), .enable = BOARD_ENABLE_PSCI,                 \
 	.conduit = BOARD_PSCI_SMC, .gic = 2, .gicd = 0x2c010000, .gicc_or_gicr = 0x2c02f000, \
 	.gich = 0x2c04f000, .gicv = 0x2c06f000, TIMERS_GIC, .uart = BOARD_UART_PL011,        \
@@ -106,10 +107,10 @@ static const struct expected debian[] = {
          .uart_irq = 59},
 };
 
-#define VIRT                                                                                   \
-	.model = "linux,dummy-virt", .gicd = 0x08000000, TIMERS_GIC, .uart = BOARD_UART_PL011, \
-	.source = BOARD_FROM_STDOUT, .uart_name = "arm,pl011", .uart_base = 0x09000000,        \
-	.uart_irq = 33, .clock_hz = 24000000
+#define VIRT                                                                             \
+	.model = "linux,dummy-virt", .rtc = 0x09010000, .gicd = 0x08000000, TIMERS_GIC,  \
+	.uart = BOARD_UART_PL011, .source = BOARD_FROM_STDOUT, .uart_name = "arm,pl011", \
+	.uart_base = 0x09000000, .uart_irq = 33, .clock_hz = 24000000
 #define VIRT_V2 .gic = 2, .gicc_or_gicr = 0x08010000, .gich = 0x08030000, .gicv = 0x08040000
 #define VIRT_V3 .gic = 3, .gicc_or_gicr = 0x080a0000
 
@@ -211,6 +212,7 @@ static void check_console(const struct expected *want)
 		assert_int_equal(console->irq.number, want->uart_irq);
 		assert_false(console->irq.edge);
 	}
+	assert_int_equal(board.rtc.base, want->rtc);
 	assert_int_equal(board.poweroff.regs.base, want->poweroff);
 	if (want->poweroff != 0) {
 		assert_true(board.poweroff.has_off && board.poweroff.has_reset);
