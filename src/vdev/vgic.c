@@ -389,7 +389,7 @@ void vgic_flush(struct vcpu *vcpu)
 
 void vgic_maintenance(struct vcpu *vcpu)
 {
-	vgic_deliver_all(vcpu->gic);
+	vgic_deliver_ended(vcpu->gic);
 }
 
 // ---- what there is to save ----

@@ -57,12 +57,13 @@ struct queue {
 static void queue_add(struct queue *queue, uint32_t key)
 {
 	uint32_t at = queue->count;
-	if (at == vgic_host.count) {
-		queue->more = true;
-		if (key > queue->key[--at])
-			return;
-	} else {
+	if (at < vgic_host.count) {
 		queue->count++;
+	} else {
+		queue->more = true;
+		if (at == 0 || key > queue->key[at - 1])
+			return;
+		at--;
 	}
 	for (; at != 0 && queue->key[at - 1] > key; at--)
 		queue->key[at] = queue->key[at - 1];
@@ -398,6 +399,20 @@ void vgic_deliver_posted(struct vgic_cpu *cpu)
 		else if (!vgic_deliver_private(cpu, intid))
 			return; // that looked at everything
 	}
+}
+
+// While nothing waits or is active outside, and no SPI is in a list register, the end of an interrupt is
+// this CPU's own affair. Where each timer interrupt ends here (gic_forgets_level), the lock would make
+// the VM's CPUs queue for nothing.
+void vgic_deliver_ended(struct vgic_cpu *cpu)
+{
+	bool alone = cpu->control == 0 && cpu->spis == 0 && load_acquire(&cpu->freeze) == 0;
+	if (!alone || !vgic_deliver_own(cpu)) {
+		vgic_deliver_all(cpu);
+		return;
+	}
+	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
+		vgic_lr_renew(cpu, (uint32_t)__builtin_ctz(left));
 }
 
 bool vgic_pending(struct vcpu *vcpu)

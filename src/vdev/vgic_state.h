@@ -201,6 +201,9 @@ void vgic_deliver_posted(struct vgic_cpu *cpu);
 // The same, and looks at every list register although nobody asked.
 void vgic_deliver_all(struct vgic_cpu *cpu);
 
+// Something in the list registers, or outside them, has ended.
+void vgic_deliver_ended(struct vgic_cpu *cpu);
+
 // Whether the CPU that has `cpu` loaded may use its private interrupts without the lock.
 static inline bool vgic_deliver_own(const struct vgic_cpu *cpu)
 {

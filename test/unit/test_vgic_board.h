@@ -482,4 +482,21 @@ static inline void send_sgi(unsigned cpu, uint32_t intid, uint32_t targets)
 		write_gic(cpu, GICD(SGIR), 4, targets << 16 | intid);
 }
 
+// ---- beginnings ----
+
+static inline void start(unsigned version, unsigned cpus)
+{
+	build(version, cpus);
+	load_all();
+	write_gic(0, GICD(CTLR), 4, 3);
+}
+
+static inline void enable(unsigned cpu, uint32_t intid, uint32_t priority)
+{
+	set_priority(cpu, intid, priority);
+	set_bit(cpu, ISENABLER, intid);
+	if (intid >= 32)
+		set_target(cpu, intid, cpu);
+}
+
 #endif

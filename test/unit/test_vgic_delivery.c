@@ -1,22 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Delivery of virtual interrupts through four list registers: what a guest sees in each situation,
-// for both versions. Random sequences are in test_vgic_random.c, registers in test_vgic_regs.c.
+// for both versions. The linked timer is in
+// test_vgic_link.c, random sequences are in test_vgic_random.c, registers in test_vgic_regs.c.
 #include "test_vgic_board.h"
-
-static void start(unsigned version, unsigned cpus)
-{
-	build(version, cpus);
-	load_all();
-	write_gic(0, GICD(CTLR), 4, 3);
-}
-
-static void enable(unsigned cpu, uint32_t intid, uint32_t priority)
-{
-	set_priority(cpu, intid, priority);
-	set_bit(cpu, ISENABLER, intid);
-	if (intid >= 32)
-		set_target(cpu, intid, cpu);
-}
 
 // Runs `body` on a fresh VM of each version.
 #define BOTH(version) for (unsigned version = 2; version <= 3; version++)
@@ -375,93 +361,6 @@ static void test_sgi_v2(void **state)
 	assert_int_equal(ack(1), SPURIOUS);
 }
 
-static void test_link(void **state)
-{
-	(void)state;
-	start(3, 1);
-	enable(0, VGIC_VTIMER, 0x50);
-	for (unsigned i = 0; i < 5; i++) { // no exit but the timer's own
-		timer_fires(0);
-		assert_int_equal(ack(0), VGIC_VTIMER);
-		eoi(0, VGIC_VTIMER);
-		assert_false(physical_active[0]);
-		assert_false(maintenance_wanted(&interfaces[0]));
-	}
-	assert_int_equal(nr_deactivated, 0);
-	assert_int_equal(interfaces[0].notify, 0);
-
-	// Disabled when it comes: it waits, and the physical one stays active.
-	set_bit(0, ICENABLER, VGIC_VTIMER);
-	timer_fires(0);
-	assert_int_equal(ack(0), SPURIOUS);
-	assert_true(get_bit(0, ISPENDR, VGIC_VTIMER));
-	assert_true(physical_active[0]);
-	// The guest turns its timer off: no longer pending, and it may fire again.
-	fake_set_sysreg("cntv_ctl_el0", 0);
-	assert_false(get_bit(0, ISPENDR, VGIC_VTIMER));
-	assert_false(physical_active[0]);
-	set_bit(0, ISENABLER, VGIC_VTIMER);
-	assert_int_equal(ack(0), SPURIOUS);
-
-	// Ended by a write instead of an end of interrupt.
-	timer_fires(0);
-	assert_int_equal(ack(0), VGIC_VTIMER);
-	set_bit(0, ICACTIVER, VGIC_VTIMER);
-	assert_false(physical_active[0]);
-	eoi(0, VGIC_VTIMER);
-	timer_fires(0);
-	assert_int_equal(ack(0), VGIC_VTIMER);
-
-	// Pending by a write while active.
-	set_bit(0, ISPENDR, VGIC_VTIMER);
-	timer_fires(0); // it may: the link was given up
-	eoi(0, VGIC_VTIMER);
-	settle();
-	assert_int_equal(ack(0), VGIC_VTIMER); // the written one
-	assert_true(physical_active[0]);
-	eoi(0, VGIC_VTIMER);
-	settle();
-	assert_int_equal(ack(0), VGIC_VTIMER); // the line's
-	eoi(0, VGIC_VTIMER);
-	assert_false(physical_active[0]);
-	settle();
-	assert_int_equal(ack(0), SPURIOUS);
-
-	// The vCPU goes while it is active, and comes back: the guest ends it then.
-	timer_fires(0);
-	assert_int_equal(ack(0), VGIC_VTIMER);
-	unload(0);
-	assert_false(physical_active[0]);
-	load(0);
-	timer_fires(0);
-	assert_int_equal(ack(0), SPURIOUS);
-	eoi(0, VGIC_VTIMER);
-	settle();
-	assert_int_equal(ack(0), VGIC_VTIMER);
-	eoi(0, VGIC_VTIMER);
-	settle();
-	assert_false(physical_active[0]);
-	assert_int_equal(ack(0), SPURIOUS);
-}
-
-// Ended by another CPU: the board's controller must be told where the interrupt was acknowledged.
-static void test_link_remote(void **state)
-{
-	(void)state;
-	start(3, 2);
-	enable(1, VGIC_VTIMER, 0x50);
-	timer_fires(1);
-	assert_int_equal(ack(1), VGIC_VTIMER);
-	write_gic(0, GICR(1, SGI_FRAME + ICACTIVER), 4, BIT_U32(VGIC_VTIMER));
-	settle();
-	assert_false(physical_active[1]);
-	timer_fires(1);
-	settle();
-	eoi(1, VGIC_VTIMER);
-	settle();
-	assert_int_equal(ack(1), VGIC_VTIMER);
-}
-
 static void test_any_of_several(void **state)
 {
 	(void)state;
@@ -649,8 +548,7 @@ int main(void)
 	        cmocka_unit_test(test_dir_by_hand),
 	        cmocka_unit_test(test_sgi_v3),
 	        cmocka_unit_test(test_sgi_v2),
-	        cmocka_unit_test(test_link),
-	        cmocka_unit_test(test_link_remote),
+
 	        cmocka_unit_test(test_any_of_several),
 	        cmocka_unit_test(test_groups),
 	        cmocka_unit_test(test_active_writes),

@@ -19,13 +19,6 @@
 #define PIDR2_V2   0xfe8
 #define PIDR2_V3   0xffe8
 
-static void start(unsigned version, unsigned cpus)
-{
-	build(version, cpus);
-	load_all();
-	write_gic(0, GICD(CTLR), 4, 3);
-}
-
 static uint32_t get(uint64_t address)
 {
 	return (uint32_t)read_gic(0, address, 4);
