@@ -142,9 +142,10 @@ void cntp_update(struct vcpu *vcpu)
 {
 	bool enabled =
 	        (vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && (vcpu->cntp_ctl & CNT_CTL_IMASK) == 0;
-	bool due = guest_now(vcpu) >= vcpu->cntp_cval;
-	uint64_t deadline = vcpu->cntp_cval + vcpu->vm->cntvoff;
-	if (deadline < vcpu->cntp_cval)
+	uint64_t now = timer_now(), guest = now - vcpu->vm->cntvoff;
+	bool due = guest >= vcpu->cntp_cval;
+	uint64_t deadline = now + (vcpu->cntp_cval - guest);
+	if (deadline < now) // the board's counter never gets there
 		deadline = TIMER_NEVER;
 	timer_set(TIMER_VCPU, enabled && !due ? deadline : TIMER_NEVER);
 	if (vcpu->cntp_line != (enabled && due)) {
