@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "trap/trap.h"
 #include "vm/inject.h"
+#include "vm/stage1.h"
 #include "vm/vm.h"
 
 #define PAGE_OFFSET GENMASK_U64(11, 0)
@@ -90,7 +91,7 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 			return;
 		}
 	}
-	inject_data_abort(vcpu, far, esr, walk ? (int)(esr & 3) : -1);
+	inject_data_abort(vcpu, far, esr, walk ? stage1_walk_level(vcpu, far, fault_ipa(far)) : -1);
 }
 
 void abort_instruction(struct vcpu *vcpu, uint64_t esr)
@@ -109,5 +110,6 @@ void abort_instruction(struct vcpu *vcpu, uint64_t esr)
 		         "its exception vectors at %#lx lie in a device, which is never executed",
 		         read_sysreg(vbar_el1));
 	else
-		inject_instruction_abort(vcpu, far, walk ? (int)(esr & 3) : -1);
+		inject_instruction_abort(vcpu, far,
+		                         walk ? stage1_walk_level(vcpu, far, fault_ipa(far)) : -1);
 }

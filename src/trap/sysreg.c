@@ -311,26 +311,29 @@ static bool is_id_register(uint16_t key)
 	return (key & ~(KEY(0, 0, 0, 7, 7))) == KEY(3, 0, 0, 0, 0) && key >= KEY(3, 0, 0, 1, 0);
 }
 
+// Carries out a read or a write; *value is read or written.
+static enum outcome access(struct vcpu *vcpu, uint16_t key, bool reads, uint64_t *value)
+{
+	if (is_id_register(key)) {
+		if (!reads)
+			return UNDEFINED;
+		*value = idregs_read(vcpu->vm, (key >> 3) & 7, key & 7);
+		return DONE;
+	}
+	const struct row *row = find(key);
+	if (row != NULL && reads && row->read != NULL)
+		return row->read(vcpu, row, value);
+	if (row != NULL && !reads && row->write != NULL)
+		return row->write(vcpu, row, *value);
+	return UNDEFINED;
+}
+
 void sysreg_trap(struct vcpu *vcpu, uint64_t esr)
 {
-	uint16_t key = key_of(esr);
 	unsigned rt = (unsigned)field_get(ISS_SYS_RT, esr);
 	bool reads = (esr & ISS_SYS_READ) != 0;
-	uint64_t value = 0;
-	enum outcome outcome = UNDEFINED;
-	if (is_id_register(key)) {
-		if (reads) {
-			value = idregs_read(vcpu->vm, (key >> 3) & 7, key & 7);
-			outcome = DONE;
-		}
-	} else {
-		const struct row *row = find(key);
-		if (row != NULL && reads && row->read != NULL)
-			outcome = row->read(vcpu, row, &value);
-		else if (row != NULL && !reads && row->write != NULL)
-			outcome = row->write(vcpu, row, vcpu_reg(vcpu, rt));
-	}
-	switch (outcome) {
+	uint64_t value = reads ? 0 : vcpu_reg(vcpu, rt);
+	switch (access(vcpu, key_of(esr), reads, &value)) {
 	case DONE:
 		if (reads)
 			vcpu_set_reg(vcpu, rt, value);
@@ -339,4 +342,59 @@ void sysreg_trap(struct vcpu *vcpu, uint64_t esr)
 	case REPEAT: break;
 	case UNDEFINED: inject_undefined(vcpu); break;
 	}
+}
+
+// ---- the same timer, as a 32-bit program at EL0 names it ----
+
+#define CP15_OPC2   GENMASK_U64(19, 17)
+#define CP15_OPC1   GENMASK_U64(16, 14)
+#define CP15_64OPC1 GENMASK_U64(19, 16)
+#define CP15_RT2    GENMASK_U64(14, 10)
+
+static const struct {
+	bool pair; // MCRR, MRRC
+	uint8_t opc1, crn, crm, opc2;
+	uint16_t key;
+} cp15_rows[] = {
+        {false, 0, 14, 2, 0, KEY(3, 3, 14, 2, 0)}, // CNTP_TVAL
+        {false, 0, 14, 2, 1, KEY(3, 3, 14, 2, 1)}, // CNTP_CTL
+        {true, 0, 0, 14, 0, KEY(3, 3, 14, 0, 1)},  // CNTPCT
+        {true, 2, 0, 14, 0, KEY(3, 3, 14, 2, 2)},  // CNTP_CVAL
+};
+
+static bool cp15_find(bool pair, uint64_t esr, uint16_t *key)
+{
+	uint64_t opc1 = field_get(pair ? CP15_64OPC1 : CP15_OPC1, esr);
+	uint64_t crn = pair ? 0 : field_get(ISS_SYS_CRN, esr);
+	uint64_t opc2 = pair ? 0 : field_get(CP15_OPC2, esr);
+	for (unsigned i = 0; i < ARRAY_SIZE(cp15_rows); i++)
+		if (cp15_rows[i].pair == pair && cp15_rows[i].opc1 == opc1 &&
+		    cp15_rows[i].crn == crn && cp15_rows[i].opc2 == opc2 &&
+		    cp15_rows[i].crm == field_get(ISS_SYS_CRM, esr)) {
+			*key = cp15_rows[i].key;
+			return true;
+		}
+	return false;
+}
+
+bool sysreg_trap_cp15(struct vcpu *vcpu, uint64_t esr)
+{
+	bool pair = field_get(ESR_EC, esr) == EC_CP15_64, reads = (esr & ISS_SYS_READ) != 0;
+	unsigned rt = (unsigned)field_get(ISS_SYS_RT, esr);
+	unsigned rt2 = (unsigned)field_get(CP15_RT2, esr);
+	uint16_t key;
+	if (!cp15_find(pair, esr, &key))
+		return false;
+	uint64_t value = (uint32_t)vcpu_reg(vcpu, rt);
+	if (pair)
+		value |= vcpu_reg(vcpu, rt2) << 32;
+	if (access(vcpu, key, reads, &value) != DONE)
+		return false;
+	if (reads) {
+		vcpu_set_reg(vcpu, rt, (uint32_t)value);
+		if (pair)
+			vcpu_set_reg(vcpu, rt2, value >> 32);
+	}
+	trap_advance(vcpu, esr);
+	return true;
 }

@@ -71,6 +71,14 @@ static void undefined32(struct vcpu *vcpu, uint64_t esr)
 		inject_undefined(vcpu);
 }
 
+static void cp15(struct vcpu *vcpu, uint64_t esr)
+{
+	if (condition_failed(vcpu, esr))
+		trap_advance(vcpu, esr);
+	else if (!sysreg_trap_cp15(vcpu, esr))
+		inject_undefined(vcpu);
+}
+
 static void fpsimd(struct vcpu *vcpu, uint64_t esr)
 {
 	if (condition_failed(vcpu, esr))
@@ -94,8 +102,8 @@ static void unknown(struct vcpu *vcpu, uint64_t esr)
 static trap_function *const table[64] = {
         [EC_UNKNOWN] = undefined,
         [EC_WFX] = wait,
-        [EC_CP15_32] = undefined32,
-        [EC_CP15_64] = undefined32,
+        [EC_CP15_32] = cp15,
+        [EC_CP15_64] = cp15,
         [EC_CP14_32] = undefined32,
         [EC_CP14_LS] = undefined32,
         [EC_FPSIMD] = fpsimd,

@@ -17,6 +17,8 @@ void trap_advance(struct vcpu *vcpu, uint64_t esr);
 void abort_data(struct vcpu *vcpu, uint64_t esr);
 void abort_instruction(struct vcpu *vcpu, uint64_t esr);
 void sysreg_trap(struct vcpu *vcpu, uint64_t esr);
+// A coprocessor access of a 32-bit program whose condition holds. False: undefined.
+bool sysreg_trap_cp15(struct vcpu *vcpu, uint64_t esr);
 void smccc_hvc(struct vcpu *vcpu, uint64_t esr);
 void smccc_smc(struct vcpu *vcpu, uint64_t esr);
 

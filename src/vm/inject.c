@@ -56,15 +56,11 @@ static void take(struct vcpu *vcpu, uint64_t esr)
 	vcpu->frame.pstate = entry_pstate(vcpu->frame.pstate);
 }
 
-// The instruction that trapped was 32 bits long unless it was a 16-bit T32 one.
-static uint64_t il_bit(void)
-{
-	return read_sysreg(esr_el2) & ESR_IL;
-}
-
+// ESR_ELx.IL is 1 for all that is injected here: an exception of unknown class, or an abort without a
+// valid syndrome ("ESR_EL1", IL).
 void inject_undefined(struct vcpu *vcpu)
 {
-	take(vcpu, field_put(ESR_EC, EC_UNKNOWN) | il_bit());
+	take(vcpu, field_put(ESR_EC, EC_UNKNOWN) | ESR_IL);
 }
 
 static uint64_t abort_status(int walk_level)
@@ -75,7 +71,7 @@ static uint64_t abort_status(int walk_level)
 void inject_data_abort(struct vcpu *vcpu, uint64_t far, uint64_t iss, int walk_level)
 {
 	uint64_t ec = from_el0(vcpu) ? EC_DABT_LOWER : EC_DABT_SAME;
-	uint64_t esr = field_put(ESR_EC, ec) | il_bit() | (iss & (ISS_WNR | ISS_CM));
+	uint64_t esr = field_put(ESR_EC, ec) | ESR_IL | (iss & (ISS_WNR | ISS_CM));
 	write_sysreg(far, far_el1);
 	take(vcpu, esr | abort_status(walk_level));
 }

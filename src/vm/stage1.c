@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walking a guest's stage 1 tables. Owns nothing; called for aborts whose cause is such a table.
+// Invariant: whatever the tables hold, a walk ends after four steps. Source: Arm ARM, "Translation table
+// walks", "TCR_EL1, Translation Control Register (EL1)".
+#include "vm/stage1.h"
+
+#include "arm/regs.h"
+#include "arm/sysreg.h"
+#include "base/bits.h"
+#include "vm/vm.h"
+
+#define VA_UPPER      BIT_U64(55) // TTBR1_EL1's half
+#define TCR_T0SZ      GENMASK_U64(5, 0)
+#define TCR_TG0       GENMASK_U64(15, 14)
+#define TCR_T1SZ      GENMASK_U64(21, 16)
+#define TCR_TG1       GENMASK_U64(31, 30)
+#define TTBR_ADDRESS  GENMASK_U64(47, 1)
+#define TABLE_ADDRESS GENMASK_U64(47, 12)
+#define DESC_TABLE    3 // bits 1:0 of an entry that leads on
+
+// What a walk of one half of the address space looks like.
+struct shape {
+	uint64_t table;   // of the first level
+	unsigned granule; // log2 of bytes: 12, 14 or 16
+	unsigned bits;    // of the input address
+};
+
+static struct shape shape_of(uint64_t va)
+{
+	static const uint8_t tg0[] = {12, 16, 14, 12}, tg1[] = {12, 14, 12, 16};
+	uint64_t tcr = read_sysreg(tcr_el1);
+	bool upper = (va & VA_UPPER) != 0;
+	uint64_t ttbr = upper ? read_sysreg(ttbr1_el1) : read_sysreg(ttbr0_el1);
+	unsigned size = (unsigned)field_get(upper ? TCR_T1SZ : TCR_T0SZ, tcr);
+	struct shape shape = {
+	        .table = ttbr & TTBR_ADDRESS,
+	        .granule = upper ? tg1[field_get(TCR_TG1, tcr)] : tg0[field_get(TCR_TG0, tcr)],
+	        .bits = size < 16   ? 48
+	                : size > 39 ? 25
+	                            : 64 - size,
+	};
+	return shape;
+}
+
+int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
+{
+	struct shape shape = shape_of(va);
+	unsigned stride = shape.granule - 3;
+	unsigned levels = (shape.bits - shape.granule + stride - 1) / stride;
+	unsigned start = levels >= 4 ? 0 : 4 - levels;
+	uint64_t table = shape.table;
+	for (unsigned level = start; level < 4; level++) {
+		unsigned shift = shape.granule + stride * (3 - level);
+		unsigned top = level == start ? shape.bits : shift + stride;
+		uint64_t index = field_get(GENMASK_U64(top - 1, shift), va);
+		uint64_t at = table + index * sizeof(uint64_t), entry;
+		if (at >> PAGE_SHIFT == ipa >> PAGE_SHIFT)
+			return (int)level;
+		if (vm_read_memory(vcpu->vm, IPA(at), &entry, sizeof entry) != 0 ||
+		    (entry & DESC_TABLE) != DESC_TABLE)
+			break;
+		table = entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
+	}
+	return (int)start;
+}

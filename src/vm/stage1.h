@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// A guest's own page tables, walked by software.
+#ifndef VM_STAGE1_H
+#define VM_STAGE1_H
+
+#include "base/types.h"
+
+struct vcpu;
+
+// The hardware walked the loaded vCPU's tables for `va` and met a table at `ipa` that stage 2 does not
+// translate: the level of that table, 0-3, which the syndrome does not tell (it names stage 2's own).
+// The level the walk starts at if the tables have changed meanwhile. At most four reads of guest memory;
+// on the vCPU's CPU, no lock held.
+int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa);
+
+#endif
