@@ -97,7 +97,7 @@ static uint64_t count_class(const struct vm *vm, unsigned class)
 	return sum;
 }
 
-void dump_exits(const struct vm *vm)
+void dump_exits(struct vm *vm)
 {
 	uint64_t all = 0;
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
@@ -105,9 +105,9 @@ void dump_exits(const struct vm *vm)
 	uint64_t irq = count_class(vm, VCPU_CLASS_IRQ), data = count_class(vm, EC_DABT_LOWER);
 	uint64_t fetch = count_class(vm, EC_IABT_LOWER), sysreg = count_class(vm, EC_SYSREG);
 	uint64_t call = count_class(vm, EC_HVC64) + count_class(vm, EC_SMC64);
-	log_line("%s: %lu exits: %lu interrupts, %lu memory and devices, %lu first fetches, %lu "
-	         "system "
-	         "registers, %lu calls, %lu others",
-	         vm->name, all, irq, data, fetch, sysreg, call,
-	         all - irq - data - fetch - sysreg - call);
+	// A guest that resets itself without end gets no more lines for it than for anything else.
+	vm_log(vm,
+	       "%lu exits: %lu interrupts, %lu memory and devices, %lu first fetches, %lu system "
+	       "registers, %lu calls, %lu others",
+	       all, irq, data, fetch, sysreg, call, all - irq - data - fetch - sysreg - call);
 }

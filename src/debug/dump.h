@@ -10,6 +10,6 @@ struct vm;
 void dump_guest(struct vcpu *vcpu);
 
 // One line in the log: how many exits the VM's vCPUs made, by reason. Nothing of it runs.
-void dump_exits(const struct vm *vm);
+void dump_exits(struct vm *vm);
 
 #endif

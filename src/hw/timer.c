@@ -15,7 +15,7 @@
 
 static struct {
 	uint64_t at[TIMER_NR_USERS]; // ticks or TIMER_NEVER
-} __attribute__((aligned(32))) deadlines[CPU_MAX];
+} __attribute__((aligned(64))) deadlines[CPU_MAX];
 
 static uint64_t frequency = FALLBACK_HZ; // fixed once timer_init has run
 

@@ -15,6 +15,8 @@ enum timer_user {
 	TIMER_VCPU,    // the emulated EL1 physical timer of the vCPU that runs here
 	TIMER_CONSOLE, // unfinished lines, a UART without interrupts
 	TIMER_RTC,     // a guest's alarm
+	TIMER_LOG,     // lines of the log that were left out are to be counted up
+	TIMER_LIFE,    // a VM that crashed starts again
 	TIMER_NR_USERS,
 };
 

@@ -51,6 +51,9 @@ static void timers_due(struct vcpu *vcpu)
 		cntp_update(vcpu);
 	if ((due & 1U << TIMER_RTC) != 0)
 		vpl031_tick(vcpu->vm->rtc);
+	if ((due & 1U << TIMER_LOG) != 0)
+		vm_log_summary(vcpu->vm);
+	// TIMER_LIFE: that the CPU woke up is all it was for.
 }
 
 // The guest's own timer. Its interrupt stays active in the board's controller until the guest ends it

@@ -112,8 +112,11 @@ void vm_discard(struct vm *vm)
 void vm_end(struct vm *vm, enum vm_end why)
 {
 	uint32_t running = VM_RUNNING;
-	if (!compare_exchange(&vm->state, &running, VM_ENDING))
+	if (!compare_exchange(&vm->state, &running, VM_ENDING)) {
+		if (why != VM_END_PAUSE) // the guest does not expect to come back from it
+			store_relaxed(&vm->end_after, 1 + (uint32_t)why);
 		return;
+	}
 	vm->end = why;
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		vcpu_post(vm->vcpu[i], VCPU_REQ_STOP);
@@ -135,6 +138,22 @@ void vm_crash(struct vcpu *vcpu, const char *format, ...)
 		vcpu_post(vm->vcpu[i], VCPU_REQ_STOP);
 }
 
+static void say_left_out(const struct vm *vm, uint32_t lines)
+{
+	if (lines != 0)
+		log_line("%s: %u more lines were left out: %u a second are shown", vm->name, lines,
+		         LOG_LINES_A_SECOND);
+}
+
+void vm_log_summary(struct vm *vm)
+{
+	spin_lock(&vm->log_lock);
+	uint32_t suppressed = vm->log_limit.suppressed;
+	vm->log_limit.suppressed = 0;
+	spin_unlock(&vm->log_lock);
+	say_left_out(vm, suppressed);
+}
+
 void vm_log(struct vm *vm, const char *format, ...)
 {
 	char line[224];
@@ -142,15 +161,18 @@ void vm_log(struct vm *vm, const char *format, ...)
 	spin_lock(&vm->log_lock);
 	bool allowed = ratelimit_allow(&vm->log_limit, timer_now(), timer_hz(), LOG_LINES_A_SECOND,
 	                               &suppressed);
+	bool first = !allowed && vm->log_limit.suppressed == 1;
+	uint64_t window_end = vm->log_limit.window_start + timer_hz();
 	spin_unlock(&vm->log_lock);
+	if (first)
+		timer_set(TIMER_LOG, window_end);
 	if (!allowed)
 		return;
 	va_list args;
 	va_start(args, format);
 	print_vbuffer(line, sizeof line, format, args);
 	va_end(args);
-	if (suppressed != 0)
-		log_line("%s: (%u messages left out)", vm->name, suppressed);
+	say_left_out(vm, suppressed);
 	log_line("%s: %s", vm->name, line);
 }
 
@@ -179,7 +201,7 @@ const char *vm_state_name(const struct vm *vm)
 	static const char *const names[] = {
 	        [VM_CREATED] = "created",   [VM_RUNNING] = "running", [VM_ENDING] = "ending",
 	        [VM_CLEANING] = "cleaning", [VM_PAUSED] = "paused",   [VM_OFF] = "off",
-	        [VM_CRASHED] = "crashed",
+	        [VM_CRASHED] = "crashed",   [VM_WAITING] = "waiting",
 	};
 	return names[load_acquire(&vm->state)];
 }

@@ -23,11 +23,13 @@ enum vm_state {
 	VM_RUNNING,
 	VM_ENDING,   // asked to end; its vCPUs are leaving
 	VM_CLEANING, // no vCPU is left; its memory is given back, then it starts again or rests
-	VM_PAUSED,   // no memory could be found for it; nothing of it runs
+	VM_PAUSED,   // no memory could be found for it; nothing of it runs, all of it is kept
+	VM_WAITING,  // it crashed and starts again when its time has come
 	VM_OFF,      // it powered itself off
 	VM_CRASHED,
 };
 
+// VM_END_PAUSE: it only rests; its memory and its vCPUs stay as they are.
 enum vm_end { VM_END_OFF, VM_END_RESET, VM_END_CRASH, VM_END_PAUSE };
 
 enum vm_on_crash { VM_CRASH_STOP, VM_CRASH_RESTART, VM_CRASH_HALT_ALL };
@@ -56,8 +58,9 @@ struct vm {
 	uint64_t heap, heap_end;
 
 	// Atomically.
-	uint32_t state; // enum vm_state
-	uint32_t live;  // vCPUs whose CPU may still run them or touch the VM
+	uint32_t state;     // enum vm_state
+	uint32_t live;      // vCPUs whose CPU may still run them or touch the VM
+	uint32_t end_after; // 1 + enum vm_end that was asked for while it was ENDING; 0: none
 
 	// Written by the CPU that moved `state` from RUNNING to ENDING, read by the last one to leave.
 	enum vm_end end;
@@ -67,7 +70,13 @@ struct vm {
 	// Written by the last CPU to leave, while nothing of it runs.
 	uint64_t cntvoff;    // guest time = CNTPCT - cntvoff, in ticks
 	uint64_t start_time; // ticks
+	uint64_t paused_at;  // ticks
+	uint32_t
+	        memory_seen; // how often memory had come back (main/life.c) when it last began to run
+	uint64_t restart_at; // ticks: when WAITING ends
+	uint32_t backoff_ms; // how long it waited after its last crash
 	uint32_t restarts;
+	bool unborn; // PAUSED before its first instruction
 
 	struct stage2 stage2;
 	struct vcons con;
@@ -91,17 +100,21 @@ void vm_discard(struct vm *vm);
 // whole when the VM ends. NULL when there is none. Only while the VM is being built.
 void *vm_alloc(struct vm *vm, size_t size);
 
-// Ends the VM: its vCPUs leave the guest as soon as they see it. Only the first reason counts. Any CPU.
+// Ends the VM: its vCPUs leave the guest as soon as they see it. Only the first reason counts, but a pause
+// gives way to what a vCPU asked for before it left. Any CPU.
 void vm_end(struct vm *vm, enum vm_end why);
 // The guest cannot go on; the text says why. `vcpu` is loaded on this CPU.
 void vm_crash(struct vcpu *vcpu, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // A line about this VM in Mezzo's log, "NAME: ...". What a guest can trigger is limited to 10 lines a
-// second; the rest is counted and summarised.
+// second; the rest is counted and summarised a second later, or when the VM ends. On a CPU of the VM.
 void vm_log(struct vm *vm, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // Copies from the guest's memory at `ipa`. ERR_FAULT: not all of it is RAM. Any CPU that runs the VM.
 int vm_read_memory(struct vm *vm, ipa_t ipa, void *to, size_t size);
+
+// Reports how many lines of vm_log were left out since it last said so. Any CPU.
+void vm_log_summary(struct vm *vm);
 
 // The state in a word, for tables.
 const char *vm_state_name(const struct vm *vm);
