@@ -91,7 +91,8 @@ static void info_head(const struct vm *vm)
 	if (is_running(vm))
 		shell_print(" since %s", up);
 	shell_print(", %u restarts\n", vm->restarts);
-	if (load_acquire(&vm->state) == VM_CRASHED)
+	uint32_t state = load_acquire(&vm->state);
+	if (state == VM_CRASHED || state == VM_WAITING)
 		shell_print("  it crashed: %s\n", vm->crash_text);
 	shell_print("  memory     %lu MiB at %#lx, %lu MiB of it touched\n",
 	            (unsigned long)(vm->ram_size >> 20), (unsigned long)vm->ram_base,

@@ -481,8 +481,5 @@ void config_start(void)
 		return;
 	}
 	choose_view();
-	for (uint32_t i = 0; i < vm_count(); i++)
-		if ((to_start & BIT_U64(i)) != 0)
-			life_begin(vm_get(i));
-	life_check_all_off();
+	life_begin_all(to_start);
 }

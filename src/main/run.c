@@ -16,6 +16,7 @@
 #include "debug/dump.h"
 #include "trap/trap.h"
 #include "vdev/vgic.h"
+#include "vdev/vpl031.h"
 #include "vm/vm.h"
 
 static void start(struct vcpu *vcpu)
@@ -52,12 +53,35 @@ static void power_off(struct vcpu *vcpu)
 	vm_end(vm, VM_END_OFF);
 }
 
-static void stop(struct vcpu *vcpu)
+// Its VM is paused: everything it is, and what it was asked for, stays for the time after.
+static void set_aside(struct vcpu *vcpu, uint32_t asked)
+{
+	if (load_acquire(&vcpu->power) == VCPU_ON) {
+		vgic_vcpu_unload(vcpu);
+		vcpu_unload(vcpu);
+	}
+	fetch_or(&vcpu->request, asked);
+}
+
+static void resume(struct vcpu *vcpu)
+{
+	if (load_acquire(&vcpu->power) != VCPU_ON)
+		return;
+	vcpu_load(vcpu);
+	vgic_vcpu_load(vcpu);
+	cntp_update(vcpu);
+	vpl031_tick(vcpu->vm->rtc);
+}
+
+static void stop(struct vcpu *vcpu, uint32_t asked)
 {
 	struct vm *vm = vcpu->vm;
 	if (vm->crashed == vcpu)
 		dump_guest(vcpu); // while its registers are still in the CPU
-	take_out(vcpu);
+	if (vm->end == VM_END_PAUSE)
+		set_aside(vcpu, asked);
+	else
+		take_out(vcpu);
 	cpu_this()->vcpu = NULL;
 	life_leave(vcpu);
 }
@@ -67,9 +91,11 @@ static void serve_requests(struct vcpu *vcpu)
 {
 	uint32_t asked = exchange(&vcpu->request, 0);
 	if ((asked & VCPU_REQ_STOP) != 0) {
-		stop(vcpu);
+		stop(vcpu, asked & ~(uint32_t)VCPU_REQ_STOP);
 		return;
 	}
+	if ((asked & VCPU_REQ_RESUME) != 0)
+		resume(vcpu);
 	if ((asked & VCPU_REQ_OFF) != 0) {
 		power_off(vcpu);
 		return;

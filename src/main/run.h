@@ -21,17 +21,14 @@ void irq_handle(void);
 
 // life.c ------------------------------------------------------------------------------------------
 
-// Begins the life of a built VM, the first or the next: fresh memory and devices, vCPU 0 on its way.
-// No vCPU of it runs.
-void life_begin(struct vm *vm);
+// Begins the first life of VMs: bit n of `which` is vm_get(n). One that finds no memory is paused. From
+// then on the end of the last VM is the end of all: see life_set_policy. Boot CPU only.
+void life_begin_all(uint64_t which);
 // This CPU will not run the vCPU again in this life of its VM.
 void life_leave(struct vcpu *vcpu);
-// One bounded piece of what an ended VM leaves to do on this CPU. False: nothing to do.
+// One bounded piece of what an ended VM leaves to do on this CPU. False: nothing to do for now.
 bool life_clean(struct cpu *cpu);
 // Once every VM has ended: switch the board off, or leave it to the shell. `failed`: how many VMs
 // of the description could not be built; they count as crashed.
 void life_set_policy(bool power_off, unsigned failed);
-// Looks whether every VM has ended, and acts on it.
-void life_check_all_off(void);
-
 #endif

@@ -31,7 +31,7 @@ static bool first_touch(struct vcpu *vcpu, uint64_t ipa)
 	if (error == ERR_RANGE)
 		return false;
 	if (error != 0) {
-		vm_log(vm, "no memory is left for it: paused (%#lx was touched)", ipa);
+		vm_log(vm, "it touched %#lx, and there is no memory left to put there", ipa);
 		vm_end(vm, VM_END_PAUSE);
 	}
 	return true;

@@ -33,6 +33,7 @@ enum vcpu_request {
 	VCPU_REQ_START = 1 << 4,  // CPU_ON: begin at vcpu->entry
 	VCPU_REQ_OFF = 1 << 5,    // CPU_OFF: it asked to stop itself
 	VCPU_REQ_SAMPLE = 1 << 6, // note where it is, for vcpu_sample
+	VCPU_REQ_RESUME = 1 << 7, // its VM was paused: go on where it was
 };
 
 enum vcpu_power {
