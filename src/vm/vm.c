@@ -28,13 +28,13 @@ struct vm *vm_get(uint32_t index)
 
 void *vm_alloc(struct vm *vm, size_t size)
 {
+	if (size > PAGE_SIZE << PAGES_MAX_ORDER)
+		return NULL;
 	size = align_up(size, 64);
 	if (size > vm->heap_end - vm->heap) {
 		unsigned order = 0;
 		while ((PAGE_SIZE << order) < size)
 			order++;
-		if (order > PAGES_MAX_ORDER)
-			return NULL;
 		pa_t chunk = pages_alloc(order, (uint16_t)vm->id, PAGE_DATA, &vm->pages);
 		if (chunk.v == 0)
 			return NULL;
