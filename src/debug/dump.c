@@ -6,6 +6,8 @@
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "base/log.h"
+#include "base/print.h"
+#include "vm/stage1.h"
 #include "vm/vm.h"
 
 static const char *class_name(uint64_t esr)
@@ -31,8 +33,28 @@ static const char *class_name(uint64_t esr)
 	return name != NULL ? name : "exception";
 }
 
+// What a stage 1 or stage 2 abort was, from its fault status.
+static const char *fault_name(uint64_t esr)
+{
+	switch (esr & ISS_FSC & FSC_TYPE) {
+	case FSC_ADDRESS_SIZE: return "an address too large";
+	case FSC_TRANSLATION: return "nothing is mapped there";
+	case FSC_ACCESS_FLAG: return "access flag";
+	case FSC_PERMISSION: return "not permitted";
+	case FSC_EXTERNAL:
+	case FSC_EXTERNAL_WALK: return "the bus reported an error";
+	default: return "other fault";
+	}
+}
+
+static bool is_abort(uint64_t esr)
+{
+	uint64_t class = field_get(ESR_EC, esr);
+	return class == EC_DABT_LOWER || class == EC_IABT_LOWER;
+}
+
 // What lies at an address of the guest's map, or nearest below it.
-static void say_where(struct vm *vm, uint64_t ipa)
+static void say_where(const struct vm *vm, uint64_t ipa)
 {
 	const struct mmio_region *below = NULL;
 	if (range_contains(vm->ram_base, vm->ram_size, ipa, 1)) {
@@ -48,15 +70,29 @@ static void say_where(struct vm *vm, uint64_t ipa)
 		log_line("  %#lx: nothing there; RAM ends at %#lx", ipa,
 		         vm->ram_base + vm->ram_size - 1);
 	else if (below != NULL)
-		log_line("  %#lx: nothing there; %s ends at %#lx", ipa, below->ops->name,
-		         below->base + below->size - 1);
+		log_line("  %#lx: nothing there; %s ends at %#lx, RAM begins at %#lx", ipa,
+		         below->ops->name, below->base + below->size - 1, vm->ram_base);
 	else
-		log_line("  %#lx: nothing there", ipa);
+		log_line("  %#lx: nothing there; RAM begins at %#lx", ipa, vm->ram_base);
 }
 
-static void say_registers(const struct vcpu *vcpu)
+static void say_instruction(struct vcpu *vcpu, const char *name, uint64_t va)
+{
+	uint64_t ipa;
+	uint32_t word;
+	if (stage1_translate(vcpu, va, &ipa) != 0)
+		log_line("  %s %#lx: the guest's own tables map nothing there", name, va);
+	else if (vm_read_memory(vcpu->vm, IPA(ipa), &word, sizeof word) != 0)
+		log_line("  %s %#lx (ipa %#lx): no memory there to read an instruction from", name,
+		         va, ipa);
+	else
+		log_line("  %s %#lx (ipa %#lx): instruction %08x", name, va, ipa, word);
+}
+
+static void say_registers(struct vcpu *vcpu)
 {
 	const uint64_t *x = vcpu->frame.x;
+	uint64_t esr = read_sysreg(esr_el1), elr = read_sysreg(elr_el1);
 	for (unsigned i = 0; i < 28; i += 4)
 		log_line("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx", i, x[i], i + 1,
 		         x[i + 1], i + 2, x[i + 2], i + 3, x[i + 3]);
@@ -65,28 +101,55 @@ static void say_registers(const struct vcpu *vcpu)
 	log_line("  pc %#lx  pstate %#lx  sctlr %#lx  vbar %#lx  ttbr0 %#lx  ttbr1 %#lx",
 	         vcpu->frame.pc, vcpu->frame.pstate, read_sysreg(sctlr_el1), read_sysreg(vbar_el1),
 	         read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1));
-	log_line("  last exception at EL1: %s (esr %#lx), far %#lx, elr %#lx",
-	         class_name(read_sysreg(esr_el1)), read_sysreg(esr_el1), read_sysreg(far_el1),
-	         read_sysreg(elr_el1));
+	if (esr == 0 && elr == 0) {
+		log_line("  no exception was taken at EL1 before");
+		return;
+	}
+	log_line("  last exception at EL1: %s (esr %#lx), far %#lx", class_name(esr), esr,
+	         read_sysreg(far_el1));
+	say_instruction(vcpu, "its elr", elr);
+}
+
+// The last exits, newest first; a run of the same one is one line.
+static void say_history(const struct vcpu *vcpu)
+{
+	uint32_t size = ARRAY_SIZE(vcpu->history), next = vcpu->history_next;
+	uint32_t kept = next < size ? next : size;
+	log_line("  last exits, newest first:");
+	for (uint32_t i = 1, same = 1; i <= kept; i++) {
+		uint64_t pc = vcpu->history[(next - i) % size].pc;
+		uint64_t esr = vcpu->history[(next - i) % size].esr;
+		uint64_t far = vcpu->history[(next - i) % size].far;
+		if (i < kept && pc == vcpu->history[(next - i - 1) % size].pc &&
+		    esr == vcpu->history[(next - i - 1) % size].esr) {
+			same++;
+			continue;
+		}
+		char where[32] = "", times[24] = "";
+		if (is_abort(esr))
+			print_buffer(where, sizeof where, " at %#lx", far);
+		if (same > 1)
+			print_buffer(times, sizeof times, ", %u times", same);
+		log_line("    pc %#lx  %s%s (esr %#lx)%s", pc, class_name(esr), where, esr, times);
+		same = 1;
+	}
 }
 
 void dump_guest(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	uint32_t kept = vcpu->history_next < ARRAY_SIZE(vcpu->history) ? vcpu->history_next
-	                                                               : ARRAY_SIZE(vcpu->history);
+	uint64_t esr = read_sysreg(esr_el2), far = read_sysreg(far_el2);
 	log_line("%s: vCPU %u cannot go on: %s", vm->name, vcpu->id, vm->crash_text);
-	log_line("  %s (esr %#lx) at pc %#lx, far %#lx", class_name(read_sysreg(esr_el2)),
-	         read_sysreg(esr_el2), vcpu->frame.pc, read_sysreg(far_el2));
-	say_where(vm, field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT |
-	                      (read_sysreg(far_el2) & (PAGE_SIZE - 1)));
-	say_registers(vcpu);
-	log_line("  last exits, newest first:");
-	for (uint32_t i = 0; i < kept; i++) {
-		uint32_t at = (vcpu->history_next - 1 - i) % ARRAY_SIZE(vcpu->history);
-		log_line("    pc %#lx  %s (esr %#lx)", vcpu->history[at].pc,
-		         class_name(vcpu->history[at].esr), vcpu->history[at].esr);
+	if (is_abort(esr)) {
+		log_line("  %s at %#lx: %s (esr %#lx)", class_name(esr), far, fault_name(esr), esr);
+		uint64_t offset = (esr & ISS_S1PTW) != 0 ? 0 : far & (PAGE_SIZE - 1);
+		say_where(vm, field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | offset);
+	} else {
+		log_line("  %s (esr %#lx)", class_name(esr), esr);
 	}
+	say_instruction(vcpu, "pc", vcpu->frame.pc);
+	say_registers(vcpu);
+	say_history(vcpu);
 }
 
 static uint64_t count_class(const struct vm *vm, unsigned class)

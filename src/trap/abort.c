@@ -12,9 +12,11 @@
 
 #define PAGE_OFFSET GENMASK_U64(11, 0)
 
-static uint64_t fault_ipa(uint64_t far)
+// The page comes from HPFAR; the offset in it from FAR, but for a walk, whose FAR is what was looked up.
+static uint64_t fault_ipa(uint64_t far, bool walk)
 {
-	return field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | (far & PAGE_OFFSET);
+	uint64_t page = field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT;
+	return walk ? page : page | (far & PAGE_OFFSET);
 }
 
 static bool is_translation_fault(uint64_t esr)
@@ -73,7 +75,7 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 	uint64_t far = read_sysreg(far_el2);
 	bool walk = (esr & ISS_S1PTW) != 0;
 	if (is_translation_fault(esr)) {
-		uint64_t ipa = fault_ipa(far);
+		uint64_t ipa = fault_ipa(far, walk);
 		if (first_touch(vcpu, ipa))
 			return;
 		if ((esr & ISS_CM) != 0 &&
@@ -91,18 +93,21 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 			return;
 		}
 	}
-	inject_data_abort(vcpu, far, esr, walk ? stage1_walk_level(vcpu, far, fault_ipa(far)) : -1);
+	inject_data_abort(vcpu, far, esr,
+	                  walk ? stage1_walk_level(vcpu, far, fault_ipa(far, true)) : -1);
 }
 
 void abort_instruction(struct vcpu *vcpu, uint64_t esr)
 {
 	uint64_t far = read_sysreg(far_el2);
 	bool walk = (esr & ISS_S1PTW) != 0, missing = is_translation_fault(esr);
-	uint64_t ipa = fault_ipa(far); // not known for other faults
+	uint64_t ipa = fault_ipa(far, walk); // not known for other faults
 	if (missing && first_touch(vcpu, ipa))
 		return;
 	// The abort would be delivered to the vector that could not be fetched, for ever.
-	if (inject_would_loop(vcpu) && missing)
+	if (inject_would_loop(vcpu) && missing && walk)
+		vm_crash(vcpu, "its page tables lie at %#lx, where there is no memory", ipa);
+	else if (inject_would_loop(vcpu) && missing)
 		vm_crash(vcpu, "its exception vectors at %#lx lie where there is no memory (%#lx)",
 		         read_sysreg(vbar_el1), ipa);
 	else if (inject_would_loop(vcpu))
@@ -110,6 +115,5 @@ void abort_instruction(struct vcpu *vcpu, uint64_t esr)
 		         "its exception vectors at %#lx lie in a device, which is never executed",
 		         read_sysreg(vbar_el1));
 	else
-		inject_instruction_abort(vcpu, far,
-		                         walk ? stage1_walk_level(vcpu, far, fault_ipa(far)) : -1);
+		inject_instruction_abort(vcpu, far, walk ? stage1_walk_level(vcpu, far, ipa) : -1);
 }

@@ -16,7 +16,9 @@
 #define TCR_TG1       GENMASK_U64(31, 30)
 #define TTBR_ADDRESS  GENMASK_U64(47, 1)
 #define TABLE_ADDRESS GENMASK_U64(47, 12)
-#define DESC_TABLE    3 // bits 1:0 of an entry that leads on
+#define DESC_TYPE     GENMASK_U64(1, 0)
+#define DESC_TABLE    3 // of an entry that leads on, and on the last level of a page
+#define DESC_BLOCK    1
 
 // What a walk of one half of the address space looks like.
 struct shape {
@@ -62,4 +64,34 @@ int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
 		table = entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
 	}
 	return (int)start;
+}
+
+int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa)
+{
+	struct shape shape = shape_of(va);
+	unsigned stride = shape.granule - 3;
+	unsigned levels = (shape.bits - shape.granule + stride - 1) / stride;
+	uint64_t table = shape.table, entry = 0;
+	*ipa = va;
+	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0)
+		return 0;
+	for (unsigned level = levels >= 4 ? 0 : 4 - levels, first = level; level < 4; level++) {
+		unsigned shift = shape.granule + stride * (3 - level);
+		unsigned top = level == first ? shape.bits : shift + stride;
+		uint64_t index = field_get(GENMASK_U64(top - 1, shift), va);
+		if (vm_read_memory(vcpu->vm, IPA(table + index * sizeof entry), &entry,
+		                   sizeof entry) != 0)
+			return ERR_FAULT;
+		uint64_t type = field_get(DESC_TYPE, entry);
+		if (level < 3 && type == DESC_TABLE) {
+			table = entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
+			continue;
+		}
+		if (type != (level == 3 ? DESC_TABLE : DESC_BLOCK))
+			return ERR_FAULT;
+		uint64_t offset = BIT_U64(shift) - 1;
+		*ipa = (entry & TABLE_ADDRESS & ~offset) | (va & offset);
+		return 0;
+	}
+	return ERR_FAULT;
 }

@@ -13,4 +13,8 @@ struct vcpu;
 // on the vCPU's CPU, no lock held.
 int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa);
 
+// Where the loaded vCPU's own tables put `va`, permissions aside; `va` itself while its MMU is off.
+// ERR_FAULT: nowhere. At most four reads of guest memory; on the vCPU's CPU, no lock held.
+int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa);
+
 #endif

@@ -113,13 +113,23 @@ def test_crash(tmp_path):
     result = run(tmp_path, vm("bad", "nowhere"), vm("good", "timer"))
     check_says(result,
                r"^bad: vCPU 0 cannot go on: its exception vectors at 0xb000000 lie where there is no memory",
-               r"instruction abort.*pc 0xb000000",
-               r"0xb000000: nothing there; .* ends at 0xa003fff",
+               r"instruction abort at 0xb000000: nothing is mapped there",
+               r"0xb000000: nothing there; .* ends at 0xa003fff, RAM begins at 0x40000000",
+               r"pc 0xb000000 \(ipa 0xb000000\): no memory there to read an instruction from",
                r"x0  [0-9a-f]{16}", r"pc 0xb000000 .*vbar 0xb000000",
                r"last exits", r"instruction abort",
                r"^bad: crashed$")
     check_tests(result, "good")
     machine.check_end(result, off=1, crashed=1)
+
+
+def test_crash_tables(tmp_path):
+    """The same for page tables that lie nowhere: the MMU is on, and nothing can be fetched."""
+    result = run(tmp_path, vm("bad", "tables"))
+    check_says(result, r"^bad: vCPU 0 cannot go on: its page tables lie at 0xb000000, where there is no memory",
+               r"0xb000000: nothing there;", r"pc 0x40[0-9a-f]{6}: the guest's own tables map nothing there",
+               r"last exception at EL1: instruction abort", r"^bad: crashed$")
+    machine.check_end(result, off=0, crashed=1)
 
 
 def test_crash_loop(tmp_path):
