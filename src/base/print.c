@@ -59,6 +59,24 @@ static void put_number(struct out *out, struct spec *spec, uint64_t value, unsig
 	put_padded(out, spec, text + n, sizeof text - n);
 }
 
+#define MOST_DIGITS 1000 // a width or precision beyond it is a mistake
+
+// The number of a width or precision: what `*` stands for, or digits. Moves *f behind it.
+static int parse_number(const char **f, va_list *args)
+{
+	int number = 0;
+	if (**f == '*') {
+		number = va_arg(*args, int);
+		++*f;
+		return number > MOST_DIGITS    ? MOST_DIGITS
+		       : number < -MOST_DIGITS ? -MOST_DIGITS
+		                               : number;
+	}
+	for (; **f >= '0' && **f <= '9'; ++*f)
+		number = number < MOST_DIGITS ? number * 10 + (**f - '0') : number;
+	return number < MOST_DIGITS ? number : MOST_DIGITS;
+}
+
 // Reads flags, width, precision and length; returns the place of the conversion letter.
 static const char *parse_spec(const char *f, struct spec *spec, va_list *args)
 {
@@ -73,21 +91,14 @@ static const char *parse_spec(const char *f, struct spec *spec, va_list *args)
 		else
 			break;
 	}
-	if (*f == '*') {
-		spec->width = va_arg(*args, int);
-		f++;
+	spec->width = parse_number(&f, args);
+	if (spec->width < 0) { // as ISO C has it
+		spec->left = true;
+		spec->width = -spec->width;
 	}
-	for (; *f >= '0' && *f <= '9' && spec->width < 1000; f++)
-		spec->width = spec->width * 10 + (*f - '0');
 	if (*f == '.') {
-		spec->precision = 0;
 		f++;
-		if (*f == '*') {
-			spec->precision = va_arg(*args, int);
-			f++;
-		}
-		for (; *f >= '0' && *f <= '9' && spec->precision < 100000; f++)
-			spec->precision = spec->precision * 10 + (*f - '0');
+		spec->precision = parse_number(&f, args);
 	}
 	for (;; f++) {
 		if (*f == 'l' || *f == 'z')
