@@ -15,8 +15,8 @@ enum lock_rank {
 	LOCK_VGIC,      // one VM's interrupt distributor; devices raise lines under their own lock
 	LOCK_STAGE2,    // one VM's stage 2 tables
 	LOCK_VMID,      // the VMID allocator
-	LOCK_PAGES,     // the page allocator
 	LOCK_EL2_MAP,   // EL2's own stage 1 tables
+	LOCK_PAGES,     // the page allocator
 	LOCK_LOG_LIMIT, // one VM's share of the log
 	LOCK_CONSOLE,   // the board's UART
 	LOCK_LOG,       // the log ring

@@ -160,6 +160,20 @@ static uint64_t count_class(const struct vm *vm, unsigned class)
 	return sum;
 }
 
+#ifdef MEZZO_DEBUG
+static void dump_longest(const struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		log_line("%s: vCPU %u: the longest exit took %lu ticks (%s, esr %#lx)", vm->name, i,
+		         vm->vcpu[i]->longest, class_name(vm->vcpu[i]->longest_esr),
+		         vm->vcpu[i]->longest_esr);
+}
+#else
+static void dump_longest(const struct vm *vm UNUSED)
+{
+}
+#endif
+
 void dump_exits(struct vm *vm)
 {
 	uint64_t all = 0;
@@ -173,4 +187,5 @@ void dump_exits(struct vm *vm)
 	       "%lu exits: %lu interrupts, %lu memory and devices, %lu first fetches, %lu system "
 	       "registers, %lu calls, %lu others",
 	       all, irq, data, fetch, sysreg, call, all - irq - data - fetch - sysreg - call);
+	dump_longest(vm);
 }

@@ -12,6 +12,7 @@
 
 #include "arm/barrier.h"
 #include "arm/cpu.h"
+#include "arm/sysreg.h"
 #include "console/console.h"
 #include "debug/dump.h"
 #include "trap/trap.h"
@@ -135,10 +136,30 @@ static void idle(struct cpu *cpu)
 	irq_handle();
 }
 
-static void count_exit(struct vcpu *vcpu)
+// The debug build measures how long each exit kept the CPU at EL2, from the vector to the next entry.
+// Under an emulator whose counter ticks once an instruction, that is instructions.
+#ifdef MEZZO_DEBUG
+static void note_left(struct vcpu *vcpu)
 {
-	vcpu->exits++;
+	vcpu->left = read_sysreg(cntpct_el0);
+	vcpu->left_for = read_sysreg(esr_el2);
 }
+static void note_enter(struct vcpu *vcpu)
+{
+	uint64_t stay = read_sysreg(cntpct_el0) - vcpu->left;
+	if (vcpu->left != 0 && stay > vcpu->longest) {
+		vcpu->longest = stay;
+		vcpu->longest_esr = vcpu->left_for;
+	}
+}
+#else
+static void note_left(struct vcpu *vcpu UNUSED)
+{
+}
+static void note_enter(struct vcpu *vcpu UNUSED)
+{
+}
+#endif
 
 void run_loop(void)
 {
@@ -156,9 +177,11 @@ void run_loop(void)
 			idle(cpu);
 			continue;
 		}
+		note_enter(vcpu);
 		enum guest_exit_reason reason = guest_enter(vcpu);
+		note_left(vcpu);
 		store_relaxed(&cpu->in_guest, 0);
-		count_exit(vcpu);
+		vcpu->exits++;
 		switch (reason) {
 		case GUEST_EXIT_SYNC: trap_handle(vcpu); break;
 		case GUEST_EXIT_IRQ:

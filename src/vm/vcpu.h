@@ -76,6 +76,10 @@ struct vcpu {
 		uint64_t pc, esr, far;
 	} history[16];
 	uint32_t history_next;
+#ifdef MEZZO_DEBUG
+	uint64_t left, left_for;       // ticks and ESR_EL2 of the exit that is being handled
+	uint64_t longest, longest_esr; // the exit that took longest, in ticks
+#endif
 	uint64_t last_trap; // ticks: when the guest last left of its own doing
 
 	// Written by the CPU that runs it on VCPU_REQ_SAMPLE; `taken` last, with release order.
