@@ -86,6 +86,7 @@ KERNELS = [
     Kernel("virtio"),
     Kernel("cache"),
     Kernel("aarch32"),
+    Kernel("debug", ALL),
     Kernel("flood", ONE, check=lambda text: text.count("flood 00") == 2000),
     Kernel("reboot", TWO, params="until={soon}",
            check=lambda text: text.count("TEST reboot ") >= 2),
