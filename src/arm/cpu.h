@@ -22,6 +22,14 @@ enum cpu_work {
 	CPU_WORK_POOL = 1 << 2,    // idle time could prepare zeroed blocks
 };
 
+enum cpu_online {
+	CPU_AWAY,      // not seen yet
+	CPU_ARRIVED,   // it sets itself up
+	CPU_ONLINE,    // it has entered the run loop
+	CPU_UNFIT,     // it lacks something, and said so
+	CPU_ABANDONED, // it was waited for in vain; it will find that it is not wanted any more
+};
+
 struct cpu {
 	// Fixed once the CPU is up. vectors.S knows the place of the first field.
 	uint64_t panic_stack_top; // VA: where EL2's own faults are reported from
@@ -38,7 +46,7 @@ struct cpu {
 
 	// Any CPU, atomically.
 	uint32_t work;     // enum cpu_work
-	uint32_t online;   // 1 once it has entered the run loop
+	uint32_t online;   // enum cpu_online
 	uint32_t in_guest; // 1 between the last check of work and the exit: a kick is needed then
 };
 

@@ -167,6 +167,7 @@ void boot_main(const void *fdt)
 
 void boot_cpu_main(struct cpu *cpu)
 {
+	smp_step(cpu, CPU_AWAY, CPU_ARRIVED);
 	const char *missing = features_probe(false);
 	if (missing != NULL) {
 		log_line("CPU %u lacks %s, which the boot CPU has: not used", cpu->id, missing);
@@ -177,7 +178,7 @@ void boot_cpu_main(struct cpu *cpu)
 		         cpu->id);
 		smp_give_up();
 	}
-	store_release(&cpu->online, 1);
+	smp_step(cpu, CPU_ARRIVED, CPU_ONLINE);
 	run_loop();
 }
 

@@ -3,6 +3,7 @@
 #ifndef MAIN_BOOT_H
 #define MAIN_BOOT_H
 
+#include "arm/cpu.h"
 #include "base/types.h"
 #include "fdt/board.h"
 
@@ -19,6 +20,8 @@ int ram_init(const struct board *board);
 
 // smp.c: starts the other CPUs of the board and waits for them, a bounded time each.
 void smp_start(const struct board *board);
+// This CPU has come a step further, and goes on if it is still wanted.
+void smp_step(struct cpu *cpu, enum cpu_online from, enum cpu_online to);
 // This CPU cannot be used: says so to the boot CPU and sleeps.
 NORETURN void smp_give_up(void);
 

@@ -316,11 +316,10 @@ static bool admit(struct vm *vm)
 	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
-		log_line(
-		        "%s: memory = %luM, but of the board's %lu MiB only %lu MiB are not "
-		        "promised yet, tables included: lower `memory =`, or set overcommit = true",
-		        vm->name, vm->ram_size >> 20, count.total >> 8,
-		        (count.total - count.committed) >> 8);
+		log_line("%s: memory = %luM, but only %lu MiB of the board's RAM are not promised "
+		         "yet (tables count too): lower `memory =`, give the board more, or set "
+		         "overcommit = true",
+		         vm->name, vm->ram_size >> 20, (count.total - count.committed) >> 8);
 		return false;
 	}
 	vm->committed = desc.overcommit ? 0 : pages;

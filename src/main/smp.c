@@ -41,38 +41,61 @@ static int release(const struct board_cpu *from, struct cpu *cpu)
 		        psci_client_cpu_on(from->mpidr, PA((uintptr_t)cpu_entry), (uintptr_t)cpu);
 		if (status == PSCI_SUCCESS)
 			return 0;
-		log_line("CPU %#lx: the firmware does not start it: %s", from->mpidr,
-		         psci_client_text(status));
+		log_line("CPU %#lx: not used, because the firmware does not start it: %s",
+		         from->mpidr, psci_client_text(status));
 	} else {
-		log_line("CPU %#lx: the device tree names no way to start it that Mezzo knows",
-		         from->mpidr);
+		log_line(
+		        "CPU %#lx: not used, because the device tree names no way to start it that "
+		        "Mezzo knows (psci)",
+		        from->mpidr);
 	}
 	return ERR_UNSUPPORTED;
 }
 
-static bool wait_online(struct cpu *cpu)
+// Waits for the CPU to leave a state. False: it did not in time, and is given up; when it comes after all
+// it stays out, because the next one has its number.
+static bool wait_for(struct cpu *cpu, uint32_t state)
 {
 	uint64_t end = timer_now() + timer_from_ms(PATIENCE_MS);
-	while (load_acquire(&cpu->online) == 0) {
-		if (timer_now() > end)
-			return false;
+	while (load_acquire(&cpu->online) == state && timer_now() <= end)
 		spin_relax();
-	}
-	return load_acquire(&cpu->online) == 1;
+	if (!compare_exchange(&cpu->online, &state, CPU_ABANDONED))
+		return true;
+	log_line("CPU %#lx: not used, because it was not ready within %u ms", cpu->mpidr,
+	         PATIENCE_MS);
+	return false;
+}
+
+static bool wait_online(struct cpu *cpu)
+{
+	return wait_for(cpu, CPU_AWAY) && wait_for(cpu, CPU_ARRIVED) &&
+	       load_acquire(&cpu->online) == CPU_ONLINE;
+}
+
+static NORETURN void sleep_for_ever(void)
+{
+	for (;;)
+		wfi();
+}
+
+void smp_step(struct cpu *cpu, enum cpu_online from, enum cpu_online to)
+{
+	uint32_t state = from;
+	if (!compare_exchange(&cpu->online, &state, to))
+		sleep_for_ever();
 }
 
 void smp_give_up(void)
 {
-	store_release(&cpu_this()->online, 2);
-	for (;;)
-		wfi();
+	smp_step(cpu_this(), CPU_ARRIVED, CPU_UNFIT);
+	sleep_for_ever();
 }
 
 void smp_start(const struct board *board)
 {
 	cpu_entry_table = el2map_root();
 	cache_clean_poc(&cpu_entry_table, sizeof cpu_entry_table);
-	store_release(&boot_cpu.online, 1);
+	store_release(&boot_cpu.online, CPU_ONLINE);
 	for (uint32_t i = 0; i < board->nr_cpus; i++) {
 		if (board->cpus[i].mpidr == boot_cpu.mpidr)
 			continue;
@@ -89,7 +112,5 @@ void smp_start(const struct board *board)
 			continue;
 		if (wait_online(cpu))
 			cpu_register(cpu);
-		else
-			log_line("CPU %#lx did not come up: not used", cpu->mpidr);
 	}
 }
