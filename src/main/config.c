@@ -175,8 +175,10 @@ static bool read_description(const struct board *board, const void *fdt)
 		unsigned order = 0;
 		while ((PAGE_SIZE << order) < member.size && order < PAGES_MAX_ORDER)
 			order++;
-		pa_t copy = pages_alloc(order, OWNER_BUNDLE, PAGE_BOOT, NULL);
-		if (copy.v == 0 || (PAGE_SIZE << order) < member.size) {
+		pa_t copy = PA(0);
+		if (member.size <= PAGE_SIZE << order)
+			copy = pages_alloc(order, OWNER_BUNDLE, PAGE_BOOT, NULL);
+		if (copy.v == 0) {
 			log_line("bundle: " DESCRIPTION_FILE " does not start at a multiple of 8 "
 			         "and is too large to copy: make it with `mezzo pack`");
 			return false;
@@ -316,10 +318,11 @@ static bool admit(struct vm *vm)
 	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
+		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
 		log_line("%s: memory = %luM, but only %lu MiB of the board's RAM are not promised "
 		         "yet (tables count too): lower `memory =`, give the board more, or set "
 		         "overcommit = true",
-		         vm->name, vm->ram_size >> 20, (count.total - count.committed) >> 8);
+		         vm->name, vm->ram_size >> 20, left >> 8);
 		return false;
 	}
 	vm->committed = desc.overcommit ? 0 : pages;

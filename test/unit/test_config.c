@@ -1,0 +1,728 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a bundle to virtual machines: whole bundles become what they describe, and each way to get one
+// wrong has its sentence, leaves the other VMs alone, and costs no memory.
+#include <sanitizer/lsan_interface.h>
+
+#include "own_process.h"
+
+#include "arm/cpu.h"
+#include "arm/crc32.h"
+#include "arm/features.h"
+#include "base/crc32.h"
+#include "base/panic.h"
+#include "base/sha256.h"
+#include "fake.h"
+#include "fdt/guest_virt.h"
+#include "main/boot.h"
+#include "main/run.h"
+#include "ram_arena.h"
+#include "tree_files.h"
+#include "vdev/vgic.h"
+#include "vm/vm.h"
+
+#define ARENA     MIB(128)
+#define MAX_FILES 8
+
+// ---- what the rest of Mezzo is told ----
+
+static char said[65536];
+static struct {
+	bool set, power_off;
+	unsigned failed;
+	unsigned shell, views;
+	uint64_t begun;
+	bool began;
+} told;
+
+void console_write(const char *text, size_t length)
+{
+	size_t used = strlen(said);
+	if (used + length + 1 > sizeof said)
+		used = 0;
+	memcpy(said + used, text, length);
+	said[used + length] = 0;
+}
+void life_set_policy(bool power_off, unsigned failed)
+{
+	told.set = true;
+	told.power_off = power_off;
+	told.failed = failed;
+}
+void life_begin_all(uint64_t which)
+{
+	told.began = true;
+	told.begun = which;
+}
+void console_view_shell(void);
+void console_view_shell(void)
+{
+	told.shell++;
+}
+void console_view_vm(struct vm *vm);
+void console_view_vm(struct vm *vm)
+{
+	assert_non_null(vm);
+	told.views++;
+}
+uint32_t crc32_update_fast(uint32_t crc, const void *data, size_t size)
+{
+	return crc32_update(crc, data, size);
+}
+
+// ---- making bundles ----
+
+static struct file {
+	const char *name;
+	uint8_t *bytes;
+	size_t size;
+	bool absent;     // described, but not in the archive
+	bool sha256;     // the description has one
+	uint8_t sha_lie; // ... and it is off by this
+	uint32_t size_lie, crc_lie;
+} files[MAX_FILES];
+static unsigned nr_files;
+
+static const char *settings = ""; // properties of /mezzo
+static uint8_t *archive;
+static size_t archive_size;
+static struct board board;
+
+static struct file *add_file(const char *name, size_t size)
+{
+	struct file *file = &files[nr_files++];
+	file->name = name;
+	file->size = size;
+	file->bytes = malloc(size);
+	for (size_t i = 0; i < size; i++)
+		file->bytes[i] = (uint8_t)(1 + i * 13 % 255);
+	return file;
+}
+
+static void put64(uint8_t *at, uint64_t value)
+{
+	memcpy(at, &value, sizeof value);
+}
+
+// A kernel with an Image header: 4 KiB pages, anywhere in memory.
+static struct file *add_kernel(const char *name, size_t size)
+{
+	struct file *file = add_file(name, size);
+	put64(file->bytes + 8, 0);
+	put64(file->bytes + 16, size);
+	put64(file->bytes + 24, 0xa);
+	memset(file->bytes + 32, 0, 24);
+	memcpy(file->bytes + 56, "ARM\x64", 4);
+	memset(file->bytes + 60, 0, 4);
+	return file;
+}
+
+static void append(const char *name, const void *bytes, size_t size, bool align)
+{
+	size_t field = strlen(name) + 1;
+	const size_t unit = align ? 4096 : 8, rest = align ? 0 : 4; // else off by four
+	while ((archive_size + 110 + field) % unit != rest)
+		field++;
+	archive = realloc(archive, archive_size + 110 + field + size + 4);
+	uint8_t *at = archive + archive_size;
+	memset(at, 0, 110 + field + size + 4);
+	char header[111];
+	snprintf(header, sizeof header,
+	         "070701%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x%08x", archive_size != 0,
+	         0100644, 1, 0, 0, 0, (unsigned)size, 0, 0, 0, 0, (unsigned)field, 0);
+	memcpy(at, header, 110);
+	memcpy(at + 110, name, strlen(name));
+	if (size != 0)
+		memcpy(at + 110 + field, bytes, size);
+	archive_size += 110 + field + size;
+	while (archive_size % 4 != 0)
+		archive_size++;
+}
+
+// The source of the description: all files, then what the test says.
+static struct tree_file describe(const char *rest)
+{
+	char source[16384];
+	size_t n = (size_t)snprintf(source, sizeof source,
+	                            "/ { mezzo { compatible = \"mezzo,system\"; version = <1>;"
+	                            " #address-cells = <1>; #size-cells = <0>; %s"
+	                            " files { #address-cells = <1>; #size-cells = <0>;",
+	                            settings);
+	for (unsigned i = 0; i < nr_files; i++) {
+		uint32_t crc = crc32_update(0, files[i].bytes, files[i].size) + files[i].crc_lie;
+		n += (size_t)snprintf(
+		        source + n, sizeof source - n,
+		        " file@%u { reg = <%u>; path = \"%s\"; size = /bits/ 64 <%zu>;"
+		        " crc32 = <%#x>;",
+		        i, i, files[i].name, files[i].size + files[i].size_lie, crc);
+		if (files[i].sha256) {
+			struct sha256 hash;
+			uint8_t digest[SHA256_SIZE];
+			sha256_init(&hash);
+			sha256_update(&hash, files[i].bytes, files[i].size);
+			sha256_final(&hash, digest);
+			digest[31] ^= files[i].sha_lie;
+			n += (size_t)snprintf(source + n, sizeof source - n, " sha256 = [");
+			for (unsigned b = 0; b < SHA256_SIZE; b++)
+				n += (size_t)snprintf(source + n, sizeof source - n, "%02x",
+				                      digest[b]);
+			n += (size_t)snprintf(source + n, sizeof source - n, "];");
+		}
+		n += (size_t)snprintf(source + n, sizeof source - n, " };");
+	}
+	snprintf(source + n, sizeof source - n, " }; %s }; };", rest);
+	struct tree_file tree = tree_file_compile(source);
+	assert_non_null(tree.bytes);
+	return tree;
+}
+
+static void pack_tree(const struct tree_file *tree, bool aligned)
+{
+	archive_size = 0;
+	if (tree != NULL)
+		append("mezzo.dtb", tree->bytes, tree->size, aligned);
+	for (unsigned i = 0; i < nr_files; i++)
+		if (!files[i].absent)
+			append(files[i].name, files[i].bytes, files[i].size, true);
+	append("TRAILER!!!", NULL, 0, false);
+}
+
+static void pack(const char *rest)
+{
+	struct tree_file tree = describe(rest);
+	pack_tree(&tree, true);
+	tree_file_free(&tree);
+}
+
+// ---- the board ----
+
+#define VM(name, more)                                                                        \
+	" vm@" #name " { reg = <" #name "0>; compatible = \"mezzo,vm\"; vm-name = \"vm" #name \
+	"\"; kernel = \"Image\"; cpus = <1>; " more " };"
+#define MEMORY(mib) "memory = /bits/ 64 <(" #mib " << 20)>;"
+
+static struct pages_count before;
+
+static void begin_with(uint64_t ram)
+{
+	fake_reset();
+	fake_set_sysreg("id_aa64mmfr0_el1", 2);
+	features_probe(true);
+	stage2_init();
+	ram_arena_init(ram);
+	before = pages_counts();
+	board.gic.version = 3;
+	assert_int_equal(vgic_probe(&vgic_lr_v3, 0), 0);
+}
+
+static void begin(void)
+{
+	begin_with(ARENA);
+}
+
+// Runs the configuration on the bundle, which moves to memory that ends where it ends.
+static void configure(void)
+{
+	void *exact = NULL;
+	if (archive_size != 0) {
+		assert_int_equal(posix_memalign(&exact, 4096, archive_size), 0);
+		memcpy(exact, archive, archive_size);
+		__lsan_ignore_object(exact); // it stays for as long as its VMs
+	}
+	board.initrd = (struct board_range){(uintptr_t)exact, archive_size};
+	config_build(&board, NULL);
+	config_start();
+}
+
+static void assert_said(const char *text)
+{
+	if (strstr(said, text) == NULL)
+		fail_msg("nobody said '%s', but:\n%s", text, said);
+}
+
+// Nothing was built, the reason was given, and no memory is gone.
+static void assert_refused(const char *reason)
+{
+	assert_said(reason);
+	assert_int_equal(vm_count(), 0);
+	assert_true(told.set);
+	assert_int_equal(pages_counts().free, before.free);
+	assert_int_equal(pages_counts().committed, before.committed);
+}
+
+static void one_vm(const char *more)
+{
+	char rest[2048];
+	begin();
+	add_kernel("Image", 200000);
+	snprintf(rest, sizeof rest, VM(0, "%s"), more);
+	pack(rest);
+	configure();
+}
+
+// ---- whole bundles ----
+
+// Each byte of the guest's memory that something was put to.
+static void assert_memory(struct vm *vm, uint64_t ipa, const void *bytes, size_t size)
+{
+	uint8_t *read = malloc(size);
+	assert_int_equal(vm_read_memory(vm, IPA(ipa), read, size), 0);
+	assert_memory_equal(read, bytes, size);
+	free(read);
+}
+
+static void test_a_whole_one(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 300001);
+	struct file *initrd = add_file("rootfs", 70001);
+	settings = "on-all-off = \"poweroff\"; console = \"vm0\";";
+	pack(VM(0, MEMORY(32) "initrd = \"rootfs\"; cmdline = \"quiet\"; on-crash = \"restart\";"));
+	configure();
+	assert_int_equal(vm_count(), 1);
+	struct vm *vm = vm_get(0);
+	assert_string_equal(vm->name, "vm0");
+	assert_int_equal(vm->ram_size, MIB(32));
+	assert_int_equal(vm->on_crash, VM_CRASH_RESTART);
+	assert_int_equal(vm->gic_version, 3);
+	assert_int_equal(vm->state, VM_CREATED);
+	assert_non_null(vm->vcpu[0]->cpu);
+	assert_true(told.power_off && told.failed == 0 && told.began && told.begun == 1);
+	assert_true(told.views == 1 && told.shell == 0);
+	assert_int_equal(stage2_create(&vm->stage2, 1, vm->ram_base, vm->ram_size), 0);
+	assert_memory(vm, vm->entry, files[0].bytes, files[0].size);
+	const struct stage2_source *at = &vm->stage2.source[1];
+	assert_int_equal(at->size, initrd->size);
+	assert_memory(vm, at->ipa, initrd->bytes, initrd->size);
+	uint8_t magic[4];
+	assert_int_equal(vm_read_memory(vm, IPA(vm->tree), magic, 4), 0);
+	assert_memory_equal(magic, "\xd0\x0d\xfe\xed", 4);
+}
+
+static void test_a_tree_of_other_tools(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 100000);
+	struct tree_file tree = describe(VM(0, MEMORY(16)));
+	pack_tree(&tree, false); // cpio itself keeps to multiples of four
+	tree_file_free(&tree);
+	configure();
+	assert_int_equal(vm_count(), 1);
+}
+
+static void test_several(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 100000);
+	pack(VM(0, MEMORY(16) "pin = <3>;") VM(1, MEMORY(16) "autostart = <0>;") VM(2, MEMORY(16)));
+	configure();
+	assert_int_equal(vm_count(), 3);
+	assert_int_equal(vm_get(0)->vcpu[0]->cpu->id, 3);
+	assert_int_equal(vm_get(1)->vcpu[0]->cpu->id, 0);
+	assert_int_equal(vm_get(2)->vcpu[0]->cpu->id, 1);
+	assert_int_equal(told.begun, 5); // not the second
+	assert_int_equal(told.failed, 0);
+}
+
+// What was promised is enough, to the last page, for the largest VM that is admitted.
+static void test_what_is_promised_is_there(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 100000);
+	unsigned mib = ARENA / MIB(1);
+	for (; vm_count() == 0; mib--) {
+		char rest[512];
+		snprintf(rest, sizeof rest, VM(0, "cpus = <8>; memory = /bits/ 64 <(%u << 20)>;"),
+		         mib);
+		rest[0] = ' ';
+		char *one = strstr(rest, "cpus = <1>; ");
+		memset(one, ' ', strlen("cpus = <1>; "));
+		pack(rest);
+		assert_true(mib > 100);
+		configure();
+	}
+	struct vm *vm = vm_get(0);
+	for (unsigned life = 0; life < 2; life++) {
+		pages_prepare(); // and a block is half zeroed all the time
+		assert_int_equal(stage2_create(&vm->stage2, 1, vm->ram_base, vm->ram_size), 0);
+		assert_int_equal(stage2_map_device(&vm->stage2, 0x8010000, PA(0x1000), KIB(8)), 0);
+		for (uint64_t o = 0; o < vm->ram_size; o += PAGE_SIZE)
+			assert_int_equal(stage2_fault(&vm->stage2, IPA(vm->ram_base + o)), 0);
+		uint64_t used = before.free - pages_counts().free;
+		assert_true(used <= vm->committed + (1 << PAGES_MAX_ORDER));
+		while (stage2_destroy_some(&vm->stage2))
+			;
+	}
+}
+
+// ---- no bundle, or none that can be read ----
+
+static void test_no_bundle(void **state)
+{
+	(void)state;
+	begin();
+	configure();
+	assert_refused("no bundle: the boot loader gave no initrd");
+	assert_said("mezzo pack");
+	assert_true(told.shell == 1 && !told.power_off && told.failed == 0);
+}
+
+static void test_not_a_cpio(void **state)
+{
+	(void)state;
+	begin();
+	archive = calloc(1, archive_size = 8192);
+	strcpy((char *)archive, "Welcome to the wrong file.");
+	configure();
+	assert_refused("bundle: ");
+	assert_said("`mezzo pack` wrote");
+	memcpy(archive, "\x1f\x8b\x08", 3);
+	configure();
+	assert_refused("compressed with gzip");
+	memcpy(archive,
+	       "\xfd"
+	       "7zXZ",
+	       6);
+	configure();
+	assert_refused("compressed with xz");
+	memcpy(archive, "\x28\xb5\x2f\xfd", 4);
+	configure();
+	assert_refused("compressed with zstd");
+	archive_size = 1;
+	configure();
+	assert_refused("bundle: ");
+}
+
+static void test_truncated(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 60000);
+	pack(VM(0, MEMORY(16)));
+	size_t whole = archive_size;
+	for (size_t size = 1; size < whole; size += size < 5000 ? 97 : 1021) {
+		archive_size = size;
+		said[0] = 0;
+		configure();
+		assert_refused("bundle: ");
+		if (size > 6)
+			assert_said("load all of it");
+	}
+}
+
+static void test_no_description(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 60000);
+	pack_tree(NULL, true);
+	configure();
+	assert_refused("it has no file mezzo.dtb");
+	said[0] = 0;
+	struct tree_file tree = tree_file_compile("/ { other { }; };");
+	pack_tree(&tree, true);
+	configure();
+	assert_refused("bundle: mezzo.dtb: ");
+	said[0] = 0;
+	memset(tree.bytes, 0x55, tree.size);
+	pack_tree(&tree, true);
+	configure();
+	assert_refused("bundle: mezzo.dtb: ");
+	assert_said("nothing of it is used");
+	tree_file_free(&tree);
+}
+
+static void test_a_description_that_is_wrong(void **state)
+{
+	(void)state;
+	one_vm(MEMORY(1));
+	assert_refused("/mezzo/vm@0");
+	assert_true(!told.power_off && told.failed == 0 && told.shell == 1);
+}
+
+static void test_too_large_a_description_off_its_place(void **state)
+{
+	(void)state;
+	begin();
+	struct tree_file tree = {calloc(1, MIB(3)), MIB(3)};
+	pack_tree(&tree, false);
+	tree_file_free(&tree);
+	configure();
+	assert_refused("mezzo.dtb does not start at a multiple of 8");
+}
+
+// ---- files ----
+
+static void test_damaged_on_its_way(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16)));
+	size_t body = 0; // of the kernel: where its own bytes are
+	while (memcmp(archive + body, files[0].bytes, 64) != 0)
+		body++;
+	for (size_t at = 0; at < 50000; at += 4093) {
+		archive[body + at] ^= 0x10;
+		said[0] = 0;
+		told.failed = 0;
+		configure();
+		assert_refused("vm0: Image: CRC-32 is ");
+		assert_said("damaged on its way");
+		archive[body + at] ^= 0x10;
+	}
+	configure();
+	assert_int_equal(vm_count(), 1);
+}
+
+static void test_not_what_was_packed(void **state)
+{
+	(void)state;
+	begin();
+	struct file *kernel = add_kernel("Image", 50000);
+	kernel->sha256 = true;
+	kernel->sha_lie = 1;
+	pack(VM(0, MEMORY(16) "verify = \"sha256\";"));
+	configure();
+	assert_refused("vm0: Image: SHA-256 is ");
+	assert_said("refused (verify = sha256)");
+	assert_int_equal(told.failed, 1);
+	kernel->sha_lie = 0;
+	pack(VM(0, MEMORY(16) "verify = \"sha256\";"));
+	configure();
+	assert_int_equal(vm_count(), 1);
+}
+
+static void test_files_that_are_not_there(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000)->absent = true;
+	pack(VM(0, MEMORY(16)));
+	configure();
+	assert_refused("vm0: the bundle has no file Image");
+	files[0].absent = false;
+	files[0].size_lie = 1;
+	pack(VM(0, MEMORY(16)));
+	configure();
+	assert_refused("vm0: Image: 50000 bytes in the bundle, 50001 in the description");
+	files[0].size_lie = 0;
+	add_file("rootfs", 5000)->absent = true;
+	pack(VM(0, MEMORY(16) "initrd = \"rootfs\";"));
+	configure();
+	assert_refused("vm0: the bundle has no file rootfs");
+}
+
+static void test_no_kernel(void **state)
+{
+	(void)state;
+	begin();
+	struct file *kernel = add_kernel("Image", 50000);
+	memcpy(kernel->bytes, "\x1f\x8b\x08", 3);
+	memset(kernel->bytes + 56, 0, 4);
+	pack(VM(0, MEMORY(16)));
+	configure();
+	assert_refused("vm0 (Image): ");
+	assert_said("gzip");
+	assert_int_equal(told.failed, 1);
+}
+
+static void test_a_tree_that_is_none(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	add_file("my.dtb", 5000);
+	pack(VM(0, MEMORY(16) "dtb = \"my.dtb\";"));
+	configure();
+	assert_refused("vm0: my.dtb is not a device tree");
+}
+
+static void test_too_large(void **state)
+{
+	(void)state;
+	begin();
+	struct file *kernel = add_kernel("Image", 50000);
+	struct file *initrd = add_file("rootfs", 50000);
+	put64(kernel->bytes + 16, MIB(40)); // its image_size
+	pack(VM(0, MEMORY(16)));
+	configure();
+	assert_refused("vm0 (Image): ");
+	assert_said("memory");
+	put64(kernel->bytes + 16, MIB(4));
+	said[0] = 0;
+	initrd->bytes = realloc(initrd->bytes, initrd->size = MIB(15));
+	memset(initrd->bytes, 1, initrd->size);
+	pack(VM(0, MEMORY(16) "initrd = \"rootfs\";"));
+	configure();
+	assert_refused("vm0 (Image): ");
+	assert_said("initrd");
+}
+
+// ---- what the board has ----
+
+static void test_more_memory_than_there_is(void **state)
+{
+	(void)state;
+	one_vm(MEMORY(256));
+	assert_refused("vm0: memory = 256M, but only 126 MiB of the board's RAM");
+	assert_int_equal(told.failed, 1);
+	settings = "overcommit;";
+	pack(VM(0, MEMORY(256)));
+	configure();
+	assert_int_equal(vm_count(), 1);
+	assert_int_equal(vm_get(0)->committed, 0);
+}
+
+static void test_a_board_with_next_to_nothing(void **state)
+{
+	(void)state;
+	begin_with(MIB(1));
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16)));
+	configure();
+	assert_refused("vm0: memory = 16M, but only 0 MiB");
+}
+
+static void test_memory_is_promised_once(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(80)) VM(1, MEMORY(80)) VM(2, MEMORY(16)));
+	configure();
+	assert_said("vm1: memory = 80M");
+	assert_int_equal(vm_count(), 2);
+	assert_string_equal(vm_get(1)->name, "vm2");
+	assert_int_equal(told.failed, 1);
+	assert_int_equal(told.begun, 3);
+}
+
+static void test_more_cpus_than_there_are(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(" vm@0 { compatible = \"mezzo,vm\"; vm-name = \"wide\"; kernel = \"Image\";"
+	     " cpus = <5>; " MEMORY(16) " };"
+	                                " vm@1 { compatible = \"mezzo,vm\"; vm-name = \"wider\"; "
+	                                "kernel = \"Image\";"
+	                                " cpus = <4>; " MEMORY(16) " };" VM(2, MEMORY(16)));
+	configure();
+	assert_said("wider: cpus = 4, but of the board's 8 CPUs only 3 are left");
+	assert_int_equal(vm_count(), 2);
+	assert_int_equal(vm_get(1)->vcpu[0]->cpu->id, 5); // what "wider" had is free again
+	assert_int_equal(told.failed, 1);
+}
+
+static void test_pins(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16) "pin = <2>;") VM(1, MEMORY(16) "pin = <2>;")
+	             VM(2, MEMORY(16) "pin = <8>;"));
+	configure();
+	assert_int_equal(vm_count(), 1);
+	assert_said("vm1: pin: CPU 2 belongs to vm0");
+	assert_said("vm2: pin: there is no CPU 8 on this board: its CPUs are 0 to 7");
+	assert_int_equal(told.failed, 2);
+}
+
+static void test_another_gic(void **state)
+{
+	(void)state;
+	one_vm(MEMORY(16) "gic = <2>;");
+	assert_refused("vm0: gic = 2, but this board has a GICv3");
+}
+
+static void test_no_memory_at_any_point(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	settings = "overcommit;";
+	pack(VM(0, MEMORY(16)));
+	for (uint64_t left = 0; vm_count() == 0; left++) {
+		struct page_list taken = {0};
+		ram_arena_exhaust(&taken, left);
+		said[0] = 0;
+		configure();
+		if (vm_count() == 0) {
+			assert_said("vm0: no ");
+			assert_int_equal(pages_counts().free, left);
+		}
+		ram_arena_release(&taken);
+		assert_true(left < 300);
+	}
+}
+
+// ---- anything ----
+
+// A bit is wrong somewhere in the headers or in the description: a message or a VM, and never more.
+static void test_random_damage(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 20000);
+	settings = "on-all-off = \"poweroff\";";
+	pack(VM(0, MEMORY(16) "cmdline = \"quiet\";"));
+	srand(6);
+	for (unsigned i = 0; i < 250; i++) {
+		fflush(stdout);
+		pid_t child = fork();
+		assert_true(child >= 0);
+		if (child != 0) {
+			int status;
+			assert_int_equal(waitpid(child, &status, 0), child);
+			if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+				fail_msg("damage no. %u: status %#x", i, (unsigned)status);
+			(void)rand(); // another one
+			continue;
+		}
+		srand(1000 + i);
+		for (unsigned n = 0; n < 1 + i % 3; n++) {
+			size_t at = (size_t)rand() % 8192;
+			archive[at < archive_size ? at : 0] ^= (uint8_t)(1 << rand() % 8);
+		}
+		configure();
+		bool sound = said[0] != 0 && told.set && vm_count() <= 1 &&
+		             (vm_count() == 1 || pages_counts().committed == before.committed);
+		fflush(stdout);
+		_exit(sound ? 0 : 1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_a_whole_one),
+	        cmocka_unit_test(test_a_tree_of_other_tools),
+	        cmocka_unit_test(test_several),
+	        cmocka_unit_test(test_what_is_promised_is_there),
+	        cmocka_unit_test(test_no_bundle),
+	        cmocka_unit_test(test_not_a_cpio),
+	        cmocka_unit_test(test_truncated),
+	        cmocka_unit_test(test_no_description),
+	        cmocka_unit_test(test_a_description_that_is_wrong),
+	        cmocka_unit_test(test_too_large_a_description_off_its_place),
+	        cmocka_unit_test(test_damaged_on_its_way),
+	        cmocka_unit_test(test_not_what_was_packed),
+	        cmocka_unit_test(test_files_that_are_not_there),
+	        cmocka_unit_test(test_no_kernel),
+	        cmocka_unit_test(test_a_tree_that_is_none),
+	        cmocka_unit_test(test_too_large),
+	        cmocka_unit_test(test_more_memory_than_there_is),
+	        cmocka_unit_test(test_a_board_with_next_to_nothing),
+	        cmocka_unit_test(test_memory_is_promised_once),
+	        cmocka_unit_test(test_more_cpus_than_there_are),
+	        cmocka_unit_test(test_pins),
+	        cmocka_unit_test(test_another_gic),
+	        cmocka_unit_test(test_no_memory_at_any_point),
+	        cmocka_unit_test(test_random_damage),
+	};
+	return own_process_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}
