@@ -51,7 +51,8 @@ static bool command_mem(struct shell_job *job UNUSED)
 	shell_print("  total     %8lu MiB\n", (unsigned long)(n.total / PAGES_A_MIB));
 	shell_print("  free      %8lu MiB, %lu MiB of it filled with zeroes\n",
 	            (unsigned long)(n.free / PAGES_A_MIB), (unsigned long)(n.zeroed / PAGES_A_MIB));
-	shell_print("  promised  %8lu MiB to VMs, or taken by Mezzo\n", (unsigned long)(n.committed / PAGES_A_MIB));
+	shell_print("  promised  %8lu MiB to VMs, or taken by Mezzo\n",
+	            (unsigned long)(n.committed / PAGES_A_MIB));
 	return false;
 }
 
