@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: Apache-2.0
+// The lives of VMs from outside: a board of CPUs that only leave and clean up, and guests that only end.
+// After every end all memory is where it was, and the board is switched off exactly when nothing can run
+// any more.
+#include "own_process.h"
+
+#include "arm/cpu.h"
+#include "arm/features.h"
+#include "base/panic.h"
+#include "console/console.h"
+#include "debug/dump.h"
+#include "fake.h"
+#include "hw/gic.h"
+#include "hw/psci_client.h"
+#include "hw/timer.h"
+#include "main/run.h"
+#include "ram_arena.h"
+#include "vdev/model.h"
+#include "vm/vm.h"
+
+#define HZ 1000000
+
+// ---- what the rest of Mezzo is told ----
+
+static char said[16384];
+static unsigned kicks, model_resets, ends, ended_off, ended_crashed, switched_off;
+static int model_answer;
+static jmp_buf halted;
+
+void console_write(const char *text, size_t length)
+{
+	size_t used = strlen(said);
+	if (used + length + 1 > sizeof said)
+		used = 0;
+	memcpy(said + used, text, length);
+	said[used + length] = 0;
+}
+int model_reset(struct vm *vm)
+{
+	model_resets++;
+	assert_int_equal(vm->live, 0);
+	return model_answer;
+}
+void dump_exits(struct vm *vm)
+{
+	assert_int_equal(vm->live, 0);
+}
+void console_end(unsigned off, unsigned crashed)
+{
+	ends++;
+	ended_off = off;
+	ended_crashed = crashed;
+}
+void psci_client_system_off(void)
+{
+	switched_off++;
+}
+uint32_t psci_client_version(void)
+{
+	return 0x10000;
+}
+void cpu_halt(void)
+{
+	longjmp(halted, 1);
+}
+
+static void send_sgi(const struct cpu *cpu, uint32_t sgi)
+{
+	assert_ptr_not_equal(cpu, cpu_this());
+	assert_int_equal(sgi, 0);
+	kicks++;
+}
+static const struct gic_ops test_gic = {.version = 3, .send_sgi = send_sgi};
+
+// ---- the board ----
+
+static struct pages_count before; // with every VM built and none begun
+
+static void time_is(uint64_t ms)
+{
+	fake_set_sysreg("cntpct_el0", 1000 + ms * (HZ / 1000));
+}
+
+// `vms` VMs of two vCPUs: VM n on CPUs 2n and 2n + 1.
+static void board(unsigned vms, uint64_t ram)
+{
+	fake_reset();
+	fake_set_sysreg("id_aa64mmfr0_el1", 2);
+	features_probe(true);
+	stage2_init();
+	fake_set_sysreg("cntfrq_el0", HZ);
+	timer_init(0);
+	for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
+		fake_run_on(cpu);
+		timer_init_cpu();
+	}
+	fake_run_on(0);
+	time_is(0);
+	gic = &test_gic;
+	ram_arena_init(ram);
+	for (unsigned n = 0; n < vms; n++) {
+		char name[16];
+		snprintf(name, sizeof name, "vm%u", n);
+		struct vm *vm = vm_create(name, 2, MIB(64));
+		assert_non_null(vm);
+		vm->vcpu[0]->cpu = cpu_get(2 * n);
+		vm->vcpu[1]->cpu = cpu_get(2 * n + 1);
+		vm->entry = 0x40080000;
+		vm->tree = 0x44000000;
+		vm_publish(vm);
+	}
+	before = pages_counts();
+}
+
+// One turn of every CPU's loop; true if any of them had something to do.
+static bool turn(void)
+{
+	bool busy = false;
+	for (unsigned i = 0; i < FAKE_CPUS; i++) {
+		fake_run_on(i);
+		struct cpu *cpu = cpu_this();
+		struct vcpu *vcpu = cpu->vcpu;
+		if (vcpu != NULL && (vcpu->request & VCPU_REQ_STOP) != 0) {
+			vcpu->request &= ~(uint32_t)VCPU_REQ_STOP;
+			if (vcpu->vm->end != VM_END_PAUSE)
+				vcpu->power = VCPU_OFF;
+			cpu->vcpu = NULL;
+			life_leave(vcpu);
+			busy = true;
+		} else if (vcpu == NULL) {
+			uint64_t free = pages_counts().free;
+			busy |= life_clean(cpu);
+			assert_true(pages_counts().free <= free + 16 * 512); // a piece, no more
+		}
+	}
+	fake_run_on(0);
+	return busy;
+}
+
+static void settle(void)
+{
+	for (unsigned n = 0; turn(); n++)
+		assert_true(n < 10000);
+}
+
+static void touch(struct vm *vm, uint64_t size)
+{
+	for (uint64_t o = 0; o < size; o += KIB(64))
+		assert_int_equal(stage2_fault(&vm->stage2, IPA(vm->ram_base + o)), 0);
+}
+
+// The guest runs for a while and ends.
+static void live_and_end(struct vm *vm, enum vm_end why)
+{
+	assert_int_equal(vm->state, VM_RUNNING);
+	touch(vm, MIB(4));
+	vm->vcpu[0]->power = VCPU_ON;
+	if (why == VM_END_CRASH)
+		vm_crash(vm->vcpu[0], "of a test");
+	else
+		vm_end(vm, why);
+	settle();
+}
+
+static void assert_all_back(void)
+{
+	assert_int_equal(pages_counts().free, before.free);
+	assert_int_equal(pages_counts().committed, before.committed);
+}
+
+static void assert_said(const char *text)
+{
+	if (strstr(said, text) == NULL)
+		fail_msg("nobody said '%s', but:\n%s", text, said);
+}
+
+// ---- begin ----
+
+static void test_a_life_begins(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_get(0);
+	time_is(5000);
+	life_begin_all(1);
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->live, 2);
+	assert_int_equal(vm->cntvoff, fake_get_sysreg("cntpct_el0")); // guest time starts at 0
+	assert_int_equal(vm->vcpu[0]->power, VCPU_ON_PENDING);
+	assert_int_equal(vm->vcpu[0]->request, VCPU_REQ_START);
+	assert_int_equal(vm->vcpu[0]->entry, 0x40080000);
+	assert_int_equal(vm->vcpu[0]->context, 0x44000000);
+	assert_int_equal(vm->vcpu[1]->power, VCPU_OFF);
+	assert_int_equal(vm->vcpu[1]->request, 0);
+	assert_ptr_equal(cpu_get(0)->vcpu, vm->vcpu[0]);
+	assert_ptr_equal(cpu_get(1)->vcpu, vm->vcpu[1]);
+	assert_int_equal(kicks, 1); // not the CPU that did it
+	assert_int_equal(model_resets, 1);
+}
+
+static void test_only_those_that_are_to_begin(void **state)
+{
+	(void)state;
+	board(3, MIB(32));
+	life_set_policy(true, 0);
+	life_begin_all(2);
+	assert_int_equal(vm_get(0)->state, VM_CREATED);
+	assert_int_equal(vm_get(1)->state, VM_RUNNING);
+	if (setjmp(halted) == 0) {
+		live_and_end(vm_get(1), VM_END_OFF);
+		fail_msg("the board stays on");
+	}
+	assert_int_equal(ended_off, 1); // what never began is neither
+	assert_int_equal(ended_crashed, 0);
+}
+
+static void test_nothing_begins(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	life_set_policy(true, 2);
+	if (setjmp(halted) == 0) {
+		life_begin_all(0);
+		fail_msg("the board stays on");
+	}
+	assert_true(ends == 1 && ended_off == 0 && ended_crashed == 2);
+}
+
+// ---- end ----
+
+static void test_off(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	life_set_policy(true, 1);
+	life_begin_all(3);
+	live_and_end(vm_get(0), VM_END_OFF);
+	assert_int_equal(vm_get(0)->state, VM_OFF);
+	assert_said("vm0: off");
+	assert_int_equal(ends, 0); // the other one runs
+	if (setjmp(halted) == 0) {
+		live_and_end(vm_get(1), VM_END_OFF);
+		fail_msg("the board stays on");
+	}
+	assert_true(ends == 1 && ended_off == 2 && ended_crashed == 1); // one was never built
+	assert_int_equal(switched_off, 1);
+	assert_all_back();
+}
+
+static void test_the_shell_stays(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	life_set_policy(false, 0);
+	life_begin_all(1);
+	live_and_end(vm_get(0), VM_END_OFF);
+	assert_int_equal(ends + switched_off, 0);
+	assert_said("no virtual machine runs any more");
+	assert_all_back();
+}
+
+static void test_a_thousand_reboots(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_get(0);
+	life_begin_all(1);
+	for (unsigned n = 1; n <= 1000; n++) {
+		time_is(n * 1000);
+		live_and_end(vm, VM_END_RESET);
+		assert_int_equal(vm->state, VM_RUNNING);
+		assert_int_equal(vm->restarts, n);
+		assert_int_equal(vm->live, 2);
+		assert_int_equal(vm->vcpu[0]->power, VCPU_ON_PENDING);
+		assert_int_equal(vm->cntvoff, fake_get_sysreg("cntpct_el0"));
+		assert_int_equal(vm->stage2.mapped, 0);
+		assert_true(before.free - pages_counts().free <= 4); // the root alone
+	}
+	assert_int_equal(model_resets, 1001);
+	live_and_end(vm, VM_END_OFF);
+	assert_all_back();
+}
+
+// ---- crash ----
+
+static void test_a_crash(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	life_set_policy(true, 0);
+	life_begin_all(3);
+	live_and_end(vm_get(0), VM_END_CRASH);
+	assert_int_equal(vm_get(0)->state, VM_CRASHED);
+	assert_said("vm0: crashed");
+	assert_int_equal(vm_get(1)->state, VM_RUNNING); // leaves the others alone
+	if (setjmp(halted) == 0)
+		live_and_end(vm_get(1), VM_END_OFF);
+	assert_true(ended_off == 1 && ended_crashed == 1);
+	assert_all_back();
+}
+
+static void test_crash_after_crash(void **state)
+{
+	static const unsigned waits[] = {100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000};
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_get(0);
+	vm->on_crash = VM_CRASH_RESTART;
+	life_set_policy(true, 0);
+	life_begin_all(1);
+	uint64_t now = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(waits); i++) {
+		live_and_end(vm, VM_END_CRASH);
+		assert_int_equal(vm->state, VM_WAITING);
+		assert_all_back();
+		time_is(now + waits[i] - 1);
+		settle();
+		assert_int_equal(vm->state, VM_WAITING);
+		now += waits[i];
+		time_is(now);
+		settle();
+		assert_int_equal(vm->state, VM_RUNNING);
+		assert_int_equal(vm->restarts, i + 1);
+	}
+	now += 60000; // it lived for long
+	time_is(now);
+	live_and_end(vm, VM_END_CRASH);
+	time_is(now + 100);
+	settle();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(ends, 0);
+}
+
+static void test_one_ends_all(void **state)
+{
+	(void)state;
+	board(4, MIB(64));
+	vm_get(0)->on_crash = VM_CRASH_HALT_ALL;
+	vm_get(1)->on_crash = VM_CRASH_RESTART;
+	life_set_policy(true, 0);
+	life_begin_all(7);
+	touch(vm_get(2), MIB(8));
+	live_and_end(vm_get(1), VM_END_CRASH); // waits for its next life
+	assert_int_equal(vm_get(1)->state, VM_WAITING);
+	if (setjmp(halted) == 0) {
+		live_and_end(vm_get(0), VM_END_CRASH);
+		fail_msg("the board stays on");
+	}
+	assert_said("all others are ended");
+	assert_true(ends == 1 && ended_crashed == 1 && ended_off == 2);
+	assert_all_back();
+}
+
+// ---- no memory ----
+
+static void test_no_memory_to_begin(void **state)
+{
+	struct page_list taken = {0};
+	(void)state;
+	board(2, MIB(32));
+	life_set_policy(true, 0);
+	ram_arena_exhaust(&taken, 2); // one root of two pages
+	life_begin_all(3);
+	assert_int_equal(vm_get(0)->state, VM_RUNNING);
+	assert_int_equal(vm_get(1)->state, VM_PAUSED);
+	assert_int_equal(vm_get(1)->live, 0);
+	vm_end(vm_get(0), VM_END_OFF);
+	settle(); // and the other one's turn has come
+	assert_int_equal(vm_get(1)->state, VM_RUNNING);
+	assert_int_equal(vm_get(1)->vcpu[0]->power, VCPU_ON_PENDING);
+	assert_int_equal(ends, 0);
+	if (setjmp(halted) == 0) {
+		vm_end(vm_get(1), VM_END_OFF);
+		settle();
+	}
+	assert_true(ends == 1 && ended_off == 2);
+	ram_arena_release(&taken);
+	assert_all_back();
+}
+
+static void test_devices_without_memory(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	life_set_policy(true, 0);
+	model_answer = ERR_NO_MEMORY;
+	if (setjmp(halted) == 0) {
+		life_begin_all(1);
+		fail_msg("nothing runs, and the board stays on");
+	}
+	assert_int_equal(vm_get(0)->state, VM_PAUSED);
+	assert_true(ends == 1 && ended_crashed == 1);
+	assert_all_back(); // it holds nothing while it waits
+}
+
+static void test_a_pause_keeps_everything(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	struct vm *vm = vm_get(0), *other = vm_get(1);
+	life_begin_all(3);
+	touch(vm, MIB(4));
+	touch(other, MIB(8));
+	vm->vcpu[0]->power = vm->vcpu[1]->power = VCPU_ON;
+	uint64_t mapped = vm->stage2.mapped, offset = vm->cntvoff;
+	time_is(1000);
+	vm_end(vm, VM_END_PAUSE);
+	settle();
+	assert_int_equal(vm->state, VM_PAUSED);
+	assert_null(cpu_get(0)->vcpu);
+	assert_int_equal(vm->stage2.mapped, mapped);
+	assert_int_equal(vm->vcpu[1]->power, VCPU_ON);
+	time_is(4000);
+	assert_false(turn()); // nothing brings it back but memory
+	vm_end(other, VM_END_OFF);
+	settle();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->cntvoff, offset + 3000 * (HZ / 1000)); // it noticed nothing
+	assert_int_equal(vm->stage2.mapped, mapped);
+	assert_ptr_equal(cpu_get(0)->vcpu, vm->vcpu[0]);
+	assert_true((vm->vcpu[0]->request & VCPU_REQ_RESUME) != 0);
+	live_and_end(vm, VM_END_OFF);
+	assert_all_back();
+}
+
+// Asked to end for good while it is on its way to a pause.
+static void test_an_end_during_a_pause(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_get(0);
+	life_set_policy(true, 0);
+	life_begin_all(1);
+	touch(vm, MIB(2));
+	vm_end(vm, VM_END_PAUSE);
+	vm_end(vm, VM_END_OFF);
+	if (setjmp(halted) == 0)
+		settle();
+	assert_int_equal(vm->state, VM_OFF);
+	assert_true(ends == 1 && ended_off == 1);
+	assert_all_back();
+}
+
+// ---- anything ----
+
+static void test_random_lives(void **state)
+{
+	(void)state;
+	srand(7);
+	board(4, MIB(64));
+	for (unsigned i = 0; i < 4; i++)
+		vm_get(i)->on_crash = VM_CRASH_RESTART;
+	life_begin_all(15);
+	uint64_t now = 0;
+	for (unsigned n = 0; n < 4000; n++) {
+		struct vm *vm = vm_get((unsigned)rand() % 4);
+		time_is(now += (unsigned)rand() % 3000);
+		if (vm->state == VM_RUNNING && rand() % 2 == 0)
+			(void)stage2_fault(&vm->stage2,
+			                   IPA(vm->ram_base + (uint64_t)rand() % MIB(16)));
+		static const enum vm_end ways[] = {VM_END_RESET, VM_END_CRASH, VM_END_PAUSE};
+		enum vm_end why = ways[rand() % 3];
+		if (rand() % 4 == 0 && why == VM_END_CRASH)
+			vm_crash(vm->vcpu[rand() % 2], "of a test");
+		else if (rand() % 4 == 0)
+			vm_end(vm, why);
+		(void)turn();
+		for (unsigned i = 0; i < 4; i++) { // nobody has a vCPU of a VM that does not run
+			uint32_t s = vm_get(i)->state;
+			if (s == VM_PAUSED || s == VM_WAITING)
+				assert_int_equal(vm_get(i)->live, 0);
+		}
+	}
+	time_is(now + 100000);
+	settle();
+	for (unsigned i = 0; i < 4; i++) // all come back: who was paused is woken by an end
+		if (vm_get(i)->state == VM_RUNNING)
+			vm_end(vm_get(i), VM_END_OFF);
+	settle();
+	for (unsigned i = 0; i < 4; i++)
+		if (vm_get(i)->state == VM_RUNNING)
+			vm_end(vm_get(i), VM_END_OFF);
+	settle();
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(vm_get(i)->state, VM_OFF);
+	assert_all_back();
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	        cmocka_unit_test(test_a_life_begins),
+	        cmocka_unit_test(test_only_those_that_are_to_begin),
+	        cmocka_unit_test(test_nothing_begins),
+	        cmocka_unit_test(test_off),
+	        cmocka_unit_test(test_the_shell_stays),
+	        cmocka_unit_test(test_a_thousand_reboots),
+	        cmocka_unit_test(test_a_crash),
+	        cmocka_unit_test(test_crash_after_crash),
+	        cmocka_unit_test(test_one_ends_all),
+	        cmocka_unit_test(test_no_memory_to_begin),
+	        cmocka_unit_test(test_devices_without_memory),
+	        cmocka_unit_test(test_a_pause_keeps_everything),
+	        cmocka_unit_test(test_an_end_during_a_pause),
+	        cmocka_unit_test(test_random_lives),
+	};
+	return own_process_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
+}
