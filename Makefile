@@ -98,7 +98,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix check gdb \
+.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix bench check gdb \
 	install clean unit-programs guest demo print-el2 \
 	print-host print-unit FORCE
 
@@ -137,6 +137,11 @@ test-boot: all demo ## boot Debian kernels so that every pair of settings occurs
 
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
 	$(Q)tools/test matrix
+
+bench: all ## count what Mezzo costs a Linux boot, in instructions
+	$(Q)tools/setup --quiet
+	$(Q)bench/boot
+	$(Q)bench/boot --kernel $(B)/guests/linux-6.12/vmlinuz
 
 check: ## format, layers, headers, analysers, both compilers, the gate on the ELF, sizes
 	$(Q)tools/setup --quiet
