@@ -351,7 +351,7 @@ static const void *make_tree(struct vm *vm, const struct desc_vm *from, const st
 	int length =
 	        room == NULL ? ERR_NO_MEMORY : model_tree(vm, &chosen, room, GUEST_VIRT_TREE_SIZE);
 	if (length < 0) {
-		log_line("%s: no room for its device tree", vm->name);
+		log_line("%s: no memory left for its device tree: give the board more", vm->name);
 		return NULL;
 	}
 	*size = (uint64_t)length;
@@ -374,7 +374,10 @@ static bool place(struct vm *vm, const struct files *files, const struct image_p
 	if (error == 0 && plan->tree_at_base)
 		error = stage2_add_source(&vm->stage2, vm->ram_base, tree, tree_size);
 	if (error != 0)
-		log_line("%s: its kernel has more parts than Mezzo keeps account of", vm->name);
+		log_line("%s: its kernel has %u parts, more than Mezzo keeps account of: link it "
+		         "with "
+		         "fewer segments",
+		         vm->name, plan->nr_segments);
 	return error == 0;
 }
 
@@ -411,7 +414,7 @@ static bool furnish(struct vm *vm, const struct desc_vm *from, const struct file
 	vm->entry = plan->entry;
 	vm->tree = plan->tree;
 	if (model_create(vm, gic) != 0) {
-		log_line("%s: no memory for its devices", vm->name);
+		log_line("%s: no memory left for its devices: give the board more", vm->name);
 		return false;
 	}
 	const void *tree = make_tree(vm, from, files, plan, &tree_size);
@@ -427,7 +430,8 @@ static struct vm *build(const struct board *board, const struct desc_vm *from)
 		return NULL;
 	struct vm *vm = vm_create(from->name, from->cpus, from->memory);
 	if (vm == NULL) {
-		log_line("%s: no memory left for another virtual machine", from->name);
+		log_line("%s: no memory left for another virtual machine: give the board more",
+		         from->name);
 		return NULL;
 	}
 	if (!admit(vm) || !furnish(vm, from, &files, &plan, gic)) {

@@ -42,11 +42,11 @@ def tree(gic=3, cpus=1):
     return trees.parse(dump(gic, cpus))
 
 
-def place_bundle(root, bundle):
+def place_bundle(root, bundle, at=BUNDLE):
     """Says in the tree where start() puts the bundle."""
     chosen = root.at("chosen")
-    chosen["linux,initrd-start"] = trees.u64(BUNDLE)
-    chosen["linux,initrd-end"] = trees.u64(BUNDLE + len(bundle))
+    chosen["linux,initrd-start"] = trees.u64(at)
+    chosen["linux,initrd-end"] = trees.u64(at + len(bundle))
 
 
 def stub(x0):
@@ -56,10 +56,10 @@ def stub(x0):
     return code + x0.to_bytes(8, "little") + IMAGE.to_bytes(8, "little")
 
 
-def start(directory, blob, bundle=b"", x0=TREE, time_limit=20, until=None, **board):
+def start(directory, blob, bundle=b"", at=BUNDLE, x0=TREE, time_limit=20, until=None, **board):
     """Boots Mezzo with these bytes as device tree and as bundle."""
     command = ["qemu-system-aarch64", *options(**board)]
-    parts = {"stub": (stub(x0), STUB), "tree": (blob, TREE), "bundle": (bundle, BUNDLE)}
+    parts = {"stub": (stub(x0), STUB), "tree": (blob, TREE), "bundle": (bundle, at)}
     for name, (data, address) in parts.items():
         if data:
             file = directory / name

@@ -19,10 +19,10 @@ FILE_SIZE, NAME_SIZE = 6, 11  # of the fields
 PAGE = 4096
 
 
-def member(name, data, at):
-    """One member of an archive, to be put at offset `at`; its data starts on a page."""
+def member(name, data, at, aligned=True):
+    """One member of an archive, to be put at offset `at`; its data starts on a page if aligned."""
     name = name.encode() + b"\0"
-    if data:
+    if data and aligned:
         name += bytes(-(at + HEADER + len(name)) % PAGE)
     fields = [0] * 13
     fields[1], fields[FILE_SIZE], fields[NAME_SIZE] = 0o100644, len(data), len(name)
@@ -30,11 +30,11 @@ def member(name, data, at):
     return trees.pad(head) + trees.pad(data)
 
 
-def archive(members):
-    """A newc cpio archive of (name, data)."""
+def archive(members, aligned=True):
+    """A newc cpio archive of (name, data); not aligned, as cpio -H newc makes it."""
     out = b""
     for name, data in [*members, (TRAILER, b"")]:
-        out += member(name, data, len(out))
+        out += member(name, data, len(out), aligned)
     return out + bytes(-len(out) % PAGE)
 
 
@@ -81,8 +81,9 @@ class Bundle:
         files.add(trees.Node(f"file@{number:x}", reg=trees.u32(number), path=trees.text(path)))
         self.describe(path, data)
 
-    def to_bytes(self):
-        return archive([(DESCRIPTION, self.tree.to_bytes()), *self.files.items()])
+    def to_bytes(self, first=(), aligned=True):
+        """`first`: (name, data) of members that stand before all others."""
+        return archive([*first, (DESCRIPTION, self.tree.to_bytes()), *self.files.items()], aligned)
 
 
 def pack(conf, directory):

@@ -125,6 +125,24 @@ def test_none(tmp_path):
     check_said(result, r"no bundle: .*mezzo pack FILE\.conf -o BUNDLE\.cpio", ASIDE)
 
 
+@pytest.mark.parametrize("name", ["x", "ab", "abc", "abcd"])
+def test_other_tool(name, good, tmp_path):
+    """An archive that another tool made is as good, wherever in it the files begin."""
+    result = boot(tmp_path, good.to_bytes(first=[(name, b"?")], aligned=False))
+    assert GREETING in result.of("good"), result.explain("the VM did not run")
+    machine.check_end(result)
+
+
+@pytest.mark.parametrize("offset", [1, 0x123, 0xffc])
+def test_other_place(offset, base, tmp_path):
+    """A loader may put the bundle anywhere."""
+    root, at = board.tree(), board.BUNDLE + offset
+    board.place_bundle(root, base, at)
+    result = board.start(tmp_path, root.to_bytes(), base, at=at)
+    assert GREETING in result.of("good"), result.explain("the VM did not run")
+    machine.check_end(result)
+
+
 # --- the description ------------------------------------------------------------------------------
 
 def drop_mezzo(bundle):
@@ -211,6 +229,23 @@ NOT_TREES = [
 def test_not_a_tree(damage, good, tmp_path):
     result = boot(tmp_path, with_description(good, damage(good.tree.to_bytes())))
     check_said(result, r"bundle: mezzo\.dtb: the device tree is not usable: ", r"pack it again", ASIDE)
+
+
+@pytest.mark.parametrize("damage,said", [
+    (lambda system: None, r"^good: off$"),
+    (lambda system: system.properties.pop("version"), r"^board's device tree: /mezzo: version: is missing$"),
+    (lambda system: system.at("vm@0").properties.update({"vm-name": b"x" * 40 + b"\0"}),
+     r"^board's device tree: /mezzo/vm@0 .*: vm-name: has 40 bytes; it may have 31$"),
+], ids=["good", "no-version", "long-name"])
+def test_board_describes(damage, said, good, tmp_path):
+    """A description in the board's own tree counts, and that of the bundle does not."""
+    root, system = board.tree(), good.system
+    root.add(system)
+    damage(system)
+    bundle = with_description(good, b"not looked at")
+    board.place_bundle(root, bundle)
+    result = board.start(tmp_path, root.to_bytes(), bundle, until=is_over)
+    check_said(result, r"^description: /mezzo of the board's device tree$", said)
 
 
 # --- one VM ---------------------------------------------------------------------------------------
