@@ -19,8 +19,8 @@
 #define GPIO            0x090b0000
 #define TREE_MAGIC      0xedfe0dd0 // as a little-endian CPU reads it
 #define STACK_SIZE      4096
-#define ROUNDS          100   // tries of each CPU to start the last one
-#define PATIENCE_MS     30000 // the host may be busy
+#define ROUNDS          30    // tries of each CPU to start the last one
+#define PATIENCE_MS     90000 // the host may be busy
 #define FN_VERSION      0x84000000
 #define FN_CPU_OFF      0x84000002
 #define FN_CPU_ON       0x84000003
