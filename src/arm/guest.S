@@ -27,20 +27,7 @@ FUNCTION guest_enter
     msr elr_el2, x2
     msr spsr_el2, x3
     mov sp, x0
-    ldp x2, x3, [sp, #16]
-    ldp x4, x5, [sp, #32]
-    ldp x6, x7, [sp, #48]
-    ldp x8, x9, [sp, #64]
-    ldp x10, x11, [sp, #80]
-    ldp x12, x13, [sp, #96]
-    ldp x14, x15, [sp, #112]
-    ldp x16, x17, [sp, #128]
-    ldp x18, x19, [sp, #144]
-    ldp x20, x21, [sp, #160]
-    ldp x22, x23, [sp, #176]
-    ldp x24, x25, [sp, #192]
-    ldp x26, x27, [sp, #208]
-    ldp x28, x29, [sp, #224]
+    FRAME_X2_X29 ldp
     ldr x30, [sp, #240]
     ldp x0, x1, [sp]
     ERET_BARRIER
@@ -50,20 +37,7 @@ END_FUNCTION guest_enter
     .global guest_exit
     .hidden guest_exit
 guest_exit:
-    stp x2, x3, [sp, #16]
-    stp x4, x5, [sp, #32]
-    stp x6, x7, [sp, #48]
-    stp x8, x9, [sp, #64]
-    stp x10, x11, [sp, #80]
-    stp x12, x13, [sp, #96]
-    stp x14, x15, [sp, #112]
-    stp x16, x17, [sp, #128]
-    stp x18, x19, [sp, #144]
-    stp x20, x21, [sp, #160]
-    stp x22, x23, [sp, #176]
-    stp x24, x25, [sp, #192]
-    stp x26, x27, [sp, #208]
-    stp x28, x29, [sp, #224]
+    FRAME_X2_X29 stp
     mrs x2, elr_el2
     mrs x3, spsr_el2
     ldr x1, [sp, #FRAME_HOST_SP]

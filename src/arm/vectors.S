@@ -63,20 +63,7 @@ el2_vectors:
 // Builds a struct own_fault_frame on the panic stack and calls C. x0 = vector number.
 own_fault:
     sub sp, sp, #(34 * 8)
-    stp x2, x3, [sp, #16]
-    stp x4, x5, [sp, #32]
-    stp x6, x7, [sp, #48]
-    stp x8, x9, [sp, #64]
-    stp x10, x11, [sp, #80]
-    stp x12, x13, [sp, #96]
-    stp x14, x15, [sp, #112]
-    stp x16, x17, [sp, #128]
-    stp x18, x19, [sp, #144]
-    stp x20, x21, [sp, #160]
-    stp x22, x23, [sp, #176]
-    stp x24, x25, [sp, #192]
-    stp x26, x27, [sp, #208]
-    stp x28, x29, [sp, #224]
+    FRAME_X2_X29 stp
     mrs x2, sp_el0
     stp x2, x1, [sp]
     mrs x2, afsr0_el2              // the stack pointer at the fault
