@@ -37,10 +37,10 @@ void exception_own_fault(const struct own_fault_frame *frame, uint64_t vector)
 		    "%#lx)\n",
 		    vector_names[vector & 7], elr, elr - (uintptr_t)image_start, far, esr,
 		    field_get(ESR_EC, esr));
-		for (unsigned i = 0; i < 31; i += 3)
+		for (unsigned i = 0; i < 30; i += 3)
 			say("[mezzo] panic: x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i,
-			    frame->x[i], i + 1, i + 1 < 31 ? frame->x[i + 1] : frame->sp, i + 2,
-			    i + 2 < 31 ? frame->x[i + 2] : 0);
+			    frame->x[i], i + 1, frame->x[i + 1], i + 2, frame->x[i + 2]);
+		say("[mezzo] panic: x30 %016lx  sp  %016lx\n", frame->x[30], frame->sp);
 		panicking = false;
 	}
 	panic("EL2 took an exception of its own");
