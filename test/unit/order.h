@@ -277,6 +277,8 @@ UNUSED static void order_drop(const char *name, unsigned number)
 // The address space is gone: nothing walks its tables.
 UNUSED static void order_forget(void)
 {
+	if (order.memory == NULL)
+		return;
 	memset(order.is_table, 0, order.size / PAGE_SIZE);
 	memset(order.given, 0, order.size / PAGE_SIZE);
 }

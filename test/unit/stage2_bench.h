@@ -83,18 +83,22 @@ UNUSED static uint64_t bench_pa(uint64_t ipa)
 
 UNUSED static bool bench_zero(uint64_t ipa, uint64_t size)
 {
-	for (; size > 0; size--, ipa++)
-		if (*(const uint8_t *)bench_pa(ipa) != 0)
+	for (; size > 0; size--, ipa++) {
+		const uint8_t *at = (const uint8_t *)bench_pa(ipa);
+		if (at == NULL || *at != 0)
 			return false;
+	}
 	return true;
 }
 
 UNUSED static bool bench_equal(uint64_t ipa, const void *bytes, uint64_t size)
 {
 	const uint8_t *wanted = bytes;
-	for (; size > 0; size--, ipa++)
-		if (*(const uint8_t *)bench_pa(ipa) != *wanted++)
+	for (; size > 0; size--, ipa++) {
+		const uint8_t *at = (const uint8_t *)bench_pa(ipa);
+		if (at == NULL || *at != *wanted++)
 			return false;
+	}
 	return true;
 }
 

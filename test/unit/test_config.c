@@ -375,7 +375,7 @@ static void test_not_a_cpio(void **state)
 	(void)state;
 	begin();
 	archive = calloc(1, archive_size = 8192);
-	strcpy((char *)archive, "Welcome to the wrong file.");
+	memcpy(archive, "Welcome to the wrong file.", 26);
 	configure();
 	assert_refused("bundle: ");
 	assert_said("`mezzo pack` wrote");

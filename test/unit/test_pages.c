@@ -313,10 +313,10 @@ static void arena(void)
 static bool all_zero(uint64_t from, uint64_t size)
 {
 	const uint64_t *word = (const uint64_t *)from;
-	for (uint64_t i = 0; i < size / 8; i++)
+	for (uint64_t i = 0; from != 0 && i < size / 8; i++)
 		if (word[i] != 0)
 			return false;
-	return true;
+	return from != 0;
 }
 
 // Every line of the range was zeroed, then cleaned, then waited for.
