@@ -277,16 +277,15 @@ UNUSED static void order_drop(const char *name, unsigned number)
 // The address space is gone: nothing walks its tables.
 UNUSED static void order_forget(void)
 {
-	if (order.memory == NULL)
-		return;
-	memset(order.is_table, 0, order.size / PAGE_SIZE);
-	memset(order.given, 0, order.size / PAGE_SIZE);
+	for (uint64_t page = 0; page < order.size / PAGE_SIZE; page++)
+		order.is_table[page] = order.given[page] = false;
 }
 
 // What lies behind the caches is old.
 UNUSED static void order_spoil(uint64_t pa, uint64_t size)
 {
-	memset(order.memory + (pa - RAM_ARENA_BASE), 0x5a, size);
+	if (order.memory != NULL)
+		memset(order.memory + (pa - RAM_ARENA_BASE), 0x5a, size);
 }
 
 // The guest ran and wrote [pa, pa+size) through its caches; whatever lies behind them now is old.

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/atomic.h"
 #include "base/bits.h"
@@ -335,7 +336,7 @@ static void test_panic(void **state)
 #define TURNS   5000
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGES);
-static uint64_t shared_count, inside;
+static uint64_t shared_count, inside, overlaps;
 
 static void *count_up(void *argument)
 {
@@ -347,8 +348,11 @@ static void *count_up(void *argument)
 		} else {
 			spin_lock(&lock);
 		}
-		assert_int_equal(__atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED), 1);
-		shared_count++; // plain: the lock alone protects it
+		overlaps += __atomic_add_fetch(&inside, 1, __ATOMIC_RELAXED) != 1;
+		uint64_t before = shared_count; // plain: the lock alone protects it
+		if (i % 8 == 0)
+			sched_yield();
+		shared_count = before + 1;
 		__atomic_sub_fetch(&inside, 1, __ATOMIC_RELAXED);
 		spin_unlock(&lock);
 	}
@@ -363,6 +367,7 @@ static void test_one_at_a_time(void **state)
 		assert_int_equal(pthread_create(&thread[i], NULL, count_up, NULL), 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(thread[i], NULL);
+	assert_int_equal(overlaps, 0);
 	assert_int_equal(shared_count, THREADS * TURNS);
 	assert_int_equal(lock.next, lock.serving);
 }

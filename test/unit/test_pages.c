@@ -132,6 +132,26 @@ static void test_neighbours_join(void **state)
 	assert_int_equal(chunks_of(2), 1);
 }
 
+// Behind the last page there is no entry to look at: the sanitizer watches the array's end.
+static void test_the_array_ends_with_the_ram(void **state)
+{
+	(void)state;
+	for (unsigned pages = 1; pages < 64; pages++) {
+		finish(state);
+		start(state);
+		free(array);
+		array = calloc(TOP + pages, sizeof *array);
+		pages_init(array);
+		pages_add(PA(BLOCK_SIZE), pages * PAGE_SIZE);
+		audit();
+		for (unsigned i = 0; i < pages; i++)
+			assert_true(pages_alloc(0, 1, PAGE_DATA, NULL).v != 0);
+		for (unsigned i = 0; i < pages; i++)
+			pages_free(PA(BLOCK_SIZE + i * PAGE_SIZE), NULL);
+		audit();
+	}
+}
+
 static void test_page_0_is_nobodys(void **state)
 {
 	(void)state;
@@ -507,6 +527,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_ranges_become_the_largest_chunks),
 	        TEST(test_neighbours_join),
+	        TEST(test_the_array_ends_with_the_ram),
 	        TEST(test_page_0_is_nobodys),
 	        TEST(test_ram_beyond_32_bits_of_pages_is_left_out),
 	        TEST(test_entries_say_who_has_what),
