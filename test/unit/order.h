@@ -284,15 +284,16 @@ UNUSED static void order_forget(void)
 // What lies behind the caches is old.
 UNUSED static void order_spoil(uint64_t pa, uint64_t size)
 {
-	if (order.memory != NULL)
-		memset(order.memory + (pa - RAM_ARENA_BASE), 0x5a, size);
+	memset(order.memory + (pa - RAM_ARENA_BASE), 0x5a, size);
 }
 
 // The guest ran and wrote [pa, pa+size) through its caches; whatever lies behind them now is old.
 UNUSED static void order_guest_wrote(uint64_t pa, uint64_t size, int byte)
 {
 	order.now++;
-	memset((void *)pa, byte, size);
+	if (!order_in_arena(pa, size))
+		return;
+	memset((uint8_t *)RAM_ARENA_BASE + (pa - RAM_ARENA_BASE), byte, size);
 	order_wrote(pa, size);
 }
 
