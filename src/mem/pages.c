@@ -237,10 +237,11 @@ void pages_free(pa_t chunk, struct page_list *list)
 
 bool pages_free_some(struct page_list *list, unsigned chunks)
 {
-	spin_lock(&lock);
-	for (; chunks > 0 && list->first != 0; chunks--)
+	for (; chunks > 0 && list->first != 0; chunks--) {
+		spin_lock(&lock); // for one chunk: others that want a page wait for no more
 		free_locked(list->first, list);
-	spin_unlock(&lock);
+		spin_unlock(&lock);
+	}
 	return list->first != 0;
 }
 
