@@ -8,10 +8,9 @@
 #include "mem/el2map.h"
 #include "mem/pages.h"
 
-#define MAX_FREE  (BOARD_MAX_RAM + 4)
-#define MAX_HOLES 4
+#define MAX_FREE (BOARD_MAX_RAM + 4)
 
-extern char image_start[], image_end[], el3_start[], el3_end[];
+extern char image_start[], image_end[], el3_start[], el3_end[], boot_stack_guard[];
 
 struct free_ranges {
 	unsigned count;
@@ -65,16 +64,24 @@ static struct board_range take_array_room(struct free_ranges *list, uint64_t roo
 	return taken;
 }
 
-// All of a range but EL3's own memory, which it uses uncached: a cached line of it, written back, would
-// destroy what EL3 wrote.
+// All of a range but what has to stay out of EL2's reach: EL3's own memory, which it uses uncached (a
+// cached line of it, written back, would destroy what EL3 wrote), and the guard page of the boot stack.
 static int map_range(struct board_range range)
 {
-	uint64_t el3 = (uintptr_t)el3_start, after = (uintptr_t)el3_end;
-	uint64_t end = range.base + range.size;
-	if (!range_contains(range.base, range.size, el3, after - el3))
-		return el2map_memory(PA(range.base), range.size, false);
-	int error = el2map_memory(PA(range.base), el3 - range.base, false);
-	return error != 0 ? error : el2map_memory(PA(after), end - after, false);
+	const uint64_t holes[][2] = {
+	        // start and end, ascending, as the image has them
+	        {(uintptr_t)el3_start, (uintptr_t)el3_end},
+	        {(uintptr_t)boot_stack_guard, (uintptr_t)boot_stack_guard + PAGE_SIZE},
+	};
+	uint64_t at = range.base, end = range.base + range.size;
+	int error = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(holes) && error == 0; i++) {
+		if (!range_contains(at, end - at, holes[i][0], holes[i][1] - holes[i][0]))
+			continue;
+		error = el2map_memory(PA(at), holes[i][0] - at, false);
+		at = holes[i][1];
+	}
+	return error != 0 ? error : el2map_memory(PA(at), end - at, false);
 }
 
 static int map_everything(const struct board *board)
