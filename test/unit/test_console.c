@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The console as a whole: views, input, a slow UART, the phases from boot to panic.
+#include "console/output.h"
 #include "test_console_board.h"
 
 // ---- a slow UART ----
@@ -71,6 +72,31 @@ static void test_work_of_a_call_is_bounded(void **state)
 		                0, 2 * CONSOLE_BUDGET);
 	}
 	settle();
+}
+
+// Who drains goes round as long as there is more and something left to spend: each round must spend or
+// show something, whatever little it has.
+static void test_every_round_makes_progress(void **state)
+{
+	static struct output out;
+	(void)state;
+	output_init(&out);
+	for (uint32_t effort = 1; effort < 40; effort++) {
+		(void)vcons_out_put(&vms[0]->con, 'a', 0);
+		(void)vcons_out_put(&vms[0]->con, '\n', 0);
+		uint32_t left = effort, before;
+		uint8_t byte;
+		bool more;
+		do {
+			before = left;
+			more = output_fill(&out, now, false, &left);
+			while (ring_get(&out.wire.ring, &byte)) // the UART takes it all
+				;
+			assert_true(!more || left < before);
+		} while (more && left > 0);
+	}
+	settle();
+	forget_wire();
 }
 
 // ---- views and input ----
@@ -303,6 +329,7 @@ int main(void)
 	        TEST(test_stuck_uart_waits_for_nobody),
 	        TEST(test_lost_output_is_told),
 	        TEST(test_work_of_a_call_is_bounded),
+	        TEST(test_every_round_makes_progress),
 	        TEST(test_input_goes_to_the_first),
 	        TEST(test_raw_view),
 	        TEST(test_neighbours),
