@@ -18,8 +18,6 @@ struct vm;
 // Bits of cpu->work: what the run loop does before the guest goes on.
 enum cpu_work {
 	CPU_WORK_CONSOLE = 1 << 0, // output rings have something to drain
-	CPU_WORK_VCPU = 1 << 1,    // a vCPU of this CPU has requests or was given to it
-	CPU_WORK_POOL = 1 << 2,    // idle time could prepare zeroed blocks
 };
 
 enum cpu_online {

@@ -99,6 +99,10 @@ void smp_start(const struct board *board)
 	for (uint32_t i = 0; i < board->nr_cpus; i++) {
 		if (board->cpus[i].mpidr == boot_cpu.mpidr)
 			continue;
+		if (cpu_count() == CPU_MAX) { // a tree may list that many and not the boot CPU
+			log_line("Mezzo runs on %u CPUs at most: the rest is not used", CPU_MAX);
+			break;
+		}
 		struct cpu *cpu = new_cpu(board->cpus[i].mpidr);
 		if (cpu == NULL) {
 			log_line("CPU %#lx: no memory for its stacks: not used",

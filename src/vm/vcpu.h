@@ -68,7 +68,6 @@ struct vcpu {
 		bool os_lock;
 		uint64_t value[DEBUG_KINDS][DEBUG_MAX]; // what the guest last wrote
 	} debug;
-	bool fp_used;                // fp holds something other than the reset state
 	uint64_t exits;              // total
 	uint64_t unknown_calls;      // HVC and SMC that nothing answered
 	uint64_t exits_by_class[64]; // index: exception class; interrupts count at index 63
