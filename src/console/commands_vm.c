@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell's commands about VMs. Owns the samples behind EXITS/s; called by shell.c alone, a step at
+// The shell's commands about VMs. Called by shell.c alone, a step at
 // a time. What they read of a running vCPU is a snapshot that its CPU does not stop for.
 #include "arm/regs.h"
 #include "base/atomic.h"
@@ -10,7 +10,6 @@
 #include "vm/vm.h"
 
 #define NR_CLASSES     64
-#define MAX_SAMPLES    64
 #define SECONDS_A_HOUR 3600
 
 static uint64_t count_exits(const struct vm *vm)
@@ -23,22 +22,16 @@ static uint64_t count_exits(const struct vm *vm)
 }
 
 // Exits a second since the last call for this VM, or since its start.
-static uint64_t exit_rate(const struct vm *vm, uint32_t index, uint64_t now)
+static uint64_t exit_rate(struct vm *vm, uint64_t now)
 {
-	static struct {
-		uint64_t time, exits;
-	} samples[MAX_SAMPLES];
 	uint64_t exits = count_exits(vm), since = vm->start_time, before = 0;
 
-	if (index < MAX_SAMPLES && samples[index].time > vm->start_time &&
-	    samples[index].exits <= exits) {
-		since = samples[index].time;
-		before = samples[index].exits;
+	if (vm->shown.time > vm->start_time && vm->shown.exits <= exits) {
+		since = vm->shown.time;
+		before = vm->shown.exits;
 	}
-	if (index < MAX_SAMPLES) {
-		samples[index].time = now;
-		samples[index].exits = exits;
-	}
+	vm->shown.time = now;
+	vm->shown.exits = exits;
 	uint64_t ms = timer_to_ms(now - since);
 	return ms != 0 ? (exits - before) * 1000 / ms : 0;
 }
@@ -60,26 +53,28 @@ static bool is_running(const struct vm *vm)
 static bool command_vm(struct shell_job *job)
 {
 	char memory[32], up[16] = "-";
-	uint32_t index = job->step - 1;
+	static uint32_t last; // the VM of the step before
 	uint64_t now = timer_now();
 
 	if (job->step == 0) {
 		shell_print("%3s %-12s %-8s %5s  %-14s %9s %9s %9s\n", "ID", "NAME", "STATE",
 		            "VCPUS", "MEMORY (USED)", "EXITS/s", "UPTIME", "RESTARTS");
-		return vm_count() > 0;
+		last = 0;
+		return vm_after(0) != NULL;
 	}
-	if (index >= vm_count())
+	struct vm *vm = vm_after(last);
+	if (vm == NULL)
 		return false;
-	struct vm *vm = vm_get(index);
+	last = vm->id;
 	bool running = is_running(vm);
 	print_buffer(memory, sizeof memory, "%luM (%luM)", (unsigned long)(vm->ram_size >> 20),
 	             (unsigned long)(load_relaxed(&vm->stage2.mapped) >> 20));
 	if (running)
 		print_time(up, sizeof up, now - vm->start_time);
 	shell_print("%3u %-12s %-8s %5u  %-14s %9lu %9s %9u\n", vm->id, vm->name, vm_state_name(vm),
-	            vm->nr_vcpus, memory, running ? (unsigned long)exit_rate(vm, index, now) : 0ul,
-	            up, vm->restarts);
-	return index + 1 < vm_count();
+	            vm->nr_vcpus, memory, running ? (unsigned long)exit_rate(vm, now) : 0ul, up,
+	            vm->restarts);
+	return vm_after(last) != NULL;
 }
 
 static void info_head(const struct vm *vm)

@@ -207,10 +207,8 @@ static bool drain_locked(uint64_t now, uint32_t *budget, bool flush)
 // Guests that wait for room in their output ring look again.
 static void tell_waiting(void)
 {
-	uint32_t count = vm_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		struct vm *vm = vm_get(i);
+	FOR_EACH_VM(vm)
+	{
 		if (load_relaxed(&vm->con.waiting) != 0 && exchange(&vm->con.waiting, 0) != 0)
 			vpl011_output_drained(vm->uart);
 	}
@@ -253,16 +251,6 @@ struct typed {
 	bool lost;     // and one more than it could take
 };
 
-static struct vm *vm_by_id(uint32_t id)
-{
-	uint32_t count = vm_count();
-
-	for (uint32_t i = 0; i < count; i++)
-		if (vm_get(i)->id == id)
-			return vm_get(i);
-	return NULL;
-}
-
 static void say(const char *format, ...) PRINTF_LIKE(1, 2);
 static void say(const char *format, ...)
 {
@@ -281,17 +269,18 @@ static void view_vm(struct vm *vm)
 	say("%s: attached (%s); Ctrl-] ? for help", vm->name, vm_state_name(vm));
 }
 
-// The VM `step` places after the one in focus.
-static void view_neighbour(uint32_t step)
+// The VM after the one in focus, or before it, going round at the ends.
+static void view_neighbour(bool next)
 {
-	uint32_t count = vm_count();
+	uint32_t from = console.out.focus != NULL ? console.out.focus->id : 0;
+	struct vm *vm = next ? vm_after(from) : vm_before(from);
 
-	for (uint32_t i = 0; i < count; i++)
-		if (console.out.focus == NULL || vm_get(i) == console.out.focus) {
-			view_vm(vm_get(console.out.focus == NULL ? 0 : (i + step) % count));
-			return;
-		}
-	say("there is no VM");
+	if (vm == NULL)
+		vm = next ? vm_after(0) : vm_before(VM_MAX + 1);
+	if (vm != NULL)
+		view_vm(vm);
+	else
+		say("there is no VM");
 }
 
 static void help_escape(void)
@@ -311,8 +300,8 @@ static bool handle_escape(uint8_t key)
 	case '?': help_escape(); break;
 	case '0': output_show(&console.out, OUTPUT_SHELL, NULL); break;
 	case 'a': output_show(&console.out, OUTPUT_ALL, NULL); break;
-	case 'n': view_neighbour(1); break;
-	case 'p': view_neighbour(vm_count() - 1); break;
+	case 'n': view_neighbour(true); break;
+	case 'p': view_neighbour(false); break;
 	default:
 		vm = key >= '1' && key <= '9' ? vm_by_id(key - (uint32_t)'0') : NULL;
 		if (vm != NULL)
@@ -329,8 +318,8 @@ static void pass_on(uint8_t byte, struct typed *typed)
 		(void)shell_input(byte);
 		return;
 	}
-	if (console.out.focus == NULL && vm_count() > 0)
-		console.out.focus = vm_get(0);
+	if (console.out.focus == NULL)
+		console.out.focus = vm_after(0);
 	struct vm *vm = console.out.focus;
 	if (vm == NULL || load_acquire(&vm->state) != VM_RUNNING) {
 		if (byte == '\r' && vm != NULL)

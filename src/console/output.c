@@ -187,12 +187,11 @@ static void keep_history(struct vm *vm, uint64_t now)
 
 void output_show(struct output *out, enum output_view view, struct vm *vm)
 {
-	uint32_t count = vm_count();
-
-	for (uint32_t i = 0; i < count; i++) {
-		vm_get(i)->con.view.piece = 0;
-		vm_get(i)->con.view.since = 0;
-		lines_reset(&vm_get(i)->con.view);
+	FOR_EACH_VM(other)
+	{
+		other->con.view.piece = 0;
+		other->con.view.since = 0;
+		lines_reset(&other->con.view);
 	}
 	wire_fresh_line(&out->wire);
 	out->view = view;
@@ -202,6 +201,14 @@ void output_show(struct output *out, enum output_view view, struct vm *vm)
 		shell_redraw();
 }
 
+// The VM whose turn it is; NULL: there is none.
+static struct vm *next_vm(const struct output *out)
+{
+	struct vm *vm = out->next != 0 ? vm_after(out->next - 1) : NULL;
+
+	return vm != NULL ? vm : vm_after(0);
+}
+
 // Round after round, a piece of each VM, until nobody has one.
 static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 {
@@ -209,7 +216,9 @@ static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *eff
 	uint32_t idle = 0; // VMs in a row without anything to show
 
 	while (idle < count) {
-		struct vm *vm = vm_get(out->next % count);
+		struct vm *vm = next_vm(out);
+		if (vm == NULL)
+			break;
 		if (*effort < LOOK_EFFORT) {
 			*effort =
 			        0; // a rest that pays for no look must not look like a reason to go on
@@ -220,7 +229,7 @@ static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *eff
 		*effort -= LOOK_EFFORT;
 		idle = show_lines(out, vm, now, flush, effort) ? 0 : idle + 1;
 		if (vm->con.view.piece == 0) // else its line goes on when there is room again
-			out->next = (out->next + 1) % count;
+			out->next = vm->id + 1;
 	}
 	return false;
 }
@@ -244,12 +253,9 @@ static bool show_shell(struct output *out, uint32_t *effort)
 // A line that has begun is finished before Mezzo speaks.
 static bool finish_line(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 {
-	uint32_t count = vm_count();
+	struct vm *vm = next_vm(out);
 
-	if (out->view != OUTPUT_ALL || count == 0)
-		return true;
-	struct vm *vm = vm_get(out->next % count);
-	if (vm->con.view.piece == 0)
+	if (out->view != OUTPUT_ALL || vm == NULL || vm->con.view.piece == 0)
 		return true;
 	(void)show_lines(out, vm, now, flush, effort);
 	return vm->con.view.piece == 0;
@@ -257,16 +263,14 @@ static bool finish_line(struct output *out, uint64_t now, bool flush, uint32_t *
 
 bool output_fill(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 {
-	uint32_t count = vm_count();
-
 	out->deadline = TIMER_NEVER;
 	if (!finish_line(out, now, flush, effort) || say_messages(out, effort))
 		return true;
 	if (out->view == OUTPUT_ALL)
 		return show_all(out, now, flush, effort);
-	for (uint32_t i = 0; i < count; i++)
-		if (out->view != OUTPUT_VM || vm_get(i) != out->focus)
-			keep_history(vm_get(i), now);
+	FOR_EACH_VM(vm)
+	if (out->view != OUTPUT_VM || vm != out->focus)
+		keep_history(vm, now);
 	if (out->view == OUTPUT_VM)
 		return out->focus != NULL && show_raw(out, out->focus, now, effort);
 	return show_shell(out, effort);

@@ -15,7 +15,7 @@ struct output {
 	struct vcons_view own; // of Mezzo's lines
 	enum output_view view;
 	struct vm *focus; // the VM that is shown raw and typed for; NULL: there was none yet
-	uint32_t next;    // index of the VM that is looked at first
+	uint32_t next;    // the VM that is looked at first is the one of this number, or after it
 	uint64_t pause;   // ticks: an unfinished line waits so long for its end
 	uint64_t
 	        deadline; // ticks: when one of them has waited long enough; TIMER_NEVER: none waits

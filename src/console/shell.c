@@ -124,11 +124,10 @@ static const struct shell_command *find_command(const char *name)
 
 static struct vm *find_vm(const char *name)
 {
-	uint32_t count = vm_count();
 	char id[12];
 
-	for (uint32_t i = 0; i < count; i++) {
-		struct vm *vm = vm_get(i);
+	FOR_EACH_VM(vm)
+	{
 		print_buffer(id, sizeof id, "%u", vm->id);
 		if (strcmp(vm->name, name) == 0 || strcmp(id, name) == 0)
 			return vm;
@@ -302,7 +301,10 @@ static const char *candidate(bool first_word, unsigned index)
 		const struct shell_command *c = command_at(index);
 		return c != NULL ? c->name : NULL;
 	}
-	return index < vm_count() ? vm_get(index)->name : NULL;
+	FOR_EACH_VM(vm)
+	if (index-- == 0)
+		return vm->name;
+	return NULL;
 }
 
 // Completes the last word as far as all names that begin like it agree; shows them if that is no

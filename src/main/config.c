@@ -217,10 +217,10 @@ static uint32_t choose_cpu(const struct desc_vm *from, uint32_t i)
 
 static const char *name_of_taker(uint32_t cpu)
 {
-	for (uint32_t i = 0; i < vm_count(); i++)
-		for (uint32_t v = 0; v < vm_get(i)->nr_vcpus; v++)
-			if (vm_get(i)->vcpu[v]->cpu->id == cpu)
-				return vm_get(i)->name;
+	FOR_EACH_VM(vm)
+	for (uint32_t v = 0; v < vm->nr_vcpus; v++)
+		if (vm->vcpu[v]->cpu->id == cpu)
+			return vm->name;
 	return "another virtual machine";
 }
 
@@ -411,6 +411,7 @@ static bool furnish(struct vm *vm, const struct desc_vm *from, const struct file
 	vm->stage2.ram_base = vm->ram_base;
 	vm->stage2.ram_size = vm->ram_size;
 	vm->on_crash = on_crash_of(from);
+	vm->autostart = from->autostart;
 	vm->entry = plan->entry;
 	vm->tree = plan->tree;
 	if (model_create(vm, gic) != 0) {
@@ -434,11 +435,10 @@ static struct vm *build(const struct board *board, const struct desc_vm *from)
 		         from->name);
 		return NULL;
 	}
-	if (!admit(vm) || !furnish(vm, from, &files, &plan, gic)) {
+	if (!admit(vm) || !furnish(vm, from, &files, &plan, gic) || vm_publish(vm) != 0) {
 		vm_discard(vm);
 		return NULL;
 	}
-	vm_publish(vm);
 	log_line("%s: %u vCPU%s, %lu MiB, GICv%u, %s %s, %lu KiB%s", vm->name, vm->nr_vcpus,
 	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20, gic, image_kind_name(plan.kind),
 	         from->kernel->path, files.kernel_size >> 10,
@@ -447,8 +447,6 @@ static struct vm *build(const struct board *board, const struct desc_vm *from)
 }
 
 // ---- all of them ----
-
-static uint64_t to_start; // a bit for each VM of vm_get's order
 
 void config_build(const struct board *board, const void *fdt)
 {
@@ -460,13 +458,9 @@ void config_build(const struct board *board, const void *fdt)
 		return;
 	}
 	seed_init(board, fdt);
-	for (uint32_t i = 0; i < desc.nr_vms; i++) {
-		struct vm *vm = build(board, &desc.vms[i]);
-		if (vm == NULL)
+	for (uint32_t i = 0; i < desc.nr_vms; i++)
+		if (build(board, &desc.vms[i]) == NULL)
 			failed++;
-		else if (desc.vms[i].autostart)
-			to_start |= BIT_U64(vm_count() - 1);
-	}
 	life_set_policy(desc.on_all_off == DESC_OFF_POWEROFF, failed);
 }
 
@@ -475,9 +469,11 @@ static void choose_view(void)
 {
 	if (desc.console == DESC_CONSOLE_SHELL)
 		console_view_shell();
-	for (uint32_t i = 0; i < vm_count() && desc.console == DESC_CONSOLE_VM; i++)
-		if (strcmp(vm_get(i)->name, desc.vms[desc.console_vm].name) == 0)
-			console_view_vm(vm_get(i));
+	if (desc.console != DESC_CONSOLE_VM)
+		return;
+	struct vm *vm = vm_by_name(desc.vms[desc.console_vm].name);
+	if (vm != NULL)
+		console_view_vm(vm);
 }
 
 void config_start(void)
@@ -487,5 +483,5 @@ void config_start(void)
 		return;
 	}
 	choose_view();
-	life_begin_all(to_start);
+	life_begin_all();
 }

@@ -53,8 +53,9 @@ static void check_all_off(void)
 	dmb(ish);
 	if (load_relaxed(&all_begun) == 0)
 		return;
-	for (uint32_t i = 0; i < vm_count(); i++) {
-		uint32_t state = load_acquire(&vm_get(i)->state);
+	FOR_EACH_VM(vm)
+	{
+		uint32_t state = load_acquire(&vm->state);
 		if (state == VM_OFF || state == VM_CREATED)
 			off += state == VM_OFF;
 		else if (state == VM_CRASHED || state == VM_PAUSED)
@@ -166,8 +167,8 @@ static void resume_paused(void)
 {
 	fetch_add(&memory_returns, 1);
 	dmb(ish); // the count before the states; pause() does it the other way round
-	for (uint32_t i = 0; i < vm_count(); i++)
-		resume(vm_get(i));
+	FOR_EACH_VM(vm)
+	resume(vm);
 }
 
 // No CPU runs it any more; nothing of it is given up.
@@ -206,8 +207,8 @@ static void end_others(const struct vm *except)
 	static const uint32_t resting[] = {VM_WAITING, VM_PAUSED};
 	store_relaxed(&halting, 1);
 	dmb(ish);
-	for (uint32_t i = 0; i < vm_count(); i++) {
-		struct vm *vm = vm_get(i);
+	FOR_EACH_VM(vm)
+	{
 		if (vm == except)
 			continue;
 		vm_end(vm, VM_END_OFF);
@@ -293,11 +294,11 @@ bool life_clean(struct cpu *cpu)
 	return true;
 }
 
-void life_begin_all(uint64_t which)
+void life_begin_all(void)
 {
-	for (uint32_t i = 0; i < vm_count(); i++)
-		if ((which & BIT_U64(i)) != 0)
-			begin(vm_get(i));
+	FOR_EACH_VM(vm)
+	if (vm->autostart)
+		begin(vm);
 	store_release(&all_begun, 1);
 	check_all_off();
 }

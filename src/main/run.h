@@ -21,9 +21,9 @@ void irq_handle(void);
 
 // life.c ------------------------------------------------------------------------------------------
 
-// Begins the first life of VMs: bit n of `which` is vm_get(n). One that finds no memory is paused. From
+// Begins the first life of every VM that starts by itself. One that finds no memory is paused. From
 // then on the end of the last VM is the end of all: see life_set_policy. Boot CPU only.
-void life_begin_all(uint64_t which);
+void life_begin_all(void);
 // This CPU will not run the vCPU again in this life of its VM.
 void life_leave(struct vcpu *vcpu);
 // One bounded piece of what an ended VM leaves to do on this CPU. False: nothing to do for now.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The list of VMs, and what happens to one as a whole. Owns the list; VMs are added at boot, complete,
-// and read without a lock after. Called by main/ (building, running) and trap/ (ending).
+// The VMs by number, and what happens to one as a whole. Owns the table: numbers are taken and VMs put
+// in and out under its lock, and looked up without one. Called by main/ (building, running) and trap/
+// (ending). Invariant: a bit of `seen` is set only while the entry of that number is complete.
 #include "vm/vm.h"
 
 #include "arm/cache.h"
@@ -10,20 +11,87 @@
 #include "base/string.h"
 #include "hw/timer.h"
 
-#define MAX_VMS            64
 #define LOG_LINES_A_SECOND 10
+#define FREE_CHUNKS        16
+#define WORD_BITS          64
+#define WORDS              (VM_MAX / WORD_BITS)
 
-static struct vm *vms[MAX_VMS];
-static uint32_t count; // release-stored once the entry is complete
+static struct spinlock table_lock = SPINLOCK_INIT(LOCK_VM_TABLE);
+
+// Bit n of the sets and entry n stand for number n + 1.
+static struct vm *vms[VM_MAX];
+static uint64_t seen[WORDS];  // atomically; changed under table_lock
+static uint32_t count;        // of `seen`
+static uint64_t taken[WORDS]; // under table_lock
+static uint64_t next_serial;  // under table_lock
 
 uint32_t vm_count(void)
 {
 	return load_acquire(&count);
 }
 
-struct vm *vm_get(uint32_t index)
+struct vm *vm_by_id(uint32_t id)
 {
-	return vms[index];
+	uint32_t n = id - 1;
+	if (n >= VM_MAX || (load_acquire(&seen[n / WORD_BITS]) & BIT_U64(n % WORD_BITS)) == 0)
+		return NULL;
+	return load_relaxed(&vms[n]);
+}
+
+struct vm *vm_after(uint32_t id)
+{
+	for (uint32_t n = id; n < VM_MAX; n = (n / WORD_BITS + 1) * WORD_BITS) {
+		uint64_t left = load_acquire(&seen[n / WORD_BITS]) >> (n % WORD_BITS);
+		if (left != 0)
+			return load_relaxed(&vms[n + (uint32_t)__builtin_ctzll(left)]);
+	}
+	return NULL;
+}
+
+struct vm *vm_before(uint32_t id)
+{
+	uint32_t n = id - 1; // numbers below `id` are bits below n
+	for (uint32_t word = (n + WORD_BITS - 1) / WORD_BITS; word-- > 0;) {
+		uint64_t left = load_acquire(&seen[word]);
+		if (n < (word + 1) * WORD_BITS)
+			left &= BIT_U64(n % WORD_BITS) - 1;
+		if (left != 0)
+			return load_relaxed(&vms[word * WORD_BITS + WORD_BITS - 1 -
+			                         (uint32_t)__builtin_clzll(left)]);
+	}
+	return NULL;
+}
+
+struct vm *vm_by_name(const char *name)
+{
+	FOR_EACH_VM(vm)
+	if (strcmp(vm->name, name) == 0)
+		return vm;
+	return NULL;
+}
+
+// The lowest number that is free, from now on taken; 0: none is.
+static uint32_t take_number(uint64_t *serial)
+{
+	uint32_t id = 0;
+	spin_lock(&table_lock);
+	for (uint32_t word = 0; word < WORDS && id == 0; word++) {
+		if (taken[word] == UINT64_MAX)
+			continue;
+		uint32_t bit = (uint32_t)__builtin_ctzll(~taken[word]);
+		taken[word] |= BIT_U64(bit);
+		id = word * WORD_BITS + bit + 1;
+	}
+	*serial = ++next_serial;
+	spin_unlock(&table_lock);
+	return id;
+}
+
+static void give_number_back(uint32_t id)
+{
+	spin_lock(&table_lock);
+	taken[(id - 1) / WORD_BITS] &= ~BIT_U64((id - 1) % WORD_BITS);
+	spin_unlock(&table_lock);
 }
 
 void *vm_alloc(struct vm *vm, size_t size)
@@ -68,21 +136,27 @@ static bool add_vcpus(struct vm *vm, uint32_t vcpus)
 
 struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 {
-	uint32_t id = count + 1;
 	unsigned order = 0;
-	if (id > MAX_VMS || vcpus == 0 || vcpus > VM_MAX_VCPUS)
+	uint64_t serial;
+	if (vcpus == 0 || vcpus > VM_MAX_VCPUS)
+		return NULL;
+	uint32_t id = take_number(&serial);
+	if (id == 0)
 		return NULL;
 	while ((PAGE_SIZE << order) < sizeof(struct vm))
 		order++;
 	pa_t home = pages_alloc(order, (uint16_t)id, PAGE_DATA, NULL);
-	if (home.v == 0)
+	if (home.v == 0) {
+		give_number_back(id);
 		return NULL;
+	}
 	cache_zero_pages((void *)(uintptr_t)home.v, PAGE_SIZE << order);
 	struct vm *vm = (struct vm *)(uintptr_t)home.v;
 	vm->heap = align_up(home.v + sizeof *vm, 64);
 	vm->heap_end = home.v + (PAGE_SIZE << order);
 	string_copy(vm->name, name, sizeof vm->name);
 	vm->id = id;
+	vm->serial = serial;
 	vm->ram_base = VM_VIRT_RAM_BASE;
 	vm->ram_size = ram;
 	vm->log_lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG_LIMIT);
@@ -93,20 +167,44 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 	return vm;
 }
 
-void vm_publish(struct vm *vm)
+int vm_publish(struct vm *vm)
 {
-	vms[count] = vm;
-	store_release(&count, count + 1);
+	uint32_t n = vm->id - 1;
+	int error = 0;
+	spin_lock(&table_lock);
+	if (vm_by_name(vm->name) != NULL) {
+		error = ERR_BUSY;
+	} else {
+		store_relaxed(&vms[n], vm);
+		fetch_or(&seen[n / WORD_BITS], BIT_U64(n % WORD_BITS));
+		store_release(&count, count + 1);
+	}
+	spin_unlock(&table_lock);
+	return error;
+}
+
+void vm_withdraw(struct vm *vm)
+{
+	uint32_t n = vm->id - 1;
+	spin_lock(&table_lock);
+	store_release(&seen[n / WORD_BITS], seen[n / WORD_BITS] & ~BIT_U64(n % WORD_BITS));
+	store_release(&count, count - 1);
+	spin_unlock(&table_lock);
+}
+
+bool vm_free_some(struct vm *vm)
+{
+	return stage2_destroy_some(&vm->stage2) || pages_free_some(&vm->pages, FREE_CHUNKS);
 }
 
 void vm_discard(struct vm *vm)
 {
-	while (stage2_destroy_some(&vm->stage2))
-		;
-	while (pages_free_some(&vm->pages, 64))
+	uint32_t id = vm->id;
+	while (vm_free_some(vm))
 		;
 	pages_uncommit(vm->committed);
 	pages_free(PA((uintptr_t)vm), NULL);
+	give_number_back(id);
 }
 
 void vm_end(struct vm *vm, enum vm_end why)

@@ -15,6 +15,7 @@
 #define VM_MAX_VCPUS     8 // model virt; GICv2's limit, and what one distributor word of targets holds
 #define VM_VIRT_RAM_BASE UINT64_C(0x40000000) // IPA; model virt, as QEMU's machine of that name
 #define VM_NAME_SIZE     32
+#define VM_MAX           4096 // VMs at a time
 
 struct vgic;
 
@@ -39,7 +40,8 @@ enum vm_on_crash { VM_CRASH_STOP, VM_CRASH_RESTART, VM_CRASH_HALT_ALL };
 struct vm {
 	// Fixed after start.
 	char name[VM_NAME_SIZE];
-	uint32_t id; // 1 ..; also the owner of its pages
+	uint32_t id;     // 1 .. VM_MAX; also the owner of its pages; used again when the VM is gone
+	uint64_t serial; // never used again
 	uint32_t nr_vcpus;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	uint64_t ram_base, ram_size; // IPA, bytes
@@ -52,6 +54,7 @@ struct vm {
 	struct mmio_map mmio;
 	uint64_t committed; // pages promised to it
 	enum vm_on_crash on_crash;
+	bool autostart; // begins when Mezzo has booted
 
 	// While it is built.
 	struct page_list pages; // its own structures
@@ -78,23 +81,39 @@ struct vm {
 	uint32_t restarts;
 	bool unborn; // PAUSED before its first instruction
 
+	struct { // by the shell: what `vm` saw when it was last asked
+		uint64_t time, exits;
+	} shown;
+
 	struct stage2 stage2;
 	struct vcons con;
 	struct ratelimit log_limit; // under log_lock
 	struct spinlock log_lock;   // LOCK_LOG_LIMIT
 };
 
-// Every VM there is, in the order of the description. Grows only at boot.
+// The VMs that everybody sees, by number. No lock: a pointer stays good until its holder goes back to
+// the guest loop, since a VM that is taken away is only freed when every CPU has done so
+// (docs/concurrency.md). Over more than one turn a VM is kept by number and `serial`. Any CPU.
 uint32_t vm_count(void);
-struct vm *vm_get(uint32_t index); // below vm_count()
+struct vm *vm_by_id(uint32_t id);        // NULL: there is none of this number
+struct vm *vm_by_name(const char *name); // NULL: there is none of this name
+struct vm *vm_after(uint32_t id);        // the one with the next higher number; NULL: none
+struct vm *vm_before(uint32_t id);       // the one with the next lower number; NULL: none
+#define FOR_EACH_VM(each) \
+	for (struct vm *each = vm_after(0); each != NULL; each = vm_after(each->id))
 
-// A VM with its vCPUs, without memory and devices; not in the list yet. `ram` bytes, `vcpus` up to
-// VM_MAX_VCPUS. NULL: no memory, or too many VMs. Boot CPU only.
+// A VM with its vCPUs, without memory and devices; not among those above yet, but its number is taken:
+// the lowest that is free. `ram` bytes, `vcpus` up to VM_MAX_VCPUS. NULL: no memory, or VM_MAX VMs exist.
+// Takes LOCK_VM_TABLE.
 struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram);
-// Makes a complete VM visible to everybody.
-void vm_publish(struct vm *vm);
-// Takes back a VM that was not published.
+// Makes a complete VM visible to everybody. ERR_BUSY: there is one of this name. Takes LOCK_VM_TABLE.
+int vm_publish(struct vm *vm);
+// Takes a VM out of sight; its number stays taken. Takes LOCK_VM_TABLE.
+void vm_withdraw(struct vm *vm);
+// Frees a VM that nobody sees, and its number. Unbounded only in what vm_free_some has not freed yet.
 void vm_discard(struct vm *vm);
+// Frees a bounded piece of a VM that nobody sees; false: nothing but the VM itself is left.
+bool vm_free_some(struct vm *vm);
 
 // Memory for the VM's own structures: zeroed, charged to the VM, 64-byte aligned, given back as a
 // whole when the VM ends. NULL when there is none. Only while the VM is being built.

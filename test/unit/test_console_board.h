@@ -106,10 +106,18 @@ uint32_t vm_count(void)
 {
 	return nr_vms;
 }
-struct vm *vm_get(uint32_t index)
+struct vm *vm_by_id(uint32_t id)
 {
-	assert_in_range(index, 0, nr_vms - 1);
-	return vms[index];
+	return id - 1 < nr_vms ? vms[id - 1] : NULL;
+}
+struct vm *vm_after(uint32_t id)
+{
+	return id < nr_vms ? vms[id] : NULL;
+}
+struct vm *vm_before(uint32_t id)
+{
+	uint32_t below = id - 1 < nr_vms ? id - 1 : nr_vms;
+	return below > 0 ? vms[below - 1] : NULL;
 }
 const char *vm_state_name(const struct vm *vm)
 {

@@ -107,9 +107,17 @@ static void board(unsigned vms, uint64_t ram)
 		vm->vcpu[1]->cpu = cpu_get(2 * n + 1);
 		vm->entry = 0x40080000;
 		vm->tree = 0x44000000;
-		vm_publish(vm);
+		assert_int_equal(vm_publish(vm), 0);
 	}
 	before = pages_counts();
+}
+
+// Bit n of `which`: VM number n + 1 starts by itself.
+static void begin_all(uint64_t which)
+{
+	FOR_EACH_VM(vm)
+	vm->autostart = (which >> (vm->id - 1) & 1) != 0;
+	life_begin_all();
 }
 
 // One turn of every CPU's loop; true if any of them had something to do.
@@ -180,9 +188,9 @@ static void test_a_life_begins(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_get(0);
+	struct vm *vm = vm_by_id(0 + 1);
 	time_is(5000);
-	life_begin_all(1);
+	begin_all(1);
 	assert_int_equal(vm->state, VM_RUNNING);
 	assert_int_equal(vm->live, 2);
 	assert_int_equal(vm->cntvoff, fake_get_sysreg("cntpct_el0")); // guest time starts at 0
@@ -203,11 +211,11 @@ static void test_only_those_that_are_to_begin(void **state)
 	(void)state;
 	board(3, MIB(32));
 	life_set_policy(true, 0);
-	life_begin_all(2);
-	assert_int_equal(vm_get(0)->state, VM_CREATED);
-	assert_int_equal(vm_get(1)->state, VM_RUNNING);
+	begin_all(2);
+	assert_int_equal(vm_by_id(0 + 1)->state, VM_CREATED);
+	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING);
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_get(1), VM_END_OFF);
+		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
 		fail_msg("the board stays on");
 	}
 	assert_int_equal(ended_off, 1); // what never began is neither
@@ -220,7 +228,7 @@ static void test_nothing_begins(void **state)
 	board(1, MIB(32));
 	life_set_policy(true, 2);
 	if (setjmp(halted) == 0) {
-		life_begin_all(0);
+		begin_all(0);
 		fail_msg("the board stays on");
 	}
 	assert_true(ends == 1 && ended_off == 0 && ended_crashed == 2);
@@ -233,13 +241,13 @@ static void test_off(void **state)
 	(void)state;
 	board(2, MIB(32));
 	life_set_policy(true, 1);
-	life_begin_all(3);
-	live_and_end(vm_get(0), VM_END_OFF);
-	assert_int_equal(vm_get(0)->state, VM_OFF);
+	begin_all(3);
+	live_and_end(vm_by_id(0 + 1), VM_END_OFF);
+	assert_int_equal(vm_by_id(0 + 1)->state, VM_OFF);
 	assert_said("vm0: off");
 	assert_int_equal(ends, 0); // the other one runs
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_get(1), VM_END_OFF);
+		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
 		fail_msg("the board stays on");
 	}
 	assert_true(ends == 1 && ended_off == 2 && ended_crashed == 1); // one was never built
@@ -252,8 +260,8 @@ static void test_the_shell_stays(void **state)
 	(void)state;
 	board(1, MIB(32));
 	life_set_policy(false, 0);
-	life_begin_all(1);
-	live_and_end(vm_get(0), VM_END_OFF);
+	begin_all(1);
+	live_and_end(vm_by_id(0 + 1), VM_END_OFF);
 	assert_int_equal(ends + switched_off, 0);
 	assert_said("no virtual machine runs any more");
 	assert_all_back();
@@ -263,8 +271,8 @@ static void test_a_thousand_reboots(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_get(0);
-	life_begin_all(1);
+	struct vm *vm = vm_by_id(0 + 1);
+	begin_all(1);
 	for (unsigned n = 1; n <= 1000; n++) {
 		time_is(n * 1000);
 		live_and_end(vm, VM_END_RESET);
@@ -288,13 +296,13 @@ static void test_a_crash(void **state)
 	(void)state;
 	board(2, MIB(32));
 	life_set_policy(true, 0);
-	life_begin_all(3);
-	live_and_end(vm_get(0), VM_END_CRASH);
-	assert_int_equal(vm_get(0)->state, VM_CRASHED);
+	begin_all(3);
+	live_and_end(vm_by_id(0 + 1), VM_END_CRASH);
+	assert_int_equal(vm_by_id(0 + 1)->state, VM_CRASHED);
 	assert_said("vm0: crashed");
-	assert_int_equal(vm_get(1)->state, VM_RUNNING); // leaves the others alone
+	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING); // leaves the others alone
 	if (setjmp(halted) == 0)
-		live_and_end(vm_get(1), VM_END_OFF);
+		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
 	assert_true(ended_off == 1 && ended_crashed == 1);
 	assert_all_back();
 }
@@ -304,10 +312,10 @@ static void test_crash_after_crash(void **state)
 	static const unsigned waits[] = {100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000};
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_get(0);
+	struct vm *vm = vm_by_id(0 + 1);
 	vm->on_crash = VM_CRASH_RESTART;
 	life_set_policy(true, 0);
-	life_begin_all(1);
+	begin_all(1);
 	uint64_t now = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(waits); i++) {
 		live_and_end(vm, VM_END_CRASH);
@@ -335,15 +343,15 @@ static void test_one_ends_all(void **state)
 {
 	(void)state;
 	board(4, MIB(64));
-	vm_get(0)->on_crash = VM_CRASH_HALT_ALL;
-	vm_get(1)->on_crash = VM_CRASH_RESTART;
+	vm_by_id(0 + 1)->on_crash = VM_CRASH_HALT_ALL;
+	vm_by_id(1 + 1)->on_crash = VM_CRASH_RESTART;
 	life_set_policy(true, 0);
-	life_begin_all(7);
-	touch(vm_get(2), MIB(8));
-	live_and_end(vm_get(1), VM_END_CRASH); // waits for its next life
-	assert_int_equal(vm_get(1)->state, VM_WAITING);
+	begin_all(7);
+	touch(vm_by_id(2 + 1), MIB(8));
+	live_and_end(vm_by_id(1 + 1), VM_END_CRASH); // waits for its next life
+	assert_int_equal(vm_by_id(1 + 1)->state, VM_WAITING);
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_get(0), VM_END_CRASH);
+		live_and_end(vm_by_id(0 + 1), VM_END_CRASH);
 		fail_msg("the board stays on");
 	}
 	assert_said("all others are ended");
@@ -360,17 +368,17 @@ static void test_no_memory_to_begin(void **state)
 	board(2, MIB(32));
 	life_set_policy(true, 0);
 	ram_arena_exhaust(&taken, 2); // one root of two pages
-	life_begin_all(3);
-	assert_int_equal(vm_get(0)->state, VM_RUNNING);
-	assert_int_equal(vm_get(1)->state, VM_PAUSED);
-	assert_int_equal(vm_get(1)->live, 0);
-	vm_end(vm_get(0), VM_END_OFF);
+	begin_all(3);
+	assert_int_equal(vm_by_id(0 + 1)->state, VM_RUNNING);
+	assert_int_equal(vm_by_id(1 + 1)->state, VM_PAUSED);
+	assert_int_equal(vm_by_id(1 + 1)->live, 0);
+	vm_end(vm_by_id(0 + 1), VM_END_OFF);
 	settle(); // and the other one's turn has come
-	assert_int_equal(vm_get(1)->state, VM_RUNNING);
-	assert_int_equal(vm_get(1)->vcpu[0]->power, VCPU_ON_PENDING);
+	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING);
+	assert_int_equal(vm_by_id(1 + 1)->vcpu[0]->power, VCPU_ON_PENDING);
 	assert_int_equal(ends, 0);
 	if (setjmp(halted) == 0) {
-		vm_end(vm_get(1), VM_END_OFF);
+		vm_end(vm_by_id(1 + 1), VM_END_OFF);
 		settle();
 	}
 	assert_true(ends == 1 && ended_off == 2);
@@ -385,10 +393,10 @@ static void test_devices_without_memory(void **state)
 	life_set_policy(true, 0);
 	model_answer = ERR_NO_MEMORY;
 	if (setjmp(halted) == 0) {
-		life_begin_all(1);
+		begin_all(1);
 		fail_msg("nothing runs, and the board stays on");
 	}
-	assert_int_equal(vm_get(0)->state, VM_PAUSED);
+	assert_int_equal(vm_by_id(0 + 1)->state, VM_PAUSED);
 	assert_true(ends == 1 && ended_crashed == 1);
 	assert_all_back(); // it holds nothing while it waits
 }
@@ -397,8 +405,8 @@ static void test_a_pause_keeps_everything(void **state)
 {
 	(void)state;
 	board(2, MIB(32));
-	struct vm *vm = vm_get(0), *other = vm_get(1);
-	life_begin_all(3);
+	struct vm *vm = vm_by_id(0 + 1), *other = vm_by_id(1 + 1);
+	begin_all(3);
 	touch(vm, MIB(4));
 	touch(other, MIB(8));
 	vm->vcpu[0]->power = vm->vcpu[1]->power = VCPU_ON;
@@ -428,9 +436,9 @@ static void test_an_end_during_a_pause(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_get(0);
+	struct vm *vm = vm_by_id(0 + 1);
 	life_set_policy(true, 0);
-	life_begin_all(1);
+	begin_all(1);
 	touch(vm, MIB(2));
 	vm_end(vm, VM_END_PAUSE);
 	vm_end(vm, VM_END_OFF);
@@ -449,11 +457,11 @@ static void test_random_lives(void **state)
 	srand(7);
 	board(4, MIB(64));
 	for (unsigned i = 0; i < 4; i++)
-		vm_get(i)->on_crash = VM_CRASH_RESTART;
-	life_begin_all(15);
+		vm_by_id(i + 1)->on_crash = VM_CRASH_RESTART;
+	begin_all(15);
 	uint64_t now = 0;
 	for (unsigned n = 0; n < 4000; n++) {
-		struct vm *vm = vm_get((unsigned)rand() % 4);
+		struct vm *vm = vm_by_id((unsigned)rand() % 4 + 1);
 		time_is(now += (unsigned)rand() % 3000);
 		if (vm->state == VM_RUNNING && rand() % 2 == 0)
 			(void)stage2_fault(&vm->stage2,
@@ -466,23 +474,23 @@ static void test_random_lives(void **state)
 			vm_end(vm, why);
 		(void)turn();
 		for (unsigned i = 0; i < 4; i++) { // nobody has a vCPU of a VM that does not run
-			uint32_t s = vm_get(i)->state;
+			uint32_t s = vm_by_id(i + 1)->state;
 			if (s == VM_PAUSED || s == VM_WAITING)
-				assert_int_equal(vm_get(i)->live, 0);
+				assert_int_equal(vm_by_id(i + 1)->live, 0);
 		}
 	}
 	time_is(now + 100000);
 	settle();
 	for (unsigned i = 0; i < 4; i++) // all come back: who was paused is woken by an end
-		if (vm_get(i)->state == VM_RUNNING)
-			vm_end(vm_get(i), VM_END_OFF);
+		if (vm_by_id(i + 1)->state == VM_RUNNING)
+			vm_end(vm_by_id(i + 1), VM_END_OFF);
 	settle();
 	for (unsigned i = 0; i < 4; i++)
-		if (vm_get(i)->state == VM_RUNNING)
-			vm_end(vm_get(i), VM_END_OFF);
+		if (vm_by_id(i + 1)->state == VM_RUNNING)
+			vm_end(vm_by_id(i + 1), VM_END_OFF);
 	settle();
 	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(vm_get(i)->state, VM_OFF);
+		assert_int_equal(vm_by_id(i + 1)->state, VM_OFF);
 	assert_all_back();
 }
 

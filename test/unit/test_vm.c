@@ -274,21 +274,81 @@ static void test_states_have_names(void **state)
 	}
 }
 
-// Last, since the list only grows.
-static void test_the_list(void **state)
+// Numbers are the owners of pages: never 0, never EL2's, and never two VMs' at once.
+static void test_the_table(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < 64; i++) {
+	struct vm *made[70];
+	assert_null(vm_after(0));
+	assert_null(vm_before(VM_MAX + 1));
+	for (uint32_t i = 0; i < ARRAY_SIZE(made); i++) {
 		char name[16];
 		snprintf(name, sizeof name, "vm%u", i);
-		struct vm *made = vm_create(name, 1, MIB(16));
-		assert_non_null(made);
-		assert_int_equal(made->id, i + 1); // the owner of its pages: never 0, never EL2's
-		vm_publish(made);
+		made[i] = vm_create(name, 1, MIB(16));
+		assert_non_null(made[i]);
+		assert_int_equal(made[i]->id, i + 1);
+		assert_null(vm_by_id(i + 1)); // not before it is complete
+		assert_int_equal(vm_publish(made[i]), 0);
 		assert_int_equal(vm_count(), i + 1);
-		assert_ptr_equal(vm_get(i), made);
+		assert_ptr_equal(vm_by_id(i + 1), made[i]);
+		assert_ptr_equal(vm_by_name(name), made[i]);
+		assert_ptr_equal(vm_after(i), made[i]);
+		assert_ptr_equal(vm_before(VM_MAX + 1), made[i]);
 	}
+	assert_null(vm_by_id(0));
+	assert_null(vm_by_id(VM_MAX));
+	assert_null(vm_by_id(VM_MAX + 1));
+	assert_null(vm_by_id(UINT32_MAX));
+	assert_null(vm_by_name("nobody"));
+	assert_null(vm_before(1));
+
+	// A second one of a name is not let in.
+	struct vm *twice = vm_create("vm3", 1, MIB(16));
+	assert_int_equal(vm_publish(twice), ERR_BUSY);
+	assert_ptr_equal(vm_by_name("vm3"), made[3]);
+	vm_discard(twice);
+
+	// Out of sight, and its number free only when it is gone.
+	vm_withdraw(made[64]);
+	vm_withdraw(made[2]);
+	assert_int_equal(vm_count(), ARRAY_SIZE(made) - 2);
+	assert_ptr_equal(vm_after(2), made[3]);
+	assert_ptr_equal(vm_after(64), made[65]);
+	assert_ptr_equal(vm_before(4), made[1]);
+	assert_ptr_equal(vm_before(66), made[63]);
+	struct vm *next = vm_create("next", 1, MIB(16));
+	assert_int_equal(next->id, ARRAY_SIZE(made) + 1);
+	uint64_t serial = made[2]->serial;
+	vm_discard(made[2]);
+	struct vm *again = vm_create("again", 1, MIB(16));
+	assert_int_equal(again->id, 3);
+	assert_true(again->serial > serial && again->serial > next->serial);
+	vm_discard(again);
+	vm_discard(next);
+	vm_discard(made[64]);
+	for (uint32_t i = 0; i < ARRAY_SIZE(made); i++) {
+		if (i == 2 || i == 64)
+			continue;
+		vm_withdraw(made[i]);
+		vm_discard(made[i]);
+	}
+	assert_int_equal(vm_count(), 0);
+}
+
+// As many as there are numbers, and then no more.
+static void test_too_many(void **state)
+{
+	(void)state;
+	static struct vm *made[VM_MAX];
+	uint64_t free = pages_counts().free;
+	uint32_t n = 0;
+	while (n < VM_MAX && (made[n] = vm_create("vm", 1, MIB(16))) != NULL)
+		n++;
+	assert_true(n == VM_MAX || pages_counts().free < 64);
 	assert_null(vm_create("one too many", 1, MIB(16)));
+	while (n > 0)
+		vm_discard(made[--n]);
+	assert_int_equal(pages_counts().free, free);
 }
 
 #undef TEST
@@ -308,7 +368,8 @@ int main(void)
 	        TEST(test_lines_have_an_end),
 	        TEST(test_reading_memory),
 	        TEST(test_states_have_names),
-	        TEST(test_the_list),
+	        TEST(test_the_table),
+	        TEST(test_too_many),
 	};
 	return cmocka_run_group_tests(tests, open_arena, NULL);
 }
