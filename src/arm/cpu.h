@@ -18,6 +18,7 @@ struct vm;
 // Bits of cpu->work: what the run loop does before the guest goes on.
 enum cpu_work {
 	CPU_WORK_CONSOLE = 1 << 0, // output rings have something to drain
+	CPU_WORK_SCHED = 1 << 1,   // somebody else may be due to run here
 };
 
 enum cpu_online {
@@ -37,7 +38,9 @@ struct cpu {
 	uint32_t gicv2_mask;      // this CPU's bit in GICv2 target lists; 0 on other hosts
 
 	// Owned by this CPU.
-	struct vcpu *vcpu;     // the vCPU whose EL1 state is loaded, or NULL
+	struct vcpu *current; // the vCPU that was chosen to run here, or NULL
+	struct vcpu *
+	        vcpu; // the vCPU whose EL1 state is loaded, or NULL: `current`, or one that blocked
 	struct vm *cleaning;   // an ended VM whose memory this CPU gives back, or NULL
 	struct vcpu *fp_owner; // the vCPU whose FP/SIMD registers are live, or NULL
 	uint32_t lock_ranks;   // debug build: bit n set while a lock of rank n is held

@@ -12,14 +12,16 @@ enum lock_rank {
 	LOCK_VM_TABLE = 1, // the list of VMs
 	LOCK_VM,           // one VM's life cycle
 	LOCK_DEVICE,       // one emulated device
-	LOCK_VGIC,      // one VM's interrupt distributor; devices raise lines under their own lock
-	LOCK_STAGE2,    // one VM's stage 2 tables
-	LOCK_VMID,      // the VMID allocator
-	LOCK_EL2_MAP,   // EL2's own stage 1 tables
-	LOCK_PAGES,     // the page allocator
-	LOCK_LOG_LIMIT, // one VM's share of the log
-	LOCK_CONSOLE,   // the board's UART
-	LOCK_LOG,       // the log ring
+	LOCK_VGIC,       // one VM's interrupt distributor; devices raise lines under their own lock
+	LOCK_SCHED_PLAN, // what CPUs have been promised to whom
+	LOCK_SCHED,      // one CPU's queue of vCPUs
+	LOCK_STAGE2,     // one VM's stage 2 tables
+	LOCK_VMID,       // the VMID allocator
+	LOCK_EL2_MAP,    // EL2's own stage 1 tables
+	LOCK_PAGES,      // the page allocator
+	LOCK_LOG_LIMIT,  // one VM's share of the log
+	LOCK_CONSOLE,    // the board's UART
+	LOCK_LOG,        // the log ring
 };
 
 struct spinlock {

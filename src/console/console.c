@@ -417,6 +417,18 @@ void console_view_shell(void)
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
+void console_vms_changed(void)
+{
+}
+
+void console_forget(struct vm *vm)
+{
+	spin_lock(&console_lock);
+	if (console.out.focus == vm)
+		console.out.focus = NULL;
+	spin_unlock(&console_lock);
+}
+
 void console_start(bool has_irq)
 {
 	const struct uart *uart = &console.uart;

@@ -31,6 +31,12 @@ void console_view_all(void);         // all output, each line with its source's 
 void console_view_vm(struct vm *vm); // raw
 void console_view_shell(void);
 
+// VMs have come, or changed state: whoever lists them is told again. Any CPU, no lock held.
+void console_vms_changed(void);
+// The VM is out of sight and about to be freed: nothing here points to it any more when this returns. Any CPU,
+// no lock held.
+void console_forget(struct vm *vm);
+
 // Moves at most `budget` bytes to the UART; arranges to be called again if there is more. When
 // CPU_WORK_CONSOLE is set on this CPU. No lock held. Bounded whatever guests do.
 void console_drain(uint32_t budget);

@@ -52,6 +52,14 @@ void shell_redraw(void);
 // What the shell prints. Read under LOCK_CONSOLE.
 struct ring *shell_output(void);
 
+// A program's command: one line, run beside what a person types, its answer one JSON value. Under
+// LOCK_CONSOLE. False: another one is being answered. `line` has `length` bytes, without a line end.
+bool shell_call(const char *line, size_t length);
+// The answer's bytes as they come. Read under LOCK_CONSOLE.
+struct ring *shell_answer(void);
+// Whether all of the answer is in that ring. Under LOCK_CONSOLE.
+bool shell_answer_complete(void);
+
 // Whether shell_poll would find something to do and room for its output. Any CPU.
 bool shell_has_work(void);
 

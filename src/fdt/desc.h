@@ -52,6 +52,10 @@ struct desc_vm {
 	bool autostart;
 	bool verify_sha256; // its files all have a sha256 then
 	enum desc_on_crash on_crash;
+	uint32_t weight;               // 1..10000
+	uint32_t priority;             // 0..7
+	uint32_t budget_us, period_us; // of each vCPU; 0: none
+	uint32_t stop_timeout_ms;
 };
 
 struct desc {

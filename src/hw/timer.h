@@ -17,6 +17,7 @@ enum timer_user {
 	TIMER_RTC,     // a guest's alarm
 	TIMER_LOG,     // lines of the log that were left out are to be counted up
 	TIMER_LIFE,    // a VM that crashed starts again
+	TIMER_SCHED,   // the end of a slice, a budget or a sleep
 	TIMER_NR_USERS,
 };
 

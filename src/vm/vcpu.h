@@ -7,6 +7,7 @@
 #include "arm/debugregs.h"
 #include "arm/frame.h"
 #include "base/types.h"
+#include "vm/sched.h"
 
 struct vm;
 struct vgic_cpu;
@@ -53,9 +54,11 @@ struct vcpu {
 	struct vgic_cpu *gic; // fixed after start; the contents belong to vdev/vgic
 
 	// Fixed after start.
-	uint32_t id;     // 0 .. vm->nr_vcpus - 1
-	struct cpu *cpu; // the physical CPU that runs it
+	uint32_t id; // 0 .. vm->nr_vcpus - 1
 	uint64_t vmpidr, vpidr;
+
+	struct cpu *cpu; // in whose queue it is (vm/sched.h)
+	struct sched_vcpu sched;
 
 	// Owned by the CPU that runs the vCPU.
 	struct el1_regs el1;

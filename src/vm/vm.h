@@ -7,6 +7,7 @@
 #include "base/spinlock.h"
 #include "base/types.h"
 #include "vm/mmio.h"
+#include "vm/sched.h"
 #include "vm/stage2.h"
 #include "vm/vcons.h"
 #include "vm/vcpu.h"
@@ -55,6 +56,8 @@ struct vm {
 	uint64_t committed; // pages promised to it
 	enum vm_on_crash on_crash;
 	bool autostart; // begins when Mezzo has booted
+	struct sched_params sched;
+	uint32_t stop_timeout_ms; // how long `stop` waits for the guest to power itself off
 
 	// While it is built.
 	struct page_list pages; // its own structures
