@@ -11,6 +11,26 @@
 
 // ---- telling other CPUs ----
 
+// Adds to *told who of the vCPUs that are loaded, or of the others that are on, gets an interrupt of *mask,
+// and takes out of *mask what has found somebody; `first` before all, if it may. True: nothing is left.
+static bool choose_targets(struct vgic *vgic, struct vgic_cpu *first, uint32_t word, uint32_t *mask,
+                           bool loaded, uint32_t *told)
+{
+	for (uint32_t i = 0; *mask != 0 && i < vgic->nr_vcpus; i++) {
+		uint32_t id = first == NULL ? i : i == 0 ? first->vcpu->id : i - 1;
+		if (first != NULL && i != 0 && id >= first->vcpu->id)
+			id++;
+		const struct vcpu *vcpu = vgic->vm->vcpu[id];
+		uint32_t its = *mask & vcpu->gic->spi_target[word - 1];
+		if (its == 0 ||
+		    (loaded ? !vcpu->gic->loaded : load_relaxed(&vcpu->power) != VCPU_ON))
+			continue;
+		*told |= BIT_U32(id);
+		*mask &= ~its;
+	}
+	return *mask == 0;
+}
+
 uint32_t vgic_spi_notify(struct vgic *vgic, struct vgic_cpu *first, uint32_t word, uint32_t mask)
 {
 	const struct vgic_bank *bank = &vgic->spi[word - 1];
@@ -23,17 +43,10 @@ uint32_t vgic_spi_notify(struct vgic *vgic, struct vgic_cpu *first, uint32_t wor
 				told |= BIT_U32(id);
 	}
 	mask &= vgic_bank_pending(bank) & bank->enabled & ~bank->active & ~bank->held;
-	// Each of the others goes to one vCPU that may have it; `first` before all, if it may.
-	for (uint32_t i = 0; mask != 0 && i < vgic->nr_vcpus; i++) {
-		uint32_t id = first == NULL ? i : i == 0 ? first->vcpu->id : i - 1;
-		if (first != NULL && i != 0 && id >= first->vcpu->id)
-			id++;
-		struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
-		uint32_t its = cpu->loaded ? mask & cpu->spi_target[word - 1] : 0;
-		if (its != 0)
-			told |= BIT_U32(id);
-		mask &= ~its;
-	}
+	// Each of the others goes to one vCPU that may have it: one that is loaded, else one that waits for its
+	// turn or sleeps, and will find it when it is loaded.
+	if (mask != 0 && !choose_targets(vgic, first, word, &mask, true, &told))
+		(void)choose_targets(vgic, first, word, &mask, false, &told);
 	for (uint32_t left = told; left != 0; left &= left - 1)
 		fetch_or(&vgic->vm->vcpu[__builtin_ctz(left)]->gic->post, VGIC_POST_ALL);
 	return told;
@@ -43,7 +56,7 @@ void vgic_tell(struct vgic *vgic, uint32_t vcpus)
 {
 	for (; vcpus != 0; vcpus &= vcpus - 1) {
 		struct vcpu *vcpu = vgic->vm->vcpu[__builtin_ctz(vcpus)];
-		if (vcpu->cpu == cpu_this() && load_relaxed(&vcpu->gic->loaded))
+		if (vcpu_is_here(vcpu) && load_relaxed(&vcpu->gic->loaded))
 			vgic_deliver_posted(vcpu->gic);
 		else
 			vcpu_post(vcpu, VCPU_REQ_VIRQ);

@@ -423,7 +423,7 @@ bool vgic_pending(struct vcpu *vcpu)
 	for (uint32_t word = 0; word < VGIC_WORDS; word++)
 		if (waiting_mask(cpu, word) != 0)
 			return true;
-	if (vcpu->cpu != cpu_this())
+	if (!vcpu_is_here(vcpu))
 		return false;
 	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
 		if (vgic_host.backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
@@ -437,6 +437,7 @@ void vgic_deliver_load(struct vgic_cpu *cpu)
 {
 	spin_lock(&cpu->vgic->lock);
 	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = cpu->ready = 0;
+	vgic_lr_relink(cpu);
 	vgic_host.backend->load(&cpu->interface);
 	store_release(&cpu->folded, cpu->freeze != 0);
 	store_release(&cpu->loaded, 1);
@@ -453,7 +454,9 @@ void vgic_deliver_unload(struct vgic_cpu *cpu)
 	spin_lock(&vgic->lock);
 	vgic_deliver_recall_all(cpu);
 	set_control(cpu, 0);
+	uint32_t active = cpu->hw_active & cpu->bank.active;
 	vgic_lr_unlink(cpu, ~0u);
+	cpu->relink = active;
 	vgic_lr_deactivate(cpu, exchange(&cpu->deactivate, 0));
 	vgic_host.backend->save(&cpu->interface);
 	store_release(&cpu->loaded, 0);

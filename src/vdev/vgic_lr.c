@@ -67,11 +67,12 @@ void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask)
 {
 	struct vgic_bank *bank = &cpu->bank;
 	uint32_t live = ((bank->line & bank->linked) | cpu->hw_active) & mask;
+	cpu->relink &= ~mask;
 	if (live == 0)
 		return;
 	bank->line &= ~(live & bank->linked);
 	cpu->hw_active &= ~live;
-	if (cpu->vcpu->cpu == cpu_this()) {
+	if (vcpu_is_here(cpu->vcpu)) {
 		vgic_lr_deactivate(cpu, live);
 	} else { // a private interrupt is deactivated where it was acknowledged
 		fetch_or(&cpu->deactivate, live);
@@ -79,10 +80,19 @@ void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask)
 	}
 }
 
+void vgic_lr_relink(struct vgic_cpu *cpu)
+{
+	uint32_t active = cpu->relink & cpu->bank.active;
+	cpu->relink = 0;
+	cpu->hw_active |= active;
+	for (; active != 0; active &= active - 1)
+		gic_set_active(cpu->physical[__builtin_ctz(active)], true);
+}
+
 uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu)
 {
 	uint32_t bit = BIT_U32(VGIC_VTIMER), lines = cpu->bank.line & cpu->bank.linked;
-	if (!(cpu->bank.linked & bit) || cpu->vcpu->cpu != cpu_this() || !cpu->loaded)
+	if (!(cpu->bank.linked & bit) || !vcpu_is_here(cpu->vcpu) || !cpu->loaded)
 		return lines;
 	uint64_t ctl = read_sysreg(cntv_ctl_el0);
 	bool high = (ctl & CNTV_CTL_ENABLE) && !(ctl & CNTV_CTL_IMASK) && (ctl & CNTV_CTL_ISTATUS);

@@ -122,8 +122,8 @@ void vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value,
 	bank->latch |= mask;
 	// Pending and active cannot be told by a linked list register: the link is given up, and if
 	// the cause lasts the physical interrupt fires again.
-	if (word == 0 && (op.owner->hw_active & mask) != 0)
-		vgic_lr_unlink(op.owner, op.owner->hw_active & mask);
+	if (word == 0)
+		vgic_lr_unlink(op.owner, (op.owner->hw_active | op.owner->relink) & mask);
 	end(&op, word, mask);
 }
 
@@ -201,7 +201,7 @@ void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value
 	bank->active &= ~mask;
 	bank->forced &= ~mask;
 	if (word == 0)
-		vgic_lr_unlink(op.owner, op.owner->hw_active & mask);
+		vgic_lr_unlink(op.owner, (op.owner->hw_active | op.owner->relink) & mask);
 	else
 		for (uint32_t id = 0; id < op.vgic->nr_vcpus; id++)
 			op.vgic->vm->vcpu[id]->gic->spi_active[word - 1] &= ~mask;

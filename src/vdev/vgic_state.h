@@ -84,6 +84,7 @@ struct vgic_cpu {
 	uint32_t control; // VGIC_NOTIFY_* asked of the hardware
 	uint32_t
 	        hw_active; // linked interrupts whose physical one is active on behalf of an active one
+	uint32_t relink; // not loaded: those of them that were active when the vCPU was unloaded
 
 	// any
 	uint32_t post;       // VGIC_POST_*
@@ -217,6 +218,9 @@ void vgic_deliver_unload(struct vgic_cpu *cpu);
 
 // Forgets the hardware link of what is waiting or active, and deactivates the physical interrupts.
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask);
+// The vCPU comes to this CPU: the physical interrupts behind linked ones that its guest is handling become
+// active here, so that they do not fire again before the guest has ended them.
+void vgic_lr_relink(struct vgic_cpu *cpu);
 // The input lines of the linked interrupts, as far as this CPU can see them.
 uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu);
 // Linked interrupts that wait although their cause is gone do not wait any more.

@@ -142,6 +142,12 @@ static inline void vcpu_set_reg(struct vcpu *vcpu, unsigned reg, uint64_t value)
 		vcpu->frame.x[reg] = value;
 }
 
+// Whether this CPU holds the vCPU's registers: then it alone may use them, and the vCPU's own state.
+static inline bool vcpu_is_here(const struct vcpu *vcpu)
+{
+	return cpu_this()->vcpu == vcpu;
+}
+
 // Sets request bits and, if the vCPU may be in its guest, interrupts its CPU. Any CPU.
 void vcpu_post(struct vcpu *vcpu, uint32_t request);
 

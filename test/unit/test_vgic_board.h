@@ -169,7 +169,14 @@ static void board_deactivate(uint32_t intid)
 	physical_active[cpu_this()->id] = false;
 	nr_deactivated++;
 }
-static const struct gic_ops board_gic = {.deactivate = board_deactivate};
+static void board_set_active(uint32_t intid, bool active)
+{
+	assert_int_equal(intid, PHYSICAL);
+	assert_true(active && !physical_active[cpu_this()->id]);
+	physical_active[cpu_this()->id] = true;
+}
+static const struct gic_ops board_gic = {.deactivate = board_deactivate,
+                                         .set_active = board_set_active};
 const struct gic_ops *gic = &board_gic;
 
 // ---- VM ----
