@@ -19,6 +19,7 @@ struct vm;
 enum cpu_work {
 	CPU_WORK_CONSOLE = 1 << 0, // output rings have something to drain
 	CPU_WORK_SCHED = 1 << 1,   // somebody else may be due to run here
+	CPU_WORK_LIFE = 1 << 2,    // a VM has something left to do here
 };
 
 enum cpu_online {
@@ -41,14 +42,16 @@ struct cpu {
 	struct vcpu *current; // the vCPU that was chosen to run here, or NULL
 	struct vcpu *
 	        vcpu; // the vCPU whose EL1 state is loaded, or NULL: `current`, or one that blocked
-	struct vm *cleaning;   // an ended VM whose memory this CPU gives back, or NULL
 	struct vcpu *fp_owner; // the vCPU whose FP/SIMD registers are live, or NULL
+	struct vm *chores;     // VMs of which this CPU has something left to do (main/life.c)
+	bool debug_dirty;      // breakpoints and watchpoints hold what the last vCPU wrote
 	uint32_t lock_ranks;   // debug build: bit n set while a lock of rank n is held
 
 	// Any CPU, atomically.
-	uint32_t work;     // enum cpu_work
-	uint32_t online;   // enum cpu_online
-	uint32_t in_guest; // 1 between the last check of work and the exit: a kick is needed then
+	uint32_t work;   // enum cpu_work
+	uint32_t online; // enum cpu_online
+	uint32_t
+	        in_guest; // 1 between the last check of work and the exit, and in WFI: a kick is needed then
 };
 
 static inline struct cpu *cpu_this(void)

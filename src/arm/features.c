@@ -40,6 +40,7 @@ static const struct row {
         [FEATURE_PAN] = {"PAN", MMFR1, 20, 1, 0},
         [FEATURE_DIT] = {"DIT", PFR0, 48, 1, 0},
         [FEATURE_SSBS] = {"SSBS", PFR1, 4, 1, 0},
+        [FEATURE_TWED] = {"TWED", MMFR1, 32, 1, 0},
 };
 
 static uint64_t present;

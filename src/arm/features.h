@@ -31,6 +31,7 @@ enum feature {
 	FEATURE_PAN,
 	FEATURE_DIT,
 	FEATURE_SSBS,
+	FEATURE_TWED, // the trap of WFE can be delayed
 	FEATURE_COUNT
 };
 

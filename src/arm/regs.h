@@ -90,6 +90,8 @@
 #define HCR_AMVOFFEN BIT_U64(51)
 #define HCR_ENSCXT   BIT_U64(53)
 #define HCR_ATA      BIT_U64(56)
+#define HCR_TWEDEN   BIT_U64(59) // the trap of WFE is delayed by TWEDEL (FEAT_TWED)
+#define HCR_TWEDEL   GENMASK_U64(63, 60)
 
 // ESR_ELx
 #define ESR_EC              GENMASK_U64(31, 26)
@@ -158,6 +160,11 @@
 #define ISS_SYS_READ BIT_U64(0)
 
 // ISS of a trapped AArch32 instruction
+// ISS of WFI, WFE and their forms with a timeout.
+#define ISS_WFX_TI GENMASK_U64(1, 0) // enum wfx
+#define ISS_WFX_RV BIT_U64(2)        // RN is valid
+#define ISS_WFX_RN GENMASK_U64(9, 5) // holds the timeout
+
 #define ISS_CV   BIT_U64(24)
 #define ISS_COND GENMASK_U64(23, 20)
 

@@ -91,8 +91,8 @@ static bool command_reboot(struct shell_job *job)
 {
 	uint32_t running = 0;
 
-	FOR_EACH_VM(vm)
-	running += load_acquire(&vm->state) == VM_RUNNING ? 1 : 0;
+	FOR_EACH_VM (vm)
+		running += load_acquire(&vm->state) == VM_RUNNING ? 1 : 0;
 	if (running > 0 && (job->argc < 2 || strcmp(job->argv[1], "now") != 0)) {
 		shell_print("%u VMs are running: `reboot now` resets the board under them\n",
 		            running);

@@ -207,8 +207,7 @@ static bool drain_locked(uint64_t now, uint32_t *budget, bool flush)
 // Guests that wait for room in their output ring look again.
 static void tell_waiting(void)
 {
-	FOR_EACH_VM(vm)
-	{
+	FOR_EACH_VM (vm) {
 		if (load_relaxed(&vm->con.waiting) != 0 && exchange(&vm->con.waiting, 0) != 0)
 			vpl011_output_drained(vm->uart);
 	}

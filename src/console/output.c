@@ -187,8 +187,7 @@ static void keep_history(struct vm *vm, uint64_t now)
 
 void output_show(struct output *out, enum output_view view, struct vm *vm)
 {
-	FOR_EACH_VM(other)
-	{
+	FOR_EACH_VM (other) {
 		other->con.view.piece = 0;
 		other->con.view.since = 0;
 		lines_reset(&other->con.view);
@@ -268,9 +267,9 @@ bool output_fill(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 		return true;
 	if (out->view == OUTPUT_ALL)
 		return show_all(out, now, flush, effort);
-	FOR_EACH_VM(vm)
-	if (out->view != OUTPUT_VM || vm != out->focus)
-		keep_history(vm, now);
+	FOR_EACH_VM (vm)
+		if (out->view != OUTPUT_VM || vm != out->focus)
+			keep_history(vm, now);
 	if (out->view == OUTPUT_VM)
 		return out->focus != NULL && show_raw(out, out->focus, now, effort);
 	return show_shell(out, effort);

@@ -144,8 +144,7 @@ static struct vm *find_vm(const char *name)
 {
 	char id[12];
 
-	FOR_EACH_VM(vm)
-	{
+	FOR_EACH_VM (vm) {
 		print_buffer(id, sizeof id, "%u", vm->id);
 		if (strcmp(vm->name, name) == 0 || strcmp(id, name) == 0)
 			return vm;
@@ -319,9 +318,9 @@ static const char *candidate(bool first_word, unsigned index)
 		const struct shell_command *c = command_at(index);
 		return c != NULL ? c->name : NULL;
 	}
-	FOR_EACH_VM(vm)
-	if (index-- == 0)
-		return vm->name;
+	FOR_EACH_VM (vm)
+		if (index-- == 0)
+			return vm->name;
 	return NULL;
 }
 

@@ -16,7 +16,8 @@ enum timer_user {
 	TIMER_CONSOLE, // unfinished lines, a UART without interrupts
 	TIMER_RTC,     // a guest's alarm
 	TIMER_LOG,     // lines of the log that were left out are to be counted up
-	TIMER_LIFE,    // a VM that crashed starts again
+	TIMER_LIFE,    // a VM that crashed starts again, or a busy CPU has something to clean up
+	TIMER_STOP,    // a guest has had its time to answer the power button
 	TIMER_SCHED,   // the end of a slice, a budget or a sleep
 	TIMER_NR_USERS,
 };

@@ -23,6 +23,7 @@
 #include "vdev/vgic.h"
 #include "vdev/vpl031.h"
 #include "version.h"
+#include "vm/sched.h"
 #include "vm/stage2.h"
 #include "vm/vmid.h"
 
@@ -94,8 +95,10 @@ static int init_this_cpu(struct cpu *cpu)
 	int error = gic_init_cpu(cpu);
 	if (error == 0)
 		error = vgic_init_cpu();
-	if (error == 0)
+	if (error == 0) {
+		sched_init_cpu();
 		run_init_cpu(&board);
+	}
 	return error;
 }
 

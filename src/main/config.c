@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the description to virtual machines: finds the bundle, checks it, decides which CPUs each VM
-// gets, and builds them. Runs on the boot CPU at the end of the boot; the bundle's pages stay as they
-// are, because guests' memory is filled from them at first touch and again after each reboot.
+// From the description to virtual machines: finds the bundle, checks it, plans each VM and builds it.
+// Called at the end of the boot, and by the shell when another VM is to be made like one of these. Owns
+// the description and the plans; both, and the bundle's pages, stay as they are after the boot, because guests'
+// memory is filled from them at first touch and again after each reboot.
 // Each VM is checked completely before anything of it exists; one that cannot be built is named with
 // the reason and leaves the others alone.
-#include "arm/cpu.h"
 #include "arm/crc32.h"
-#include "arm/sysreg.h"
 #include "base/bits.h"
 #include "base/cpio.h"
 #include "base/log.h"
+#include "base/print.h"
 #include "base/sha256.h"
 #include "base/string.h"
 #include "console/console.h"
 #include "fdt/desc.h"
 #include "fdt/guest_virt.h"
 #include "fdt/tree.h"
+#include "hw/timer.h"
 #include "main/boot.h"
+#include "main/life.h"
 #include "main/run.h"
 #include "main/seed.h"
 #include "mem/pages.h"
@@ -26,13 +28,25 @@
 #include "vm/vm.h"
 
 #define DESCRIPTION_FILE "mezzo.dtb"
-#define NO_CPU           UINT32_MAX
+#define WHY_SIZE         240
 
 static struct desc desc;
 static struct cpio bundle;
 static bool has_bundle;
-static uint64_t cpus_taken[CPU_MAX / 64]; // a bit for each physical CPU that has its VM
 static unsigned failed;
+
+struct files {
+	const void *kernel, *initrd, *dtb;
+	uint64_t kernel_size, initrd_size, dtb_size;
+};
+
+// What every VM made after desc.vms[n] has in common.
+static struct plan {
+	const struct desc_vm *from; // NULL: it cannot be built
+	unsigned gic;
+	struct files files;
+	struct image_plan image;
+} plans[DESC_MAX_VMS];
 
 // ---- the bundle ----
 
@@ -191,79 +205,7 @@ static bool read_description(const struct board *board, const void *fdt)
 	                          "pack it again with the mezzo command of version");
 }
 
-// ---- CPUs ----
-
-static bool is_taken(uint32_t cpu)
-{
-	return (cpus_taken[cpu / 64] & BIT_U64(cpu % 64)) != 0;
-}
-
-// A CPU for vCPU `i`: the one it is pinned to, or the first that nobody has or is pinned to.
-static uint32_t choose_cpu(const struct desc_vm *from, uint32_t i)
-{
-	if (from->nr_pins != 0)
-		return from->pin[i] < cpu_count() && !is_taken(from->pin[i]) ? from->pin[i]
-		                                                             : NO_CPU;
-	for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
-		bool wanted = is_taken(cpu);
-		for (uint32_t v = 0; v < desc.nr_vms && !wanted; v++)
-			for (uint32_t p = 0; p < desc.vms[v].nr_pins && !wanted; p++)
-				wanted = desc.vms[v].pin[p] == cpu;
-		if (!wanted)
-			return cpu;
-	}
-	return NO_CPU;
-}
-
-static const char *name_of_taker(uint32_t cpu)
-{
-	FOR_EACH_VM(vm)
-	for (uint32_t v = 0; v < vm->nr_vcpus; v++)
-		if (vm->vcpu[v]->cpu->id == cpu)
-			return vm->name;
-	return "another virtual machine";
-}
-
-static void report_cpus(const struct vm *vm, const struct desc_vm *from, uint32_t found)
-{
-	uint32_t count = cpu_count();
-	if (from->nr_pins == 0)
-		log_line(
-		        "%s: cpus = %u, but of the board's %u CPU%s only %u %s left, and each vCPU "
-		        "has a CPU to itself in this version: lower `cpus =`",
-		        vm->name, vm->nr_vcpus, count, count == 1 ? "" : "s", found,
-		        found == 1 ? "is" : "are");
-	else if (from->pin[found] >= count)
-		log_line("%s: pin: there is no CPU %u on this board: its CPUs are 0 to %u",
-		         vm->name, from->pin[found], count - 1);
-	else
-		log_line("%s: pin: CPU %u belongs to %s: pin it to another one", vm->name,
-		         from->pin[found], name_of_taker(from->pin[found]));
-}
-
-static bool assign_cpus(struct vm *vm, const struct desc_vm *from)
-{
-	for (uint32_t i = 0; i < vm->nr_vcpus; i++) {
-		uint32_t cpu = choose_cpu(from, i);
-		if (cpu == NO_CPU) {
-			report_cpus(vm, from, i);
-			for (uint32_t back = 0; back < i; back++)
-				cpus_taken[vm->vcpu[back]->cpu->id / 64] &=
-				        ~BIT_U64(vm->vcpu[back]->cpu->id % 64);
-			return false;
-		}
-		cpus_taken[cpu / 64] |= BIT_U64(cpu % 64);
-		vm->vcpu[i]->cpu = cpu_get(cpu);
-	}
-	return true;
-}
-
-// ---- one VM ----
-
-struct files {
-	const void *kernel, *initrd, *dtb;
-	uint64_t kernel_size, initrd_size, dtb_size;
-};
+// ---- what VMs of one kind have in common ----
 
 // A tree that the guest is given as it is. libfdt wants it aligned; else only the guest looks at it.
 static bool check_tree(const struct desc_vm *from, const struct files *files)
@@ -290,7 +232,7 @@ static bool take_files(const struct desc_vm *from, struct files *files)
 }
 
 static bool plan_images(const struct desc_vm *from, const struct files *files,
-                        struct image_plan *plan)
+                        struct image_plan *image)
 {
 	static struct image_problem problem;
 	struct image_request request = {
@@ -305,90 +247,10 @@ static bool plan_images(const struct desc_vm *from, const struct files *files,
 	        .load = from->load,
 	        .entry = from->entry,
 	};
-	if (image_plan(&request, plan, &problem) == 0)
+	if (image_plan(&request, image, &problem) == 0)
 		return true;
 	log_line("%s (%s): %s", from->name, from->kernel->path, problem.text);
 	return false;
-}
-
-// Promises the VM all the memory it may ever need: itself, its RAM, its tables.
-static bool admit(struct vm *vm)
-{
-	uint64_t pages =
-	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
-	if (!desc.overcommit && pages_commit(pages) != 0) {
-		struct pages_count count = pages_counts();
-		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
-		log_line("%s: memory = %luM, but only %lu MiB of the board's RAM are not promised "
-		         "yet (tables count too): lower `memory =`, give the board more, or set "
-		         "overcommit = true",
-		         vm->name, vm->ram_size >> 20, left >> 8);
-		return false;
-	}
-	vm->committed = desc.overcommit ? 0 : pages;
-	return true;
-}
-
-// The device tree: the file that came along, or one that describes what was built.
-static const void *make_tree(struct vm *vm, const struct desc_vm *from, const struct files *files,
-                             const struct image_plan *plan, uint64_t *size)
-{
-	if (files->dtb != NULL) {
-		*size = files->dtb_size;
-		return files->dtb;
-	}
-	void *room = vm_alloc(vm, GUEST_VIRT_TREE_SIZE);
-	uint8_t rng[GUEST_VIRT_RNG_SIZE];
-	uint64_t kaslr;
-	bool seeded = seed_for_vm(vm->id, rng, sizeof rng, &kaslr);
-	struct model_chosen chosen = {
-	        .bootargs = from->cmdline,
-	        .initrd_start = plan->initrd,
-	        .initrd_size = files->initrd_size,
-	        .rng_seed = seeded ? rng : NULL,
-	        .kaslr_seed = seeded ? &kaslr : NULL,
-	};
-	int length =
-	        room == NULL ? ERR_NO_MEMORY : model_tree(vm, &chosen, room, GUEST_VIRT_TREE_SIZE);
-	if (length < 0) {
-		log_line("%s: no memory left for its device tree: give the board more", vm->name);
-		return NULL;
-	}
-	*size = (uint64_t)length;
-	return room;
-}
-
-static bool place(struct vm *vm, const struct files *files, const struct image_plan *plan,
-                  const void *tree, uint64_t tree_size)
-{
-	int error = 0;
-	for (uint32_t i = 0; i < plan->nr_segments && error == 0; i++)
-		error = stage2_add_source(&vm->stage2, plan->segments[i].ipa,
-		                          (const uint8_t *)files->kernel + plan->segments[i].offset,
-		                          plan->segments[i].file_size);
-	if (error == 0 && files->initrd_size != 0)
-		error = stage2_add_source(&vm->stage2, plan->initrd, files->initrd,
-		                          files->initrd_size);
-	if (error == 0)
-		error = stage2_add_source(&vm->stage2, plan->tree, tree, tree_size);
-	if (error == 0 && plan->tree_at_base)
-		error = stage2_add_source(&vm->stage2, vm->ram_base, tree, tree_size);
-	if (error != 0)
-		log_line("%s: its kernel has %u parts, more than Mezzo keeps account of: link it "
-		         "with "
-		         "fewer segments",
-		         vm->name, plan->nr_segments);
-	return error == 0;
-}
-
-static enum vm_on_crash on_crash_of(const struct desc_vm *from)
-{
-	static const enum vm_on_crash table[] = {
-	        [DESC_CRASH_STOP] = VM_CRASH_STOP,
-	        [DESC_CRASH_RESTART] = VM_CRASH_RESTART,
-	        [DESC_CRASH_HALT_ALL] = VM_CRASH_HALT_ALL,
-	};
-	return table[from->on_crash];
 }
 
 static unsigned choose_gic(const struct board *board, const struct desc_vm *from)
@@ -403,50 +265,232 @@ static unsigned choose_gic(const struct board *board, const struct desc_vm *from
 	return board->gic.version;
 }
 
+static bool prepare(const struct board *board, const struct desc_vm *from, struct plan *plan)
+{
+	plan->gic = choose_gic(board, from);
+	if (plan->gic == 0 || !take_files(from, &plan->files) ||
+	    !plan_images(from, &plan->files, &plan->image))
+		return false;
+	plan->from = from;
+	return true;
+}
+
+// ---- one VM ----
+//
+// Each step says why not in a sentence: `why`, WHY_SIZE bytes.
+
+// Promises the VM all the memory it may ever need: itself, its RAM, its tables.
+static bool admit(struct vm *vm, char *why)
+{
+	uint64_t pages =
+	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
+	if (!desc.overcommit && pages_commit(pages) != 0) {
+		struct pages_count count = pages_counts();
+		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
+		print_buffer(why, WHY_SIZE,
+		             "memory = %luM, but only %lu MiB of the board's RAM are not promised "
+		             "yet (tables count too): lower `memory =`, give the board more, or "
+		             "set overcommit = true",
+		             vm->ram_size >> 20, left >> 8);
+		return false;
+	}
+	vm->committed = desc.overcommit ? 0 : pages;
+	return true;
+}
+
+// The device tree: the file that came along, or one that describes what was built. NULL: no memory.
+static const void *make_tree(struct vm *vm, const struct plan *plan, uint64_t *size)
+{
+	if (plan->files.dtb != NULL) {
+		*size = plan->files.dtb_size;
+		return plan->files.dtb;
+	}
+	void *room = vm_alloc(vm, GUEST_VIRT_TREE_SIZE);
+	uint8_t rng[GUEST_VIRT_RNG_SIZE];
+	uint64_t kaslr;
+	bool seeded = seed_for_vm(vm->id, rng, sizeof rng, &kaslr);
+	struct model_chosen chosen = {
+	        .bootargs = plan->from->cmdline,
+	        .initrd_start = plan->image.initrd,
+	        .initrd_size = plan->files.initrd_size,
+	        .rng_seed = seeded ? rng : NULL,
+	        .kaslr_seed = seeded ? &kaslr : NULL,
+	};
+	int length =
+	        room == NULL ? ERR_NO_MEMORY : model_tree(vm, &chosen, room, GUEST_VIRT_TREE_SIZE);
+	*size = length < 0 ? 0 : (uint64_t)length;
+	return length < 0 ? NULL : room;
+}
+
+static int place(struct vm *vm, const struct plan *plan, const void *tree, uint64_t tree_size)
+{
+	const struct files *files = &plan->files;
+	const struct image_plan *image = &plan->image;
+	int error = 0;
+	for (uint32_t i = 0; i < image->nr_segments && error == 0; i++)
+		error = stage2_add_source(&vm->stage2, image->segments[i].ipa,
+		                          (const uint8_t *)files->kernel +
+		                                  image->segments[i].offset,
+		                          image->segments[i].file_size);
+	if (error == 0 && files->initrd_size != 0)
+		error = stage2_add_source(&vm->stage2, image->initrd, files->initrd,
+		                          files->initrd_size);
+	if (error == 0)
+		error = stage2_add_source(&vm->stage2, image->tree, tree, tree_size);
+	if (error == 0 && image->tree_at_base)
+		error = stage2_add_source(&vm->stage2, vm->ram_base, tree, tree_size);
+	return error;
+}
+
+static enum vm_on_crash on_crash_of(const struct desc_vm *from)
+{
+	static const enum vm_on_crash table[] = {
+	        [DESC_CRASH_STOP] = VM_CRASH_STOP,
+	        [DESC_CRASH_RESTART] = VM_CRASH_RESTART,
+	        [DESC_CRASH_HALT_ALL] = VM_CRASH_HALT_ALL,
+	};
+	return table[from->on_crash];
+}
+
+// What the description says about how the VM runs. Pins go round: vCPU n has number n modulo their count.
+static void set_rules(struct vm *vm, const struct desc_vm *from)
+{
+	vm->on_crash = on_crash_of(from);
+	vm->autostart = from->autostart;
+	vm->stop_timeout_ms = from->stop_timeout_ms;
+	vm->sched = (struct sched_params){
+	        .weight = from->weight,
+	        .priority = from->priority,
+	        .budget = timer_from_us(from->budget_us),
+	        .period = timer_from_us(from->period_us),
+	        .exclusive = from->exclusive,
+	};
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		vm->vcpu[i]->sched.pin =
+		        from->nr_pins != 0 ? from->pin[i % from->nr_pins] : SCHED_ANY_CPU;
+}
+
 // The rest of a VM whose memory was promised. False: the caller discards it.
-static bool furnish(struct vm *vm, const struct desc_vm *from, const struct files *files,
-                    const struct image_plan *plan, unsigned gic)
+static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 {
 	uint64_t tree_size;
 	vm->stage2.ram_base = vm->ram_base;
 	vm->stage2.ram_size = vm->ram_size;
-	vm->on_crash = on_crash_of(from);
-	vm->autostart = from->autostart;
-	vm->entry = plan->entry;
-	vm->tree = plan->tree;
-	if (model_create(vm, gic) != 0) {
-		log_line("%s: no memory left for its devices: give the board more", vm->name);
+	vm->entry = plan->image.entry;
+	vm->tree = plan->image.tree;
+	set_rules(vm, plan->from);
+	if (sched_admit(vm, why, WHY_SIZE) != 0)
 		return false;
-	}
-	const void *tree = make_tree(vm, from, files, plan, &tree_size);
-	return tree != NULL && place(vm, files, plan, tree, tree_size) && assign_cpus(vm, from);
+	int error = model_create(vm, plan->gic);
+	const void *tree = error == 0 ? make_tree(vm, plan, &tree_size) : NULL;
+	if (tree == NULL)
+		print_buffer(why, WHY_SIZE,
+		             "no memory left for its devices and its device tree: "
+		             "give the board more");
+	else if (place(vm, plan, tree, tree_size) != 0)
+		print_buffer(why, WHY_SIZE,
+		             "its kernel has %u parts, more than Mezzo keeps account of: link it "
+		             "with fewer segments",
+		             plan->image.nr_segments);
+	else if (vm_publish(vm) != 0)
+		print_buffer(why, WHY_SIZE, "there is a virtual machine of this name already");
+	else
+		return true;
+	sched_dismiss(vm);
+	return false;
 }
 
-static struct vm *build(const struct board *board, const struct desc_vm *from)
+static struct vm *build(const struct plan *plan, const char *name, char *why)
 {
-	static struct image_plan plan;
-	struct files files;
-	unsigned gic = choose_gic(board, from);
-	if (gic == 0 || !take_files(from, &files) || !plan_images(from, &files, &plan))
-		return NULL;
-	struct vm *vm = vm_create(from->name, from->cpus, from->memory);
+	struct vm *vm = vm_create(name, plan->from->cpus, plan->from->memory);
 	if (vm == NULL) {
-		log_line("%s: no memory left for another virtual machine: give the board more",
-		         from->name);
+		print_buffer(why, WHY_SIZE,
+		             vm_count() == VM_MAX ? "there are %u virtual machines, as many as "
+		                                    "Mezzo takes: destroy one"
+		                                  : "no memory left for another virtual machine: "
+		                                    "give the board more",
+		             VM_MAX);
 		return NULL;
 	}
-	if (!admit(vm) || !furnish(vm, from, &files, &plan, gic) || vm_publish(vm) != 0) {
+	if (!admit(vm, why) || !furnish(vm, plan, why)) {
 		vm_discard(vm);
 		return NULL;
 	}
 	log_line("%s: %u vCPU%s, %lu MiB, GICv%u, %s %s, %lu KiB%s", vm->name, vm->nr_vcpus,
-	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20, gic, image_kind_name(plan.kind),
-	         from->kernel->path, files.kernel_size >> 10,
-	         from->autostart ? "" : " (autostart = false)");
+	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20, plan->gic,
+	         image_kind_name(plan->image.kind), plan->from->kernel->path,
+	         plan->files.kernel_size >> 10, vm->autostart ? "" : " (autostart = false)");
 	return vm;
 }
 
+// ---- one more, after the boot ----
+
+static const struct plan *find_template(const char *name)
+{
+	for (uint32_t i = 0; i < desc.nr_vms; i++)
+		if (strcmp(desc.vms[i].name, name) == 0)
+			return &plans[i];
+	return NULL;
+}
+
+static bool is_name(const char *name)
+{
+	static const char *const ours[] = {"mezzo", "all", "shell"};
+	size_t length = strlen(name);
+	if (length == 0 || length > DESC_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		char c = name[i];
+		bool word = (c >= '0' && c <= '9') || ((c | ' ') >= 'a' && (c | ' ') <= 'z');
+		if (!word && (i == 0 || (c != '.' && c != '_' && c != '-')))
+			return false;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(ours); i++)
+		if (strcmp(name, ours[i]) == 0)
+			return false;
+	return true;
+}
+
+const char *config_create(const char *name, const char *from, struct vm **made)
+{
+	static char why[WHY_SIZE];
+	static uint32_t
+	        busy; // atomically: `why`, and what libfdt writes a tree with, are one caller's
+	const struct plan *plan = find_template(from);
+	if (!is_name(name))
+		return "a name has 1 to 31 letters, digits and, after the first, - _ . and is not "
+		       "mezzo, all "
+		       "or shell";
+	if (plan == NULL || plan->from == NULL)
+		return plan == NULL ? "the description has no such template"
+		                    : "this template could not be used: the log says why";
+	if (plan->from->autostart)
+		return "only a virtual machine with autostart = false is a template";
+	if (vm_by_name(name) != NULL)
+		return "there is a virtual machine of this name already";
+	if (exchange(&busy, 1) != 0)
+		return "another one is being made this moment: try again";
+	*made = build(plan, name, why);
+	store_release(&busy, 0);
+	if (*made == NULL)
+		return why;
+	console_vms_changed();
+	return NULL;
+}
+
 // ---- all of them ----
+
+static bool build_described(const struct board *board, const struct desc_vm *from,
+                            struct plan *plan)
+{
+	char why[WHY_SIZE];
+	if (!prepare(board, from, plan))
+		return false;
+	if (build(plan, from->name, why) != NULL)
+		return true;
+	log_line("%s: %s", from->name, why);
+	return false;
+}
 
 void config_build(const struct board *board, const void *fdt)
 {
@@ -459,7 +503,7 @@ void config_build(const struct board *board, const void *fdt)
 	}
 	seed_init(board, fdt);
 	for (uint32_t i = 0; i < desc.nr_vms; i++)
-		if (build(board, &desc.vms[i]) == NULL)
+		if (!build_described(board, &desc.vms[i], &plans[i]))
 			failed++;
 	life_set_policy(desc.on_all_off == DESC_OFF_POWEROFF, failed);
 }

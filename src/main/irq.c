@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The board's interrupts, seen first at EL2: who gets which. Called by the guest loop, interrupts
 // masked. Owns the numbers, read from the board's tree; constant once the boot CPU has set them.
+#include "arm/barrier.h"
 #include "arm/cpu.h"
 #include "arm/regs.h"
 #include "console/console.h"
@@ -40,30 +41,42 @@ void run_init_cpu(const struct board *board)
 	enable_private(maintenance, &board->gic.maintenance);
 }
 
+// `vcpu`: the one that is loaded here, or NULL.
 static void timers_due(struct vcpu *vcpu)
 {
 	uint32_t due = timer_expire();
+	if ((due & 1U << TIMER_VCPU) != 0 && vcpu != NULL)
+		cntp_update(vcpu);
+	if ((due & 1U << TIMER_RTC) != 0 && vcpu != NULL)
+		vpl031_tick(vcpu->vm->rtc);
+	if ((due & 1U << TIMER_SCHED) != 0)
+		sched_tick();
+	if ((due & 1U << TIMER_LIFE) != 0)
+		cpu_post_local(CPU_WORK_LIFE);
+	dmb(ish); // VMs are looked up from here on: docs/concurrency.md, "VMs come and go"
 	if ((due & 1U << TIMER_CONSOLE) != 0)
 		console_tick();
-	if (vcpu == NULL)
-		return;
-	if ((due & 1U << TIMER_VCPU) != 0 && load_acquire(&vcpu->power) == VCPU_ON)
-		cntp_update(vcpu);
-	if ((due & 1U << TIMER_RTC) != 0)
-		vpl031_tick(vcpu->vm->rtc);
 	if ((due & 1U << TIMER_LOG) != 0)
-		vm_log_summary(vcpu->vm);
-	// TIMER_LIFE: that the CPU woke up is all it was for.
+		FOR_EACH_VM (vm)
+			vm_log_summary(vm);
+	if ((due & 1U << TIMER_STOP) != 0)
+		life_watch_stops();
 }
 
 // The guest's own timer. Its interrupt stays active in the board's controller until the guest ends it
 // through the hardware-linked list register, so it cannot fire again before.
 static void guest_timer(struct vcpu *vcpu, uint32_t intid)
 {
-	if (vcpu != NULL && load_acquire(&vcpu->power) == VCPU_ON)
+	if (vcpu != NULL)
 		virq_set(vcpu->vm, vcpu, INTID_CNTV, true);
 	else
 		gic_deactivate(intid);
+}
+
+static void typed(void)
+{
+	dmb(ish); // as above
+	console_interrupt();
 }
 
 void irq_handle(void)
@@ -83,7 +96,7 @@ void irq_handle(void)
 		else if (intid == maintenance && vcpu != NULL)
 			vgic_maintenance(vcpu);
 		else if (intid == console)
-			console_interrupt();
+			typed();
 		gic_deactivate(intid); // the kick needs no more than to have come
 	}
 }

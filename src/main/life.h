@@ -5,9 +5,7 @@
 #ifndef MAIN_LIFE_H
 #define MAIN_LIFE_H
 
-#include "base/types.h"
-
-struct vm;
+#include "vm/vm.h"
 
 const char *life_start(struct vm *vm); // CREATED, OFF, CRASHED: begins its first life, or the next
 const char *life_stop(
@@ -22,5 +20,19 @@ const char *life_destroy(
 // Makes a VM called `name` as the description says of `from`, which has autostart = false. *made is it,
 // CREATED, when NULL is returned. Else the sentence, good until the next call.
 const char *config_create(const char *name, const char *from, struct vm **made);
+
+// ---- life.c, for life_ask.c ----
+
+// The first life or the next, vCPU 0 on its way. No vCPU of it runs, and the caller is alone with it
+// (CLEANING).
+void life_begin(struct vm *vm);
+// A PAUSED VM goes on where it was, or gives up what it has, as if it had ended like that. False: it is
+// not PAUSED.
+bool life_go_on(struct vm *vm);
+bool life_give_up(struct vm *vm, enum vm_end end);
+// A VM that rests, in this state, goes away for good. False: it is not in this state any more.
+bool life_bury(struct vm *vm, uint32_t resting);
+// Makes the CPU whose chore the VM is look at it again.
+void life_poke(struct vm *vm);
 
 #endif

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The guest loop: what each CPU does between two visits to its guest. Called at the end of the boot,
-// on every CPU. Owns cpu->in_guest and the vCPU's power while it runs here.
+// on every CPU. Owns cpu->in_guest, cpu->current and cpu->vcpu, and the power of the vCPU that is chosen here.
 //
-//     do the work posted to this CPU -> serve the vCPU's requests -> guest_enter -> handle the exit
+//     serve the vCPU's requests -> do the work posted to this CPU -> guest_enter -> handle the exit
 //
 // Another CPU that wants something ORs a bit and then looks at in_guest; this one sets in_guest and then
 // looks at the bits. Both use sequentially consistent operations, so at least one sees the other: a
 // request made too late to be seen here finds in_guest set and sends an interrupt, which ends the
 // guest's run at its first instruction, because interrupts stay masked until then.
+//
+// Two pointers: `current` was chosen by the scheduler to run here; `vcpu` has its registers here. A vCPU that
+// sleeps stays loaded until another one needs the CPU. Invariant: when the guest is entered both are the same.
 #include "main/run.h"
 
 #include "arm/barrier.h"
@@ -15,38 +18,79 @@
 #include "arm/sysreg.h"
 #include "console/console.h"
 #include "debug/dump.h"
+#include "hw/timer.h"
 #include "trap/trap.h"
 #include "vdev/vgic.h"
 #include "vdev/vpl031.h"
 #include "vm/vm.h"
 
-static void start(struct vcpu *vcpu)
+// ---- registers in and out ----
+
+// Takes out of this CPU whatever vCPU it holds.
+static void put_down(struct cpu *cpu)
+{
+	struct vcpu *vcpu = cpu->vcpu;
+	if (vcpu == NULL)
+		return;
+	vgic_vcpu_unload(vcpu);
+	vcpu_unload(vcpu);
+	timer_set(TIMER_VCPU, TIMER_NEVER);
+	if (vcpu->id == 0)
+		timer_set(TIMER_RTC, TIMER_NEVER);
+	cpu->vcpu = NULL;
+	store_release(&vcpu->sched.loaded, 0); // from here on another CPU may have it
+}
+
+static void take_up(struct cpu *cpu, struct vcpu *vcpu)
+{
+	put_down(cpu);
+	store_relaxed(&vcpu->sched.loaded, 1);
+	cpu->vcpu = vcpu;
+	vcpu_load(vcpu);
+	vgic_vcpu_load(vcpu);
+	cntp_update(vcpu);
+	if (vcpu->id == 0)
+		timer_set(TIMER_RTC, vpl031_deadline(vcpu->vm->rtc));
+}
+
+// Lets the scheduler say who runs here, and puts that one's registers in place. One that is asked to stop needs
+// none, and one that is off gets them when it is switched on.
+static void choose(struct cpu *cpu)
+{
+	struct vcpu *next = sched_choose();
+	cpu->current = next;
+	if (next == NULL) {
+		// What waits for its budget must not keep another CPU waiting for it.
+		if (cpu->vcpu != NULL && load_relaxed(&cpu->vcpu->sched.state) != SCHED_BLOCKED)
+			put_down(cpu);
+		return;
+	}
+	if (next != cpu->vcpu && load_acquire(&next->power) == VCPU_ON &&
+	    (load_relaxed(&next->request) & VCPU_REQ_STOP) == 0)
+		take_up(cpu, next);
+}
+
+// ---- what a vCPU is asked for ----
+
+static void start(struct cpu *cpu, struct vcpu *vcpu)
 {
 	if (load_acquire(&vcpu->power) != VCPU_ON_PENDING ||
 	    load_acquire(&vcpu->vm->state) != VM_RUNNING)
 		return;
 	vcpu_reset(vcpu, vcpu->entry, vcpu->context);
 	vgic_vcpu_reset(vcpu);
-	vcpu_load(vcpu);
-	vgic_vcpu_load(vcpu);
+	take_up(cpu, vcpu);
 	store_release(&vcpu->power, VCPU_ON);
 }
 
-static void take_out(struct vcpu *vcpu)
-{
-	if (load_acquire(&vcpu->power) == VCPU_ON) {
-		vgic_vcpu_unload(vcpu);
-		vcpu_unload(vcpu);
-	}
-	vcpu->waiting = false;
-	store_release(&vcpu->power, VCPU_OFF);
-}
-
 // CPU_OFF. A VM whose last vCPU goes has nobody left to wake it.
-static void power_off(struct vcpu *vcpu)
+static void power_off(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm;
-	take_out(vcpu);
+	if (vcpu_is_here(vcpu))
+		put_down(cpu);
+	vcpu->waiting = false;
+	store_release(&vcpu->power, VCPU_OFF);
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		if (load_acquire(&vm->vcpu[i]->power) != VCPU_OFF)
 			return;
@@ -54,86 +98,137 @@ static void power_off(struct vcpu *vcpu)
 	vm_end(vm, VM_END_OFF);
 }
 
-// Its VM is paused: everything it is, and what it was asked for, stays for the time after.
-static void set_aside(struct vcpu *vcpu, uint32_t asked)
-{
-	if (load_acquire(&vcpu->power) == VCPU_ON) {
-		vgic_vcpu_unload(vcpu);
-		vcpu_unload(vcpu);
-	}
-	fetch_or(&vcpu->request, asked);
-}
-
-static void resume(struct vcpu *vcpu)
-{
-	if (load_acquire(&vcpu->power) != VCPU_ON)
-		return;
-	vcpu_load(vcpu);
-	vgic_vcpu_load(vcpu);
-	cntp_update(vcpu);
-	vpl031_tick(vcpu->vm->rtc);
-}
-
-static void stop(struct vcpu *vcpu, uint32_t asked)
+// Its VM ends, or is paused: then everything the vCPU is, and what it was asked for, stays for the time after.
+static void stop(struct cpu *cpu, struct vcpu *vcpu, uint32_t asked)
 {
 	struct vm *vm = vcpu->vm;
-	if (vm->crashed == vcpu)
-		dump_guest(vcpu); // while its registers are still in the CPU
-	if (vm->end == VM_END_PAUSE)
-		set_aside(vcpu, asked);
-	else
-		take_out(vcpu);
-	cpu_this()->vcpu = NULL;
+	if (vm->crashed == vcpu) {
+		if (!vcpu_is_here(vcpu))
+			take_up(cpu, vcpu);
+		dump_guest(vcpu); // reads its registers in the CPU
+	}
+	if (vcpu_is_here(vcpu))
+		put_down(cpu);
+	if (vm_end_is_pause(vm->end)) {
+		fetch_or(&vcpu->request, asked);
+	} else {
+		vcpu->waiting = false;
+		store_release(&vcpu->power, VCPU_OFF);
+	}
+	sched_leave(vcpu);
+	cpu->current = NULL;
 	life_leave(vcpu);
+	choose(cpu);
+}
+
+// The timers of a vCPU that slept, or of its VM, may be due.
+static void check_timers(struct vcpu *vcpu)
+{
+	if (vcpu->id == 0)
+		vpl031_tick(vcpu->vm->rtc);
+	if (vcpu_is_here(vcpu))
+		cntp_update(vcpu);
+}
+
+// The vCPU has nothing to run for: it sleeps, until something is posted for it or a timer is due.
+static void sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
+{
+	if (vcpu->id == 0) {
+		uint64_t alarm = vpl031_deadline(vcpu->vm->rtc);
+		deadline = alarm < deadline ? alarm : deadline;
+	}
+	if (!sched_block(vcpu, deadline))
+		return; // something was posted meanwhile
+	cpu->current = NULL;
+	choose(cpu);
 }
 
 // What others, or the vCPU itself, asked for.
-static void serve_requests(struct vcpu *vcpu)
+static void serve_requests(struct cpu *cpu, struct vcpu *vcpu)
 {
 	uint32_t asked = exchange(&vcpu->request, 0);
 	if ((asked & VCPU_REQ_STOP) != 0) {
-		stop(vcpu, asked & ~(uint32_t)VCPU_REQ_STOP);
+		stop(cpu, vcpu, asked & ~(uint32_t)VCPU_REQ_STOP);
 		return;
 	}
-	if ((asked & VCPU_REQ_RESUME) != 0)
-		resume(vcpu);
-	if ((asked & VCPU_REQ_OFF) != 0) {
-		power_off(vcpu);
-		return;
-	}
+	if ((asked & VCPU_REQ_OFF) != 0)
+		power_off(cpu, vcpu);
 	if ((asked & VCPU_REQ_START) != 0)
-		start(vcpu);
-	if ((asked & VCPU_REQ_SAMPLE) != 0 && load_acquire(&vcpu->power) == VCPU_ON)
+		start(cpu, vcpu);
+	if ((asked & VCPU_REQ_TIMER) != 0)
+		check_timers(vcpu);
+	if (load_acquire(&vcpu->power) != VCPU_ON) {
+		sleep(cpu, vcpu, TIMER_NEVER);
+		return;
+	}
+	if (!vcpu_is_here(vcpu)) // it was to stop, and goes on instead
+		take_up(cpu, vcpu);
+	if ((asked & VCPU_REQ_SAMPLE) != 0)
 		vcpu_take_sample(vcpu);
-	if ((asked & (VCPU_REQ_VIRQ | VCPU_REQ_SYNC)) != 0 && load_acquire(&vcpu->power) == VCPU_ON)
+	if ((asked & (VCPU_REQ_VIRQ | VCPU_REQ_SYNC)) != 0)
 		vgic_flush(vcpu);
 }
 
-static bool may_run(struct vcpu *vcpu)
+// WFI, CPU_SUSPEND: whether there is a reason to go on; if not, the vCPU sleeps. A timer of the guest's own
+// that is due reaches it as an interrupt of the board, as soon as the guest is entered.
+static bool wait_is_over(struct cpu *cpu, struct vcpu *vcpu)
 {
-	if (load_acquire(&vcpu->power) != VCPU_ON)
-		return false;
-	if (vcpu->waiting) {
-		if (!vgic_pending(vcpu))
-			return false;
+	uint64_t deadline = vcpu_deadline(vcpu);
+	if (vgic_pending(vcpu) || deadline <= timer_now()) {
 		vcpu->waiting = false;
+		vcpu->wait_until = UINT64_MAX;
+		return true;
 	}
-	return true;
+	sleep(cpu, vcpu, deadline);
+	return false;
 }
 
+// ---- what a CPU is asked for ----
+
+// Looks up VMs, so it does not count as being in the guest: see docs/concurrency.md, "VMs come and go".
 static void serve_cpu(struct cpu *cpu)
 {
+	store_relaxed(&cpu->in_guest, 0);
 	uint32_t work = exchange(&cpu->work, 0);
+	dmb(ish);
+	if ((work & CPU_WORK_SCHED) != 0)
+		choose(cpu);
 	if ((work & CPU_WORK_CONSOLE) != 0)
 		console_drain(CONSOLE_BUDGET);
+	if ((work & CPU_WORK_LIFE) != 0)
+		(void)life_chore(cpu);
+}
+
+// A vCPU that sleeps here, still loaded: what the board's interrupts did for it, and who waits for it.
+static void look_at_sleeper(struct vcpu *vcpu)
+{
+	if ((load_relaxed(&vcpu->request) & VCPU_REQ_SYNC) != 0) {
+		fetch_and(&vcpu->request, ~(uint32_t)VCPU_REQ_SYNC);
+		vgic_flush(vcpu);
+	}
+	if (vcpu->waiting && vgic_pending(vcpu))
+		vcpu_post(vcpu, VCPU_REQ_VIRQ);
 }
 
 // Nothing to run: does something useful in small pieces, or sleeps until an interrupt.
 static void idle(struct cpu *cpu)
 {
-	if (!life_clean(cpu) && !pages_prepare())
-		wfi();
+	store_relaxed(&cpu->in_guest, 0);
+	dmb(ish);
+	if (cpu->vcpu != NULL)
+		look_at_sleeper(cpu->vcpu);
+	if (!life_chore(cpu) && !pages_prepare()) {
+		__atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&cpu->work, __ATOMIC_SEQ_CST) == 0 &&
+		    (cpu->vcpu == NULL ||
+		     __atomic_load_n(&cpu->vcpu->request, __ATOMIC_SEQ_CST) == 0))
+			wfi();
+		store_relaxed(&cpu->in_guest, 0);
+		dmb(ish);
+	}
 	irq_handle();
+	if (cpu->vcpu != NULL)
+		look_at_sleeper(cpu->vcpu);
 }
 
 // The debug build measures how long each exit kept the CPU at EL2, from the vector to the next entry.
@@ -166,17 +261,25 @@ void run_loop(void)
 	struct cpu *cpu = cpu_this();
 	for (;;) {
 		__atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&cpu->work, __ATOMIC_SEQ_CST) != 0)
-			serve_cpu(cpu);
-		struct vcpu *vcpu = load_acquire(&cpu->vcpu);
-		if (vcpu != NULL && __atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST) != 0) {
-			serve_requests(vcpu);
+		struct vcpu *vcpu = cpu->current;
+		// Requests before work: what a crash shows is still in the CPU's registers.
+		if (vcpu != NULL &&
+		    (__atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST) != 0 || vcpu != cpu->vcpu)) {
+			serve_requests(cpu, vcpu);
+			if (load_relaxed(&cpu->work) != 0)
+				serve_cpu(cpu);
 			continue; // look again: more may have come meanwhile
 		}
-		if (vcpu == NULL || !may_run(vcpu)) {
+		if (__atomic_load_n(&cpu->work, __ATOMIC_SEQ_CST) != 0) {
+			serve_cpu(cpu);
+			continue;
+		}
+		if (vcpu == NULL) {
 			idle(cpu);
 			continue;
 		}
+		if (vcpu->waiting && !wait_is_over(cpu, vcpu))
+			continue;
 		note_enter(vcpu);
 		enum guest_exit_reason reason = guest_enter(vcpu);
 		note_left(vcpu);

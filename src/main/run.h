@@ -13,7 +13,7 @@ struct vm;
 // Enables this CPU's own interrupts: timers, maintenance, kicks. On each CPU.
 void run_init_cpu(const struct board *board);
 
-// Runs whatever vCPU this CPU has, for ever.
+// Runs whatever vCPU this CPU is to run, for ever.
 NORETURN void run_loop(void);
 
 // irq.c: handles what is pending on this CPU, a bounded number at a time.
@@ -24,11 +24,14 @@ void irq_handle(void);
 // Begins the first life of every VM that starts by itself. One that finds no memory is paused. From
 // then on the end of the last VM is the end of all: see life_set_policy. Boot CPU only.
 void life_begin_all(void);
-// This CPU will not run the vCPU again in this life of its VM.
+// This CPU will not run the vCPU again in this life of its VM. It is not loaded, and not in the scheduler.
 void life_leave(struct vcpu *vcpu);
-// One bounded piece of what an ended VM leaves to do on this CPU. False: nothing to do for now.
-bool life_clean(struct cpu *cpu);
+// One bounded piece of what VMs leave to do on this CPU; arranges to be called again for the rest, by
+// CPU_WORK_LIFE, when the CPU is busy. False: nothing to do for now.
+bool life_chore(struct cpu *cpu);
 // Once every VM has ended: switch the board off, or leave it to the shell. `failed`: how many VMs
 // of the description could not be built; they count as crashed.
 void life_set_policy(bool power_off, unsigned failed);
+// TIMER_STOP: says which guests have not answered the power button in time.
+void life_watch_stops(void);
 #endif

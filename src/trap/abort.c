@@ -34,7 +34,7 @@ static bool first_touch(struct vcpu *vcpu, uint64_t ipa)
 		return false;
 	if (error != 0) {
 		vm_log(vm, "it touched %#lx, and there is no memory left to put there", ipa);
-		vm_end(vm, VM_END_PAUSE);
+		vm_end(vm, VM_END_STARVE);
 	}
 	return true;
 }

@@ -129,6 +129,8 @@ static enum outcome write_debug(struct vcpu *vcpu, const struct row *row, uint64
 	if (n >= debugregs_count(kind))
 		return UNDEFINED;
 	vcpu->debug.value[kind][n] = value;
+	vcpu->debug.used = true;
+	cpu_this()->debug_dirty = true;
 	debugregs_write(kind, n, value);
 	return DONE;
 }

@@ -87,10 +87,25 @@ static void fpsimd(struct vcpu *vcpu, uint64_t esr)
 		vcpu_fp_take(vcpu); // and the instruction is repeated
 }
 
+// Not trapped on a CPU that the vCPU owns alone.
 static void wait(struct vcpu *vcpu, uint64_t esr)
 {
-	trap_advance(vcpu,
-	             esr); // never trapped while a vCPU has its CPU to itself; harmless if it is
+	enum { WFI, WFE, WFIT, WFET };
+	unsigned rn = (unsigned)field_get(ISS_WFX_RN, esr);
+	if (condition_failed(vcpu, esr)) {
+		trap_advance(vcpu, esr);
+		return;
+	}
+	trap_advance(vcpu, esr);
+	switch (field_get(ISS_WFX_TI, esr)) {
+	case WFI: vcpu->waiting = true; break;
+	case WFIT:
+		vcpu->waiting = true;
+		vcpu->wait_until = (esr & ISS_WFX_RV) != 0 ? vcpu_reg(vcpu, rn) : 0;
+		break;
+	case WFE:
+	case WFET: (void)sched_yield_to_sibling(vcpu); break;
+	}
 }
 
 static void unknown(struct vcpu *vcpu, uint64_t esr)

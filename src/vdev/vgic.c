@@ -7,7 +7,7 @@
 // Invariant: nobody waits for another CPU while holding vgic->lock, and only register handlers, which
 // hold no lock, wait at all (docs/interrupts.md, "Freezing").
 // Source: Arm GIC Architecture Specification v3/v4 and v2, "Interrupt handling and prioritization".
-#include "vdev/vgic_state.h"
+#include "vdev/vgic_lr.h"
 
 // ---- telling other CPUs ----
 
@@ -305,9 +305,15 @@ void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool gro
 
 // ---- life ----
 
+static bool vgic_may_interrupt(const struct vcpu *vcpu, uint32_t intid)
+{
+	return (vgic_lr_open(vcpu->gic, &vcpu->gic->bank, 0) & BIT_U32(intid & 31)) != 0;
+}
+
 static const struct irqchip_ops irqchip = {
         .set_line = set_line,
         .flush = vgic_flush,
+        .may_interrupt = vgic_may_interrupt,
 };
 
 static void reset_bank(struct vgic_bank *bank)

@@ -72,8 +72,16 @@ static void check_alarm(struct vpl031 *rtc)
 		rtc->alarm_set = false;
 		rtc->ris |= PL031_INT;
 	}
-	timer_set(TIMER_RTC, deadline(rtc));
+	if (vcpu_is_here(rtc->vm->vcpu[0]))
+		timer_set(TIMER_RTC, deadline(rtc));
 	update_line(rtc);
+}
+
+// The first vCPU keeps the VM's time: it has to know of an alarm that another one sets.
+static void tell_first(struct vpl031 *rtc)
+{
+	if (rtc->alarm_set && !vcpu_is_here(rtc->vm->vcpu[0]))
+		vcpu_post(rtc->vm->vcpu[0], VCPU_REQ_TIMER);
 }
 
 // A value that lies behind matches only when the seconds have gone all the way round, which Mezzo's
@@ -82,6 +90,7 @@ static void set_alarm(struct vpl031 *rtc)
 {
 	rtc->alarm_set = (int32_t)(rtc->mr - now(rtc)) >= 0;
 	check_alarm(rtc);
+	tell_first(rtc);
 }
 
 static uint32_t read_locked(struct vpl031 *rtc, uint32_t offset)

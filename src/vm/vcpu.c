@@ -14,7 +14,8 @@
 #include "hw/timer.h"
 #include "vm/vm.h"
 
-#define KICK_SGI 0 // the software-generated interrupt that says "look at your requests"
+#define KICK_SGI  0 // the software-generated interrupt that says "look at your requests"
+#define WFE_DELAY 4 // 2^(4 + 8) = 4,096 cycles ("HCR_EL2", TWEDEL)
 
 const struct el1_row el1_rows[] = {
 #define SYSREG_SAVED(field, name, reset)             {#name, offsetof(struct el1_regs, field)},
@@ -48,7 +49,7 @@ static void el1_save(struct el1_regs *el1)
 }
 
 // HCR_EL2 of a guest: one line for each decision.
-static uint64_t guest_hcr(void)
+static uint64_t guest_hcr(const struct vcpu *vcpu)
 {
 	uint64_t hcr = HCR_VM; // stage 2
 	hcr |= HCR_SWIO;       // an invalidate by set/way can never drop somebody's dirty line
@@ -63,6 +64,11 @@ static uint64_t guest_hcr(void)
 	hcr |= HCR_TID1;            // REVIDR, AIDR
 	hcr |= HCR_TID3;            // feature registers
 	hcr |= HCR_RW;              // EL1 is AArch64
+	if (!vcpu->vm->sched.exclusive)
+		hcr |= HCR_TWI | HCR_TWE; // who waits lets others have the CPU
+	if (!vcpu->vm->sched.exclusive && feature_has(FEATURE_TWED))
+		hcr |= HCR_TWEDEN |
+		       field_put(HCR_TWEDEL, WFE_DELAY); // a short spin is not worth a trap
 	if (feature_has(FEATURE_LOR))
 		hcr |= HCR_TLOR;
 	if (feature_has(FEATURE_RAS))
@@ -97,13 +103,16 @@ void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 	el1_reset(&vcpu->el1);
 	memset(&vcpu->fp, 0, sizeof vcpu->fp);
 	vcpu->debug.os_lock = true; // as after a reset
+	vcpu->debug.used = false;
 	memset(vcpu->debug.value, 0, sizeof vcpu->debug.value);
 	vcpu->cntp_ctl = 0;
 	vcpu->cntp_line = false;
 	vcpu->cntp_cval = 0;
+	vcpu->waiting = false;
+	vcpu->wait_until = UINT64_MAX;
 	vcpu->setway_cursor = 0;
 	vcpu->setway_done = false;
-	vcpu->hcr = guest_hcr();
+	vcpu->hcr = guest_hcr(vcpu);
 	vcpu->cptr =
 	        CPTR_RES1 | CPTR_TFP | CPTR_TTA | CPTR_TAM; // SVE and SME are among the RES1 bits
 	vcpu->mdcr = guest_mdcr();
@@ -125,7 +134,9 @@ void vcpu_load(struct vcpu *vcpu)
 	write_sysreg(0, hstr_el2);
 	write_sysreg(vm->cntvoff, cntvoff_el2);
 	write_sysreg(0, cnthctl_el2); // CNTP and CNTPCT are trapped; no event stream
-	debugregs_load(vcpu->debug.value);
+	if (vcpu->debug.used || cpu_this()->debug_dirty)
+		debugregs_load(vcpu->debug.value);
+	cpu_this()->debug_dirty = vcpu->debug.used;
 	write_sysreg(vcpu->debug.os_lock, oslar_el1);
 	write_sysreg(0, osdlr_el1);
 	el1_load(&vcpu->el1);
@@ -164,22 +175,85 @@ void vcpu_fp_take(struct vcpu *vcpu)
 	cpu->fp_owner = vcpu;
 }
 
+void vcpu_post_cpu(struct cpu *cpu, uint32_t work)
+{
+	// The other side sets in_guest before it looks at work, so one of the two sees the other.
+	__atomic_fetch_or(&cpu->work, work, __ATOMIC_SEQ_CST);
+	if (cpu != cpu_this() && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
+		gic_send_sgi(cpu, KICK_SGI);
+}
+
 void vcpu_post(struct vcpu *vcpu, uint32_t request)
 {
 	__atomic_fetch_or(&vcpu->request, request, __ATOMIC_SEQ_CST);
-	// The other side sets in_guest before it looks at request, so one of the two sees the other.
-	if (vcpu->cpu != cpu_this() && __atomic_load_n(&vcpu->cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
-		gic_send_sgi(vcpu->cpu, KICK_SGI);
+	sched_wake(vcpu, (request & VCPU_REQ_STOP) != 0);
+	// Somebody waits for it to fold its list registers, which it may have left in a CPU that sleeps or
+	// that it is not allowed to run on for now.
+	if ((request & VCPU_REQ_SYNC) != 0 && load_acquire(&vcpu->sched.loaded) != 0)
+		vcpu_post_cpu(vcpu->cpu, 0);
+}
+
+// When guest time `cval` is reached, in ticks; TIMER_NEVER if the board's counter never gets there.
+static uint64_t when_guest_time_is(const struct vm *vm, uint64_t cval)
+{
+	uint64_t now = timer_now(), guest = now - vm->cntvoff;
+	if (cval <= guest)
+		return now;
+	uint64_t when = now + (cval - guest);
+	return when > now ? when : TIMER_NEVER;
+}
+
+static bool timer_counts(uint64_t ctl)
+{
+	return (ctl & CNT_CTL_ENABLE) != 0 && (ctl & CNT_CTL_IMASK) == 0;
+}
+
+uint64_t vcpu_deadline(const struct vcpu *vcpu)
+{
+	const struct vm *vm = vcpu->vm;
+	bool here = vcpu_is_here(vcpu);
+	uint64_t ctl = here ? read_sysreg(cntv_ctl_el0) : vcpu->el1.cntv_ctl;
+	uint64_t cval = here ? read_sysreg(cntv_cval_el0) : vcpu->el1.cntv_cval;
+	uint64_t first = TIMER_NEVER, when;
+	if (timer_counts(ctl) && vm->irqchip->may_interrupt(vcpu, INTID_CNTV))
+		first = when_guest_time_is(vm, cval);
+	if (timer_counts(vcpu->cntp_ctl) && vm->irqchip->may_interrupt(vcpu, INTID_CNTP)) {
+		when = when_guest_time_is(vm, vcpu->cntp_cval);
+		first = when < first ? when : first;
+	}
+	if (vcpu->wait_until != UINT64_MAX) {
+		when = when_guest_time_is(vm, vcpu->wait_until);
+		first = when < first ? when : first;
+	}
+	return first;
 }
 
 #define SAMPLE_SPINS 10000 // 3 instructions each
+
+// Of a vCPU that no CPU holds: where it will go on.
+static void sample_memory(const struct vcpu *vcpu, struct vcpu_sample *sample)
+{
+	*sample = (struct vcpu_sample){
+	        .time = timer_now(),
+	        .pc = load_relaxed(&vcpu->frame.pc),
+	        .vbar = load_relaxed(&vcpu->el1.vbar),
+	        .esr = load_relaxed(&vcpu->el1.esr),
+	        .elr = load_relaxed(&vcpu->el1.elr),
+	        .last_trap = load_relaxed(&vcpu->last_trap),
+	        .taken = 1,
+	};
+}
 
 bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
 {
 	uint32_t before = load_acquire(&vcpu->sample.taken);
 	if (load_acquire(&vcpu->power) != VCPU_ON)
 		return false;
-	if (vcpu->cpu == cpu_this()) {
+	if (load_acquire(&vcpu->sched.loaded) == 0) {
+		sample_memory(vcpu, sample);
+		return true;
+	}
+	if (vcpu_is_here(vcpu)) {
 		vcpu_take_sample(vcpu);
 	} else {
 		vcpu_post(vcpu, VCPU_REQ_SAMPLE);

@@ -29,12 +29,11 @@ struct el1_regs {
 enum vcpu_request {
 	VCPU_REQ_VIRQ = 1 << 0,   // interrupts were posted for it
 	VCPU_REQ_STOP = 1 << 1,   // leave the guest and do not come back: its VM ends or restarts
-	VCPU_REQ_TIMER = 1 << 2,  // its emulated physical timer may be due
+	VCPU_REQ_TIMER = 1 << 2,  // a timer of its own, or of its VM if it is the first, may be due
 	VCPU_REQ_SYNC = 1 << 3,   // fold the list registers back into memory and acknowledge
 	VCPU_REQ_START = 1 << 4,  // CPU_ON: begin at vcpu->entry
 	VCPU_REQ_OFF = 1 << 5,    // CPU_OFF: it asked to stop itself
 	VCPU_REQ_SAMPLE = 1 << 6, // note where it is, for vcpu_sample
-	VCPU_REQ_RESUME = 1 << 7, // its VM was paused: go on where it was
 };
 
 enum vcpu_power {
@@ -48,9 +47,10 @@ struct vcpu {
 	struct guest_frame frame;
 
 	// Read on every exit.
-	uint32_t request;     // enum vcpu_request; any CPU, atomically
-	uint32_t power;       // enum vcpu_power; any CPU, atomically
-	struct vm *vm;        // fixed after start
+	uint32_t request; // enum vcpu_request; any CPU, atomically
+	uint32_t power;   // enum vcpu_power; any CPU, atomically
+	bool waiting;  // WFI, CPU_SUSPEND: not entered before an interrupt is there for it; its CPU
+	struct vm *vm; // fixed after start
 	struct vgic_cpu *gic; // fixed after start; the contents belong to vdev/vgic
 
 	// Fixed after start.
@@ -66,9 +66,10 @@ struct vcpu {
 	uint64_t hcr, cptr, mdcr;     // EL2 controls while it runs
 	uint64_t cntp_ctl, cntp_cval; // the emulated EL1 physical timer; cval in guest time
 	bool cntp_line;               // its interrupt line
-	bool waiting; // CPU_SUSPEND: not entered before an interrupt is there for it
+	uint64_t wait_until; // guest time: WFIT's timeout while `waiting`; UINT64_MAX: none
 	struct {
 		bool os_lock;
+		bool used;                              // the guest has written one since its reset
 		uint64_t value[DEBUG_KINDS][DEBUG_MAX]; // what the guest last wrote
 	} debug;
 	uint64_t exits;              // total
@@ -148,7 +149,14 @@ static inline bool vcpu_is_here(const struct vcpu *vcpu)
 	return cpu_this()->vcpu == vcpu;
 }
 
-// Sets request bits and, if the vCPU may be in its guest, interrupts its CPU. Any CPU.
+// Sets request bits: a vCPU that sleeps wakes up, one that may be in its guest is interrupted. Any CPU;
+// locks up to LOCK_VGIC may be held.
 void vcpu_post(struct vcpu *vcpu, uint32_t request);
+// Posts work to a CPU, and interrupts it if it may be in a guest or asleep. Any CPU, any lock.
+void vcpu_post_cpu(struct cpu *cpu, uint32_t work);
+
+// When a vCPU that waits must be looked at again although nobody asks for it: the earliest of its timers
+// that could interrupt it, in ticks; the present or less: it is due. Its CPU, or its VM does not run.
+uint64_t vcpu_deadline(const struct vcpu *vcpu);
 
 #endif

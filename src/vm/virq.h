@@ -17,6 +17,9 @@ struct irqchip_ops {
 	// Puts what is pending where the hardware will deliver it. Only on the CPU that runs vcpu,
 	// only when vcpu->virq_request is set.
 	void (*flush)(struct vcpu *vcpu);
+	// Whether private line `intid`, if it rose, would interrupt the vCPU once it unmasks. On its CPU, or
+	// on any while it is not loaded.
+	bool (*may_interrupt)(const struct vcpu *vcpu, uint32_t intid);
 };
 
 // Sets line `intid`; see set_line. A private line is set only from the CPU that runs its vCPU.

@@ -64,9 +64,9 @@ struct vm *vm_before(uint32_t id)
 
 struct vm *vm_by_name(const char *name)
 {
-	FOR_EACH_VM(vm)
-	if (strcmp(vm->name, name) == 0)
-		return vm;
+	FOR_EACH_VM (vm)
+		if (strcmp(vm->name, name) == 0)
+			return vm;
 	return NULL;
 }
 
@@ -211,7 +211,7 @@ void vm_end(struct vm *vm, enum vm_end why)
 {
 	uint32_t running = VM_RUNNING;
 	if (!compare_exchange(&vm->state, &running, VM_ENDING)) {
-		if (why != VM_END_PAUSE) // the guest does not expect to come back from it
+		if (!vm_end_is_pause(why)) // the guest does not expect to come back from it
 			store_relaxed(&vm->end_after, 1 + (uint32_t)why);
 		return;
 	}
@@ -299,7 +299,7 @@ const char *vm_state_name(const struct vm *vm)
 	static const char *const names[] = {
 	        [VM_CREATED] = "created",   [VM_RUNNING] = "running", [VM_ENDING] = "ending",
 	        [VM_CLEANING] = "cleaning", [VM_PAUSED] = "paused",   [VM_OFF] = "off",
-	        [VM_CRASHED] = "crashed",   [VM_WAITING] = "waiting",
+	        [VM_CRASHED] = "crashed",   [VM_WAITING] = "waiting", [VM_GONE] = "gone",
 	};
 	return names[load_acquire(&vm->state)];
 }

@@ -25,14 +25,26 @@ enum vm_state {
 	VM_RUNNING,
 	VM_ENDING,   // asked to end; its vCPUs are leaving
 	VM_CLEANING, // no vCPU is left; its memory is given back, then it starts again or rests
-	VM_PAUSED,   // no memory could be found for it; nothing of it runs, all of it is kept
+	VM_PAUSED,   // nothing of it runs, all of it is kept
 	VM_WAITING,  // it crashed and starts again when its time has come
 	VM_OFF,      // it powered itself off
 	VM_CRASHED,
+	VM_GONE, // nobody finds it any more; it is freed when every CPU has let go of it
 };
 
-// VM_END_PAUSE: it only rests; its memory and its vCPUs stay as they are.
-enum vm_end { VM_END_OFF, VM_END_RESET, VM_END_CRASH, VM_END_PAUSE };
+// After the last two it only rests; its memory and its vCPUs stay as they are.
+enum vm_end {
+	VM_END_OFF,
+	VM_END_RESET,
+	VM_END_CRASH,
+	VM_END_STARVE, // there was no memory for it: it goes on when there is some
+	VM_END_PAUSE,  // somebody asked for it: it goes on when somebody asks again
+};
+
+static inline bool vm_end_is_pause(enum vm_end end)
+{
+	return end == VM_END_STARVE || end == VM_END_PAUSE;
+}
 
 enum vm_on_crash { VM_CRASH_STOP, VM_CRASH_RESTART, VM_CRASH_HALT_ALL };
 
@@ -67,6 +79,10 @@ struct vm {
 	uint32_t state;     // enum vm_state
 	uint32_t live;      // vCPUs whose CPU may still run them or touch the VM
 	uint32_t end_after; // 1 + enum vm_end that was asked for while it was ENDING; 0: none
+	uint32_t killed;    // 1: however it ends, it does not begin again
+	uint32_t doomed;    // 1: it goes away for good when it has ended
+	uint64_t
+	        stop_at; // ticks: when a guest whose power button was pressed is late; 0: it was not
 
 	// Written by the CPU that moved `state` from RUNNING to ENDING, read by the last one to leave.
 	enum vm_end end;
@@ -77,12 +93,18 @@ struct vm {
 	uint64_t cntvoff;    // guest time = CNTPCT - cntvoff, in ticks
 	uint64_t start_time; // ticks
 	uint64_t paused_at;  // ticks
+	bool starved;        // PAUSED for want of memory, and goes on by itself
 	uint32_t
 	        memory_seen; // how often memory had come back (main/life.c) when it last began to run
 	uint64_t restart_at; // ticks: when WAITING ends
 	uint32_t backoff_ms; // how long it waited after its last crash
 	uint32_t restarts;
 	bool unborn; // PAUSED before its first instruction
+
+	// Of the CPU that has it among its chores.
+	struct vm *next_chore;
+	uint64_t unseen[CPU_MAX / 64]; // GONE: CPUs that may still hold a pointer to it
+	uint32_t chore_cpu;            // its number; read by anyone
 
 	struct { // by the shell: what `vm` saw when it was last asked
 		uint64_t time, exits;

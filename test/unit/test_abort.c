@@ -254,7 +254,7 @@ static void test_no_memory_left(void **state)
 	fault_answer = ERR_NO_MEMORY;
 	abort_data(vcpu, fake_get_sysreg("esr_el2"));
 	assert_int_equal(outcome.ended, 1);
-	assert_int_equal(outcome.why, VM_END_PAUSE);
+	assert_int_equal(outcome.why, VM_END_STARVE);
 	assert_int_equal(outcome.logged, 1);
 	assert_int_equal(vcpu->frame.pc, PC);
 }
@@ -362,7 +362,7 @@ static void test_fetches(void **state)
 	start(VM_VIRT_RAM_BASE, fetch_esr(0));
 	fault_answer = ERR_NO_MEMORY;
 	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
-	assert_int_equal(outcome.why, VM_END_PAUSE);
+	assert_int_equal(outcome.why, VM_END_STARVE);
 }
 
 static void test_vectors_that_cannot_be_fetched(void **state)

@@ -46,8 +46,8 @@ void life_set_policy(bool power_off, unsigned failed)
 void life_begin_all(void)
 {
 	told.begun = 0;
-	FOR_EACH_VM(vm)
-	told.begun |= (uint64_t)vm->autostart << (vm->id - 1);
+	FOR_EACH_VM (vm)
+		told.begun |= (uint64_t)vm->autostart << (vm->id - 1);
 }
 void console_view_shell(void);
 void console_view_shell(void)

@@ -115,8 +115,8 @@ static void board(unsigned vms, uint64_t ram)
 // Bit n of `which`: VM number n + 1 starts by itself.
 static void begin_all(uint64_t which)
 {
-	FOR_EACH_VM(vm)
-	vm->autostart = (which >> (vm->id - 1) & 1) != 0;
+	FOR_EACH_VM (vm)
+		vm->autostart = (which >> (vm->id - 1) & 1) != 0;
 	life_begin_all();
 }
 
@@ -130,7 +130,7 @@ static bool turn(void)
 		struct vcpu *vcpu = cpu->vcpu;
 		if (vcpu != NULL && (vcpu->request & VCPU_REQ_STOP) != 0) {
 			vcpu->request &= ~(uint32_t)VCPU_REQ_STOP;
-			if (vcpu->vm->end != VM_END_PAUSE)
+			if (vcpu->vm->end != VM_END_STARVE)
 				vcpu->power = VCPU_OFF;
 			cpu->vcpu = NULL;
 			life_leave(vcpu);
@@ -412,7 +412,7 @@ static void test_a_pause_keeps_everything(void **state)
 	vm->vcpu[0]->power = vm->vcpu[1]->power = VCPU_ON;
 	uint64_t mapped = vm->stage2.mapped, offset = vm->cntvoff;
 	time_is(1000);
-	vm_end(vm, VM_END_PAUSE);
+	vm_end(vm, VM_END_STARVE);
 	settle();
 	assert_int_equal(vm->state, VM_PAUSED);
 	assert_null(cpu_get(0)->vcpu);
@@ -440,7 +440,7 @@ static void test_an_end_during_a_pause(void **state)
 	life_set_policy(true, 0);
 	begin_all(1);
 	touch(vm, MIB(2));
-	vm_end(vm, VM_END_PAUSE);
+	vm_end(vm, VM_END_STARVE);
 	vm_end(vm, VM_END_OFF);
 	if (setjmp(halted) == 0)
 		settle();
@@ -466,7 +466,7 @@ static void test_random_lives(void **state)
 		if (vm->state == VM_RUNNING && rand() % 2 == 0)
 			(void)stage2_fault(&vm->stage2,
 			                   IPA(vm->ram_base + (uint64_t)rand() % MIB(16)));
-		static const enum vm_end ways[] = {VM_END_RESET, VM_END_CRASH, VM_END_PAUSE};
+		static const enum vm_end ways[] = {VM_END_RESET, VM_END_CRASH, VM_END_STARVE};
 		enum vm_end why = ways[rand() % 3];
 		if (rand() % 4 == 0 && why == VM_END_CRASH)
 			vm_crash(vm->vcpu[rand() % 2], "of a test");
