@@ -15,6 +15,7 @@
 // Phandles. CPUs have PHANDLE_CPU and up.
 #define PHANDLE_GIC   1
 #define PHANDLE_CLOCK 2
+#define PHANDLE_GPIO  3
 #define PHANDLE_CPU   16
 
 #define FIRST_SPI          32
@@ -26,6 +27,9 @@
 #define TIMER_VIRTUAL_PPI  11
 #define TIMER_HYP_PPI      10
 #define MAX_NODE_PATH      32
+#define POWER_KEY_LINE     3   // of the PL061
+#define KEY_POWER          116 // Linux's number for the key
+#define GPIO_ACTIVE_HIGH   0
 
 // Kernels take one cell or two here; the older schemas only one.
 static void write_address(struct guest_tree *tree, const char *name, uint64_t address)
@@ -219,6 +223,31 @@ static void write_pl031(struct guest_tree *tree, const struct guest_device *devi
 	guest_tree_close(tree);
 }
 
+// The lines, and the power key on one of them.
+static void write_pl061(struct guest_tree *tree, const struct guest_device *device)
+{
+	const uint32_t line[] = {PHANDLE_GPIO, POWER_KEY_LINE, GPIO_ACTIVE_HIGH};
+
+	write_primecell(tree, device, "gpio", "arm,pl061");
+	guest_tree_cell(tree, "clocks", PHANDLE_CLOCK);
+	guest_tree_string(tree, "clock-names", "apb_pclk");
+	guest_tree_flag(tree, "gpio-controller");
+	guest_tree_cell(tree, "#gpio-cells", 2);
+	guest_tree_flag(tree, "interrupt-controller");
+	guest_tree_cell(tree, "#interrupt-cells", 2);
+	guest_tree_cell(tree, "phandle", PHANDLE_GPIO);
+	guest_tree_close(tree);
+
+	guest_tree_open(tree, "gpio-keys");
+	guest_tree_string(tree, "compatible", "gpio-keys");
+	guest_tree_open(tree, "key-poweroff");
+	guest_tree_string(tree, "label", "GPIO Key Poweroff");
+	guest_tree_cell(tree, "linux,code", KEY_POWER);
+	guest_tree_cells(tree, "gpios", line, ARRAY_SIZE(line));
+	guest_tree_close(tree);
+	guest_tree_close(tree);
+}
+
 static void write_virtio(struct guest_tree *tree, const struct guest_device *device)
 {
 	const uint64_t reg[][2] = {{device->base, device->size}};
@@ -234,6 +263,7 @@ static void write_virtio(struct guest_tree *tree, const struct guest_device *dev
 static void (*const device_writers[])(struct guest_tree *, const struct guest_device *) = {
         [GUEST_PL011] = write_pl011,
         [GUEST_PL031] = write_pl031,
+        [GUEST_PL061] = write_pl061,
         [GUEST_VIRTIO_MMIO] = write_virtio,
 };
 

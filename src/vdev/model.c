@@ -7,6 +7,7 @@
 #include "vdev/vgic.h"
 #include "vdev/vpl011.h"
 #include "vdev/vpl031.h"
+#include "vdev/vpl061.h"
 #include "vdev/vvirtio_slot.h"
 #include "vm/vm.h"
 
@@ -53,14 +54,18 @@ static int reset_rtc(struct vm *vm)
 	return 0;
 }
 
+static int reset_power_key(struct vm *vm)
+{
+	vpl061_reset(vm->power_key);
+	return 0;
+}
+
 static const struct {
 	int (*create)(struct vm *vm);
 	int (*reset)(struct vm *vm); // NULL: has no state
 } parts[] = {
-        {create_gic, reset_gic},
-        {vpl011_create, reset_uart},
-        {create_rtc, reset_rtc},
-        {vvirtio_slot_create, NULL},
+        {create_gic, reset_gic},          {vpl011_create, reset_uart}, {create_rtc, reset_rtc},
+        {vpl061_create, reset_power_key}, {vvirtio_slot_create, NULL},
 };
 
 int model_create(struct vm *vm, unsigned gic_version)
@@ -87,6 +92,7 @@ static unsigned list_devices(struct guest_device *list)
 	unsigned n = 0;
 	list[n++] = (struct guest_device){GUEST_PL011, VPL011_BASE, VPL011_SIZE, VPL011_INTID};
 	list[n++] = (struct guest_device){GUEST_PL031, VPL031_BASE, VPL031_SIZE, VPL031_INTID};
+	list[n++] = (struct guest_device){GUEST_PL061, VPL061_BASE, VPL061_SIZE, VPL061_INTID};
 	for (uint32_t i = 0; i < VVIRTIO_SLOTS; i++)
 		list[n++] = (struct guest_device){GUEST_VIRTIO_MMIO,
 		                                  VVIRTIO_BASE + i * VVIRTIO_SLOT_SIZE,
@@ -96,7 +102,7 @@ static unsigned list_devices(struct guest_device *list)
 
 int model_tree(const struct vm *vm, const struct model_chosen *chosen, void *buffer, size_t size)
 {
-	struct guest_device devices[2 + VVIRTIO_SLOTS];
+	struct guest_device devices[3 + VVIRTIO_SLOTS];
 	uint64_t mpidr[VM_MAX_VCPUS];
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
 		mpidr[i] = vgic_affinity(i);

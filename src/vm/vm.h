@@ -64,6 +64,7 @@ struct vm {
 	struct vgic *gic;
 	struct vpl011 *uart;
 	struct vpl031 *rtc;
+	struct vpl061 *power_key;
 	struct mmio_map mmio;
 	uint64_t committed; // pages promised to it
 	enum vm_on_crash on_crash;

@@ -24,12 +24,13 @@ def tree_of(result, lines):
 
 
 def complaints(tree, path):
-    """What dt-validate, and dtc when it reads the tree, say about it."""
+    """What dt-validate, and dtc when it reads the tree, say about it. dtc wants #address-cells in a
+    PL061, which the schema forbids; like the kernel's own build, this sides with the schema."""
     path.write_bytes(tree)
     said = subprocess.run(["dt-validate", "-m", "-s", SCHEMA, path], capture_output=True, text=True,
                           check=False)
-    source = subprocess.run(["dtc", "-I", "dtb", "-O", "dts", path], capture_output=True, text=True,
-                            check=False)
+    source = subprocess.run(["dtc", "-Wno-interrupt_provider", "-I", "dtb", "-O", "dts", path],
+                            capture_output=True, text=True, check=False)
     return said.stdout + said.stderr + source.stderr, source.stdout
 
 

@@ -13,7 +13,7 @@
 #include "tree_files.h"
 
 #define SCHEMA     "build/deb/schema.json"
-#define NR_DEVICES 34
+#define NR_DEVICES 35
 
 static uint64_t buffer[GUEST_VIRT_TREE_SIZE / sizeof(uint64_t)];
 static struct board board;
@@ -25,13 +25,14 @@ static struct guest_virt model(uint32_t gic, uint32_t cpus)
 	static struct guest_device devices[NR_DEVICES] = {
 	        {GUEST_PL011, 0x09000000, 0x1000, 33},
 	        {GUEST_PL031, 0x09010000, 0x1000, 34},
+	        {GUEST_PL061, 0x09030000, 0x1000, 39},
 	};
 	static const uint8_t seed[GUEST_VIRT_RNG_SIZE] = {1, 2, 3};
 	static const uint64_t kaslr = 0x0123456789abcdef;
 
-	for (uint32_t i = 2; i < NR_DEVICES; i++)
-		devices[i] = (struct guest_device){GUEST_VIRTIO_MMIO, 0x0a000000 + (i - 2) * 0x200,
-		                                   0x200, 48 + i - 2};
+	for (uint32_t i = 3; i < NR_DEVICES; i++)
+		devices[i] = (struct guest_device){GUEST_VIRTIO_MMIO, 0x0a000000 + (i - 3) * 0x200,
+		                                   0x200, 48 + i - 3};
 	return (struct guest_virt){
 	        .ram_base = 0x40000000,
 	        .ram_size = MIB(512),
@@ -148,6 +149,11 @@ static void test_numbers(void **state)
 	expect_cells("/virtio@a003e00", "interrupts", (uint32_t[]){0, 47, 1}, 3);
 	expect_cells("/virtio@a003e00", "reg", (uint32_t[]){0, 0x0a003e00, 0, 0x200}, 4);
 	expect_cells("/rtc@9010000", "interrupts", (uint32_t[]){0, 2, 4}, 3);
+	expect_cells("/gpio@9030000", "interrupts", (uint32_t[]){0, 7, 4}, 3);
+	expect_cells("/gpio-keys/key-poweroff", "linux,code", (uint32_t[]){116}, 1);
+	int node = fdt_path_offset(buffer, "/gpio@9030000");
+	expect_cells("/gpio-keys/key-poweroff", "gpios",
+	             (uint32_t[]){fdt_get_phandle(buffer, node), 3, 0}, 3);
 	expect_cells("/interrupt-controller@8000000", "reg",
 	             (uint32_t[]){0, 0x08000000, 0, 0x10000, 0, 0x08010000, 0, 0x10000}, 8);
 	virt = model(3, 2);
@@ -215,7 +221,7 @@ static void test_refused(void **state)
 	virt.nr_devices = 1;
 	assert_int_equal(write_model(&virt), ERR_INVALID);
 	device.intid = 33;
-	device.kind = 3;
+	device.kind = 4;
 	assert_int_equal(write_model(&virt), ERR_INVALID);
 }
 
@@ -252,7 +258,8 @@ static void test_nothing_left_over(void **state)
 	assert_memory_equal(buffer, other, (size_t)size);
 }
 
-// The kernel's own idea of a correct tree, and dtc's.
+// The kernel's own idea of a correct tree, and dtc's, but for one thing on which the two disagree: dtc wants
+// #address-cells in a PL061, and the schema forbids it. The kernel's own build says the same to dtc.
 static void test_schemas(void **state)
 {
 	static const uint32_t models[][2] = {{2, 1}, {2, 8}, {3, 4}};
@@ -275,7 +282,8 @@ static void test_schemas(void **state)
 		assert_int_equal(fwrite(buffer, 1, (size_t)size, out), size);
 		fclose(out);
 		snprintf(command, sizeof(command),
-		         "{ dt-validate -m -s %s %s; dtc -I dtb -O dts -o /dev/null %s; } 2>&1",
+		         "{ dt-validate -m -s %s %s; dtc -Wno-interrupt_provider -I dtb -O dts -o "
+		         "/dev/null %s; } 2>&1",
 		         SCHEMA, name, name);
 		FILE *in = popen(command, "r");
 		assert_non_null(in);
