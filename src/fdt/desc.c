@@ -36,6 +36,7 @@ enum kind {
 	KIND_CHOICE,  // uint32_t, one of `choices`
 	KIND_BYTES,   // const uint8_t *, exactly `max` bytes
 	KIND_PINS,    // desc_vm.pin
+	KIND_BUDGET,  // desc_vm.budget_us, period_us
 };
 
 struct choice {
@@ -126,6 +127,11 @@ static const struct rule vm_rules[] = {
          .has_field = offsetof(struct desc_vm, has_entry), .max = MAX_ADDRESS, .unit = 4},
         {"pin", KIND_PINS, false, NOWHERE, .max = MAX_PIN},
         {"exclusive", KIND_FLAG, false, IN(desc_vm, exclusive)},
+        {"weight", KIND_U32, false, IN(desc_vm, weight), .min = 1, .max = DESC_WEIGHT_MAX},
+        {"priority", KIND_U32, false, IN(desc_vm, priority), .max = DESC_PRIORITY_MAX},
+        {"budget", KIND_BUDGET, false, NOWHERE},
+        {"stop-timeout", KIND_U32, false, IN(desc_vm, stop_timeout_ms), .min = DESC_STOP_MIN_MS,
+         .max = DESC_STOP_MAX_MS},
         {"on-crash", KIND_CHOICE, false, IN(desc_vm, on_crash), .choices = crashes},
         {"autostart", KIND_BOOL, false, IN(desc_vm, autostart), .max = 1},
         {"verify", KIND_CHOICE, false, NOWHERE, .choices = sums}, // read_vm
@@ -250,6 +256,22 @@ static int take_pins(struct reader *reader, const struct rule *rule, struct tree
 	return 0;
 }
 
+static int take_budget(struct reader *reader, const struct rule *rule, struct tree_value value,
+                       struct desc_vm *vm)
+{
+	if (value.size != 2 * sizeof(fdt32_t))
+		return fail(reader, rule->name, "is not two numbers, a budget and its period");
+	(void)tree_cell(value, 0, &vm->budget_us);
+	(void)tree_cell(value, 1, &vm->period_us);
+	if (vm->period_us < DESC_PERIOD_MIN_US || vm->period_us > DESC_PERIOD_MAX_US)
+		return fail(reader, rule->name, "has a period of %u us; it may be %u to %u",
+		            vm->period_us, DESC_PERIOD_MIN_US, DESC_PERIOD_MAX_US);
+	if (vm->budget_us < DESC_BUDGET_MIN_US || vm->budget_us > vm->period_us)
+		return fail(reader, rule->name, "is %u us in %u us; it may be %u to the period",
+		            vm->budget_us, vm->period_us, DESC_BUDGET_MIN_US);
+	return 0;
+}
+
 static void store(void *object, size_t field, const void *value, size_t size)
 {
 	if (field != NO_OFFSET)
@@ -335,6 +357,7 @@ static int take(struct reader *reader, const struct rule *rule, struct tree_valu
 			store(object, rule->field, &chosen, sizeof(chosen));
 		break;
 	case KIND_PINS: error = take_pins(reader, rule, value, object); break;
+	case KIND_BUDGET: error = take_budget(reader, rule, value, object); break;
 	}
 	return error;
 }
@@ -429,8 +452,9 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 
 	if (error != 0)
 		return error;
-	if (vm->nr_pins != 0 && vm->nr_pins != vm->cpus)
-		return fail(reader, "pin", "names %u CPUs for %u vCPUs; give one for each",
+	if (vm->exclusive && vm->nr_pins < vm->cpus)
+		return fail(reader, "exclusive",
+		            "\"pin\" names %u CPUs for %u vCPUs; give each one of its own",
 		            vm->nr_pins, vm->cpus);
 	for (unsigned i = 0; vm->verify_sha256 && i < ARRAY_SIZE(files); i++) {
 		if (files[i] != NULL && files[i]->sha256 == NULL)
@@ -464,6 +488,8 @@ static int read_vm(struct reader *reader, const struct tree_walk *walk)
 		return fail(reader, "", "there are more than %u VMs", DESC_MAX_VMS);
 	struct desc_vm *vm = &desc->vms[desc->nr_vms];
 	vm->autostart = true;
+	vm->weight = DESC_WEIGHT_DEFAULT;
+	vm->stop_timeout_ms = DESC_STOP_DEFAULT_MS;
 	int error = read_props(reader, walk, vm_rules, ARRAY_SIZE(vm_rules), vm);
 	if (error != 0)
 		return error;

@@ -6,17 +6,28 @@
 
 #include "base/types.h"
 
-#define DESC_VERSION      1
-#define DESC_MAX_VMS      64
-#define DESC_MAX_FILES    128
-#define DESC_MAX_PINS     8
-#define DESC_MAX_VCPUS    8
-#define DESC_NAME_MAX     31   // bytes of a VM's name
-#define DESC_PATH_MAX     255  // bytes of a file's name
-#define DESC_CMDLINE_MAX  2047 // bytes of a kernel's command line, as arm64 Linux takes them
-#define DESC_MIN_MEMORY   MIB(16)
-#define DESC_MAX_MEMORY   (UINT64_C(1) << 47)
-#define DESC_SHA256_SIZE  32
+#define DESC_VERSION     1
+#define DESC_MAX_VMS     64
+#define DESC_MAX_FILES   128
+#define DESC_MAX_PINS    8
+#define DESC_MAX_VCPUS   8
+#define DESC_NAME_MAX    31   // bytes of a VM's name
+#define DESC_PATH_MAX    255  // bytes of a file's name
+#define DESC_CMDLINE_MAX 2047 // bytes of a kernel's command line, as arm64 Linux takes them
+#define DESC_MIN_MEMORY  MIB(16)
+#define DESC_MAX_MEMORY  (UINT64_C(1) << 47)
+#define DESC_SHA256_SIZE 32
+
+#define DESC_WEIGHT_DEFAULT  100
+#define DESC_WEIGHT_MAX      10000
+#define DESC_PRIORITY_MAX    7
+#define DESC_BUDGET_MIN_US   10
+#define DESC_PERIOD_MIN_US   100
+#define DESC_PERIOD_MAX_US   1000000
+#define DESC_STOP_MIN_MS     1000
+#define DESC_STOP_MAX_MS     3600000
+#define DESC_STOP_DEFAULT_MS 10000
+
 #define DESC_PROBLEM_SIZE 240
 
 enum desc_machine { DESC_MACHINE_VIRT };
@@ -46,16 +57,17 @@ struct desc_vm {
 	uint32_t gic;    // 2, 3, or 0: what the board has
 	bool has_load, has_entry;
 	uint64_t load, entry;        // IPA
-	uint32_t nr_pins;            // 0: wherever there is room; else at least `cpus`
-	uint32_t pin[DESC_MAX_PINS]; // indices of physical CPUs, all different
-	bool exclusive;
+	uint32_t nr_pins;            // 0: wherever there is room
+	uint32_t pin[DESC_MAX_PINS]; // indices of physical CPUs, all different: vCPU i has
+	                             // pin[i % nr_pins]
+	bool exclusive;              // there are at least as many pins as vCPUs then
 	bool autostart;
 	bool verify_sha256; // its files all have a sha256 then
 	enum desc_on_crash on_crash;
-	uint32_t weight;               // 1..10000
-	uint32_t priority;             // 0..7
-	uint32_t budget_us, period_us; // of each vCPU; 0: none
-	uint32_t stop_timeout_ms;
+	uint32_t weight;               // 1..DESC_WEIGHT_MAX
+	uint32_t priority;             // 0..DESC_PRIORITY_MAX
+	uint32_t budget_us, period_us; // of each vCPU, the budget within the period; 0: none
+	uint32_t stop_timeout_ms;      // DESC_STOP_MIN_MS..DESC_STOP_MAX_MS
 };
 
 struct desc {

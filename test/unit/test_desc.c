@@ -58,6 +58,8 @@ static void test_whole(void **state)
 	                    "kernel = \"vmlinuz\";"
 	                    " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
 	                    "dtb = \"vmlinuz\";"
+	                    " weight = <10000>; priority = <7>; budget = <100 100>;"
+	                    " stop-timeout = <3600000>;"
 	                    " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
 	                    " load = /bits/ 64 <0x40200000>; entry = /bits/ 64 <0x40200040>; };"));
 	assert_int_equal(desc.on_all_off, DESC_OFF_POWEROFF);
@@ -86,12 +88,22 @@ static void test_whole(void **state)
 	assert_false(linux_vm->verify_sha256);
 	assert_int_equal(linux_vm->nr_pins, 0);
 	assert_int_equal(linux_vm->on_crash, DESC_CRASH_STOP);
+	assert_int_equal(linux_vm->weight, 100);
+	assert_int_equal(linux_vm->priority, 0);
+	assert_int_equal(linux_vm->budget_us, 0);
+	assert_int_equal(linux_vm->period_us, 0);
+	assert_int_equal(linux_vm->stop_timeout_ms, 10000);
 	assert_null(rtos->cmdline);
 	assert_int_equal(rtos->gic, 0);
 	assert_int_equal(rtos->nr_pins, 1);
 	assert_int_equal(rtos->pin[0], 3);
 	assert_true(rtos->exclusive && rtos->verify_sha256 && !rtos->autostart);
 	assert_int_equal(rtos->on_crash, DESC_CRASH_HALT_ALL);
+	assert_int_equal(rtos->weight, 10000);
+	assert_int_equal(rtos->priority, 7);
+	assert_int_equal(rtos->budget_us, 100);
+	assert_int_equal(rtos->period_us, 100);
+	assert_int_equal(rtos->stop_timeout_ms, 3600000);
 	assert_true(rtos->has_load && rtos->has_entry);
 	assert_int_equal(rtos->load, 0x40200000);
 	assert_int_equal(rtos->entry, 0x40200040);
@@ -110,6 +122,12 @@ static void test_defaults(void **state)
 	// The order of nodes has no meaning.
 	expect_sound(SYSTEM("vm@0 { vm-name = \"linux\";" MUST "}; " FILES));
 	assert_ptr_equal(desc.vms[0].kernel, &desc.files[0]);
+	// Any number of pins, fewer and more than vCPUs.
+	expect_sound(VM("pin = <5>;"));
+	assert_int_equal(desc.vms[0].nr_pins, 1);
+	expect_sound(VM("pin = <5 7 0>; exclusive;"));
+	assert_int_equal(desc.vms[0].nr_pins, 3);
+	assert_int_equal(desc.vms[0].pin[2], 0);
 }
 
 static const struct {
@@ -166,7 +184,23 @@ static const struct {
         {VM("load = /bits/ 64 <0x1000000000000>;"), "load: is 281474976710656; it may be 0 to"},
         {VM("entry = /bits/ 64 <0x40000002>;"),
          "entry: is 1073741826, which is not a multiple of 4"},
-        {VM("pin = <1>;"), "pin: names 1 CPUs for 2 vCPUs; give one for each"},
+        {VM("exclusive;"), "exclusive: \"pin\" names 0 CPUs for 2 vCPUs; give each one of its own"},
+        {VM("exclusive; pin = <1>;"), "exclusive: \"pin\" names 1 CPUs for 2 vCPUs"},
+        {VM("weight = <0>;"), "weight: is 0; it may be 1 to 10000"},
+        {VM("weight = <10001>;"), "weight: is 10001; it may be 1 to 10000"},
+        {VM("priority = <8>;"), "priority: is 8; it may be 0 to 7"},
+        {VM("budget = <1000>;"), "budget: is not two numbers, a budget and its period"},
+        {VM("budget = <10 1000 5>;"), "budget: is not two numbers"},
+        {VM("budget;"), "budget: is not two numbers"},
+        {VM("budget = <1001 1000>;"), "budget: is 1001 us in 1000 us; it may be 10 to the period"},
+        {VM("budget = <9 1000>;"), "budget: is 9 us in 1000 us; it may be 10 to the period"},
+        {VM("budget = <0 1000>;"), "budget: is 0 us in 1000 us"},
+        {VM("budget = <50 99>;"), "budget: has a period of 99 us; it may be 100 to 1000000"},
+        {VM("budget = <50 1000001>;"), "budget: has a period of 1000001 us"},
+        {VM("budget = <50 0>;"), "budget: has a period of 0 us"},
+        {VM("budget = <0xffffffff 0xffffffff>;"), "budget: has a period of 4294967295 us"},
+        {VM("stop-timeout = <999>;"), "stop-timeout: is 999; it may be 1000 to 3600000"},
+        {VM("stop-timeout = <3600001>;"), "stop-timeout: is 3600001; it may be 1000 to 3600000"},
         {VM("pin = <1 1>;"), "pin: names CPU 1 twice"},
         {VM("pin = <1 512>;"), "pin: names CPU 512; the highest can be 511"},
         {VM("pin;"), "pin: is not a list of 1 to 8 CPU numbers"},
