@@ -136,58 +136,142 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 		diag_add(diags, vm->entry.at,
 		         "entry: %#llx is no instruction's address; give a multiple of 4",
 		         (unsigned long long)vm->entry.value);
-	if (vm->pin.count != 0 && vm->pin.count != vm->cpus.value)
-		diag_add(diags, vm->pin.at,
-		         "pin names %zu cores for %u vCPUs; name one for each, as every vCPU has a "
-		         "core of its "
-		         "own in this version",
-		         vm->pin.count, (unsigned int)vm->cpus.value);
 }
 
-static void check_pins(const struct system *system, const struct limits *limits,
+// --- cores ---------------------------------------------------------------------------------------
+
+#define PROMISE_WHOLE 10000 // all time of a core
+#define PROMISE_MOST  9000  // of it may be promised; the rest is for those without a budget
+#define PERCENT       100
+
+// What the VMs up to the one being looked at have of each core. schema.c keeps pins below.
+struct cores {
+	const struct vm *user[BOARD_MAX_CPUS]; // the one that owns it, else the first one on it
+	uint32_t promised[BOARD_MAX_CPUS];     // of PROMISE_WHOLE
+	uint32_t owned;                        // cores that belong to one VM alone
+	uint64_t shared;                       // promised, in all, of the others
+};
+
+// The core of vCPU `i` of a VM with pins.
+static uint32_t core_of(const struct vm *vm, size_t i)
+{
+	return vm->pin.value[i % vm->pin.count];
+}
+
+// Pins that lead somewhere: those beyond the number of vCPUs are nobody's.
+static size_t used_pins(const struct vm *vm)
+{
+	return vm->pin.count < vm->cpus.value ? vm->pin.count : (size_t)vm->cpus.value;
+}
+
+static void check_pins(const struct vm *vm, struct cores *cores, const struct limits *limits,
                        struct diags *diags)
 {
-	static const struct vm *owner[BOARD_MAX_CPUS]; // by core; schema.c keeps pins below
+	bool alone = vm->exclusive.value != 0;
 
+	for (size_t i = 0; i < vm->pin.count && limits->cpus != 0; i++)
+		if (vm->pin.value[i] >= limits->cpus)
+			diag_add(diags, vm->pin.at,
+			         "pin: there is no core %u; the board has 0 to %u; %s",
+			         vm->pin.value[i], limits->cpus - 1, more(limits, "--smp"));
+	if (alone && vm->pin.count == 0)
+		diag_add(diags, vm->exclusive.at,
+		         "exclusive: VM `%s` does not say which cores are its own; add for "
+		         "example `pin = { 3 }`",
+		         vm->name);
+	else if (alone && vm->pin.count < vm->cpus.value)
+		diag_add(diags, vm->pin.at,
+		         "pin names %zu cores for the %u vCPUs of an exclusive VM; name one for "
+		         "each",
+		         vm->pin.count, (unsigned int)vm->cpus.value);
+	for (size_t i = 0; i < used_pins(vm); i++) {
+		uint32_t core = vm->pin.value[i];
+		const struct vm *user = cores->user[core];
+
+		if (user != NULL && user->exclusive.value != 0)
+			diag_add(diags, vm->pin.at,
+			         "pin: core %u belongs to VM `%s` alone; choose another", core,
+			         user->name);
+		else if (user != NULL && alone)
+			diag_add(diags, vm->pin.at,
+			         "pin: core %u cannot belong to VM `%s` alone, as VM `%s` runs "
+			         "there too; choose another",
+			         core, vm->name, user->name);
+		if (alone && (user == NULL || user->exclusive.value == 0))
+			cores->owned++;
+		if (alone || user == NULL)
+			cores->user[core] = vm;
+	}
+}
+
+// Holds what the cores have promised against what they can, once this VM's budget is added.
+static void check_budget(const struct vm *vm, struct cores *cores, const struct limits *limits,
+                         struct diags *diags)
+{
+	uint64_t share, shared_cores;
+
+	if (vm->budget.period == 0)
+		return;
+	share = (vm->budget.budget * PROMISE_WHOLE + vm->budget.period - 1) / vm->budget.period;
+	if (share > PROMISE_MOST) {
+		diag_add(diags, vm->budget.at,
+		         "budget: this is %llu %% of a core; at most %u %% can be promised, so "
+		         "lower it",
+		         (unsigned long long)(share * PERCENT / PROMISE_WHOLE),
+		         PROMISE_MOST * PERCENT / PROMISE_WHOLE);
+		return;
+	}
+	for (size_t i = 0; i < vm->cpus.value && vm->pin.count != 0; i++) {
+		uint32_t core = core_of(vm, i);
+		uint32_t before = cores->promised[core];
+
+		cores->promised[core] += (uint32_t)share;
+		if (before > PROMISE_MOST || before + share <= PROMISE_MOST)
+			continue;
+		diag_add(diags, vm->budget.at,
+		         "budget: core %u is promised too much: %llu %% with VM `%s`, and at most "
+		         "%u %% can be; lower it, or pin to another core",
+		         core, (unsigned long long)((before + share) * PERCENT / PROMISE_WHOLE),
+		         vm->name, PROMISE_MOST * PERCENT / PROMISE_WHOLE);
+		return;
+	}
+	if (vm->exclusive.value != 0 || limits->cpus <= cores->owned)
+		return;
+	shared_cores = limits->cpus - cores->owned;
+	cores->shared += share * vm->cpus.value;
+	if (cores->shared > PROMISE_MOST * shared_cores &&
+	    cores->shared - share * vm->cpus.value <= PROMISE_MOST * shared_cores)
+		diag_add(diags, vm->budget.at,
+		         "budget: the VMs are promised %llu %% of a core with VM `%s`, and the %u "
+		         "cores that they share can give %u %% each; lower it or %s",
+		         (unsigned long long)(cores->shared * PERCENT / PROMISE_WHOLE), vm->name,
+		         (unsigned int)shared_cores, PROMISE_MOST * PERCENT / PROMISE_WHOLE,
+		         more(limits, "--smp"));
+}
+
+// vCPUs share cores, so any number of them has room; what was promised must be there.
+static void check_cores(const struct system *system, const struct limits *limits,
+                        struct diags *diags)
+{
+	static struct cores cores;
+
+	for (size_t i = 0; i < system->vm_count; i++)
+		check_pins(&system->vms[i], &cores, limits, diags);
 	for (size_t i = 0; i < system->vm_count; i++) {
 		const struct vm *vm = &system->vms[i];
 
-		for (size_t j = 0; j < vm->pin.count; j++) {
-			uint32_t core = vm->pin.value[j];
-
-			if (limits->cpus != 0 && core >= limits->cpus)
-				diag_add(diags, vm->pin.at,
-				         "pin: there is no core %u; the board has 0 to %u; %s",
-				         core, limits->cpus - 1, more(limits, "--smp"));
-			else if (owner[core] != NULL)
-				diag_add(diags, vm->pin.at,
-				         "pin: core %u is given to VM `%s` already; choose another",
-				         core, owner[core]->name);
-			owner[core] = vm;
-		}
-	}
-}
-
-static void check_cpus(const struct system *system, const struct limits *limits,
-                       struct diags *diags)
-{
-	uint64_t cpus = 0;
-
-	for (size_t i = 0; i < system->vm_count && limits->cpus != 0; i++) {
-		const struct vm *vm = &system->vms[i];
-
-		cpus += vm->cpus.value;
-		if (cpus <= limits->cpus)
+		check_budget(vm, &cores, limits, diags);
+		if (limits->cpus == 0 || cores.owned < limits->cpus || vm->pin.count != 0 ||
+		    vm->exclusive.value != 0)
 			continue;
 		diag_add(diags, place_of(vm, vm->cpus.at),
-		         "too many vCPUs: the VMs ask for %llu, and the board has %u CPUs, one for "
-		         "each "
-		         "vCPU in this version; lower `cpus` or %s",
-		         (unsigned long long)system_cpus(system), limits->cpus,
-		         more(limits, "--smp"));
-		return; // the VM with which the sum passes the limit is the one to point at
+		         "no core is left for VM `%s`: all %u of the board belong to other VMs "
+		         "alone; %s, or drop an `exclusive`",
+		         vm->name, limits->cpus, more(limits, "--smp"));
 	}
 }
+
+// --- memory --------------------------------------------------------------------------------------
 
 // Bytes of the files of VM `i` that no VM before it names: those stay in memory, once.
 static uint64_t new_files(const struct system *system, size_t i)
@@ -237,8 +321,7 @@ void check_system(struct system *system, const struct limits *limits, struct dia
 {
 	for (size_t i = 0; i < system->vm_count; i++)
 		check_vm(&system->vms[i], limits, diags);
-	check_pins(system, limits, diags);
-	check_cpus(system, limits, diags);
+	check_cores(system, limits, diags);
 	check_memory(system, limits, diags);
 }
 

@@ -32,7 +32,7 @@ const char run_help[] =
         "  -k, --kernel FILE                  --board virt    so far the only one\n"
         "  -i, --initrd FILE                  --gic 2|3       interrupt controller (3)\n"
         "  -c, --cpus N      (1)              --cpu MODEL     as QEMU names it (max)\n"
-        "  -m, --memory SIZE (512M)           --smp N         CPUs (as many as vCPUs)\n"
+        "  -m, --memory SIZE (512M)           --smp N         CPUs (one a vCPU, up to 4)\n"
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N\n"

@@ -29,12 +29,13 @@
 
 #define QEMU "qemu-system-aarch64"
 
-#define BOARD_RAM_BASE   GIB(1)
-#define BOARD_RAM_MIN    GIB(1)
-#define BOARD_RAM_STEP   MIB(128)
+#define BOARD_RAM_BASE    GIB(1)
+#define BOARD_RAM_MIN     GIB(1)
+#define BOARD_RAM_STEP    MIB(128)
 // Beside the VMs: Mezzo, the bundle's pages, and the 128 MiB that QEMU leaves below an initrd.
-#define BOARD_RAM_ROOM   MIB(384)
-#define BOARD_GICV2_CPUS 8 // a GICv2 knows no more
+#define BOARD_RAM_ROOM    MIB(384)
+#define BOARD_GICV2_CPUS  8 // a GICv2 knows no more
+#define BOARD_SHARED_CPUS 4 // for any number of vCPUs that are not pinned
 
 #define EL3_IMAGE_BASE   (BOARD_RAM_BASE + MIB(2)) // the tree has the RAM below
 #define EL3_BUNDLE_ALIGN MIB(2)
@@ -43,31 +44,40 @@
 #define IMAGE_SIZE_OFFSET  16
 #define IMAGE_MAGIC_OFFSET 56
 
-static uint32_t highest_pin(const struct system *system)
+// CPUs that let `system` run: as many as there are vCPUs but at most four, which the vCPUs then share;
+// more if pins ask for them; one that no VM owns if some VM needs it.
+static uint32_t wanted_cpus(const struct system *system)
 {
-	uint32_t highest = 0;
+	uint64_t vcpus = system_cpus(system);
+	uint32_t cpus = vcpus < BOARD_SHARED_CPUS ? (uint32_t)vcpus : BOARD_SHARED_CPUS;
+	uint32_t owned = 0;
+	bool sharers = false;
 
-	for (size_t i = 0; i < system->vm_count; i++)
-		for (size_t j = 0; j < system->vms[i].pin.count; j++)
-			if (system->vms[i].pin.value[j] > highest)
-				highest = system->vms[i].pin.value[j];
-	return highest;
+	for (size_t i = 0; i < system->vm_count; i++) {
+		const struct vm *vm = &system->vms[i];
+
+		for (size_t j = 0; j < vm->pin.count; j++)
+			if (vm->pin.value[j] >= cpus)
+				cpus = vm->pin.value[j] + 1;
+		if (vm->exclusive.value != 0)
+			owned += (uint32_t)vm->cpus.value;
+		sharers |= vm->exclusive.value == 0 && vm->pin.count == 0;
+	}
+	return sharers && cpus <= owned ? owned + 1 : cpus;
 }
 
 void machine_complete(struct machine *machine, const struct system *system)
 {
-	uint64_t cpus = system_cpus(system);
+	uint32_t cpus = wanted_cpus(system);
 
 	for (size_t i = 0; i < system->vm_count && machine->gic == 0; i++)
 		machine->gic = (uint32_t)system->vms[i].gic.value;
 	if (machine->gic == 0)
 		machine->gic = 3;
-	if (cpus < (uint64_t)highest_pin(system) + 1)
-		cpus = (uint64_t)highest_pin(system) + 1;
+	if (machine->gic == 2 && cpus > BOARD_GICV2_CPUS)
+		cpus = BOARD_GICV2_CPUS;
 	if (machine->smp == 0)
-		machine->smp =
-		        (uint32_t)(machine->gic == 2 && cpus > BOARD_GICV2_CPUS ? BOARD_GICV2_CPUS
-		                                                                : cpus);
+		machine->smp = cpus;
 }
 
 struct limits machine_limits(const struct machine *machine)

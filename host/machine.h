@@ -20,8 +20,8 @@ struct command {
 	size_t count;
 };
 
-// Chooses the CPUs and the GIC that the user left open, so that `system` fits: a CPU for each
-// vCPU.
+// Chooses the CPUs and the GIC that the user left open, so that `system` fits: a CPU for each vCPU,
+// up to four, and as many as its pins ask for.
 void machine_complete(struct machine *machine, const struct system *system);
 
 // What a system has to fit on a completed machine.

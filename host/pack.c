@@ -124,6 +124,12 @@ static void put_u64(struct writer *w, const char *name, const struct number_key 
 		put(w, fdt_property_u64(w->fdt, name, key->value));
 }
 
+static void put_u32(struct writer *w, const char *name, const struct number_key *key)
+{
+	if (key->at.file != NULL)
+		put(w, fdt_property_u32(w->fdt, name, (uint32_t)key->value));
+}
+
 static void put_flag(struct writer *w, const char *name, const struct number_key *key)
 {
 	if (key->value != 0)
@@ -166,6 +172,8 @@ static void put_files(struct writer *w, const struct bundle *bundle)
 static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files *files,
                    size_t number)
 {
+	const uint32_t budget[] = {cpu_to_fdt32((uint32_t)vm->budget.budget),
+	                           cpu_to_fdt32((uint32_t)vm->budget.period)};
 	uint32_t pins[DESC_MAX_PINS];
 
 	begin_numbered(w, "vm", number);
@@ -187,6 +195,11 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	if (vm->pin.count != 0)
 		put(w, fdt_property(w->fdt, "pin", pins, (int)(vm->pin.count * sizeof(pins[0]))));
 	put_flag(w, "exclusive", &vm->exclusive);
+	put_u32(w, "weight", &vm->weight);
+	put_u32(w, "priority", &vm->priority);
+	if (vm->budget.period != 0)
+		put(w, fdt_property(w->fdt, "budget", budget, sizeof(budget)));
+	put_u32(w, "stop-timeout", &vm->stop_timeout);
 	put_text(w, "on-crash", vm->on_crash.value);
 	put(w, fdt_property_u32(w->fdt, "autostart", vm->autostart.value != 0));
 	put_text(w, "verify", vm->verify.value);

@@ -20,7 +20,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum kind { KIND_TEXT, KIND_PATH, KIND_CHOICE, KIND_SIZE, KIND_NUMBER, KIND_BOOL, KIND_LIST };
+enum kind {
+	KIND_TEXT,
+	KIND_PATH,
+	KIND_CHOICE,
+	KIND_SIZE,
+	KIND_NUMBER,
+	KIND_TIME, // milliseconds; without a unit seconds
+	KIND_BOOL,
+	KIND_LIST,
+	KIND_BUDGET,
+};
 
 struct choice {
 	const char *name;
@@ -31,8 +41,8 @@ struct key {
 	const char *name;
 	bool built;
 	enum kind kind;
-	size_t offset;                // of its struct text_key, number_key or list_key
-	uint64_t least, most;         // of KIND_SIZE, KIND_NUMBER and each of KIND_LIST
+	size_t offset;                // of its struct text_key, number_key, list_key or budget_key
+	uint64_t least, most;         // of KIND_SIZE, KIND_NUMBER, KIND_TIME, each of KIND_LIST
 	const struct choice *choices; // of KIND_CHOICE; ends in a NULL name
 	const char *example;
 };
@@ -58,6 +68,8 @@ static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
 #define TOP(field) offsetof(struct system, field)
 #define VM(field)  offsetof(struct vm, field)
 
+#define US_PER_MS   UINT64_C(1000)
+#define US_PER_S    UINT64_C(1000000)
 #define ADDRESS_MAX GENMASK_U64(47, 0) // no Arm CPU without FEAT_LPA translates more
 #define LATER(key)                            \
 	{                                     \
@@ -91,12 +103,13 @@ static const struct key vm_keys[] = {
         LATER("features"),
         {"pin", true, KIND_LIST, VM(pin), 0, BOARD_MAX_CPUS - 1, .example = "{ 3 }"},
         {"exclusive", true, KIND_BOOL, VM(exclusive), .example = "true"},
-        LATER("weight"),
-        LATER("priority"),
-        LATER("budget"),
+        {"weight", true, KIND_NUMBER, VM(weight), 1, DESC_WEIGHT_MAX, .example = "200"},
+        {"priority", true, KIND_NUMBER, VM(priority), 0, DESC_PRIORITY_MAX, .example = "1"},
+        {"budget", true, KIND_BUDGET, VM(budget), .example = "2ms/10ms"},
         {"autostart", true, KIND_BOOL, VM(autostart), .example = "false"},
         {"on_crash", true, KIND_CHOICE, VM(on_crash), .choices = crashes, .example = "restart"},
-        LATER("stop_timeout"),
+        {"stop_timeout", true, KIND_TIME, VM(stop_timeout), DESC_STOP_MIN_MS, DESC_STOP_MAX_MS,
+         .example = "10s"},
         {"verify", true, KIND_CHOICE, VM(verify), .choices = sums, .example = "sha256"},
         {.name = NULL},
 };
@@ -156,6 +169,32 @@ bool schema_parse_size(const char *text, uint64_t *out)
 	}
 	*out = number << shift;
 	return *end == '\0' && *out >> shift == number;
+}
+
+// A time in microseconds; `plain` is what one without a unit counts in, 0: it must have one. NULL,
+// or what is wrong with it.
+static const char *parse_time(const char *text, uint64_t plain, uint64_t *out)
+{
+	static const struct {
+		const char *name;
+		uint64_t us;
+	} units[] = {{"us", 1}, {"ms", US_PER_MS}, {"s", US_PER_S}};
+	uint64_t number, us = 0;
+	const char *unit;
+
+	if (!parse_unsigned(text, &number, &unit))
+		return "is not a time";
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (strcmp(unit, units[i].name) == 0)
+			us = units[i].us;
+	if (*unit == '\0')
+		us = plain;
+	if (us == 0)
+		return *unit == '\0'
+		               ? "has no unit; use us, ms or s"
+		               : util_format("has the unknown unit `%s`; use us, ms or s", unit);
+	*out = number > UINT64_MAX / us ? UINT64_MAX : number * us;
+	return NULL;
 }
 
 static bool parse_bool(const char *text, uint64_t *out)
@@ -237,6 +276,57 @@ static bool get_number(const struct key *key, const char *text, uint64_t *out, s
 	return false;
 }
 
+static void set_time(const struct key *key, struct number_key *out, const char *text,
+                     struct place at, struct diags *diags)
+{
+	uint64_t us = 0;
+	const char *why = parse_time(text, US_PER_S, &us);
+
+	if (why != NULL)
+		diag_add(diags, at, "%s: `%s` %s; write for example `%s = %s`", key->name, text,
+		         why, key->name, key->example);
+	else if (us < key->least * US_PER_MS || us > key->most * US_PER_MS)
+		diag_add(diags, at, "%s: `%s` is out of range; give %llus to %llus", key->name,
+		         text, (unsigned long long)(key->least * US_PER_MS / US_PER_S),
+		         (unsigned long long)(key->most * US_PER_MS / US_PER_S));
+	else
+		*out = (struct number_key){us / US_PER_MS, at};
+}
+
+// "2ms/10ms": a time of CPU in a period.
+static void set_budget(const struct key *key, struct budget_key *out, const char *text,
+                       struct place at, struct diags *diags)
+{
+	const char *slash = strchr(text, '/'), *why = NULL, *wrong = text;
+	struct budget_key budget = {.at = at};
+
+	if (slash != NULL) {
+		wrong = util_format("%.*s", (int)(slash - text), text);
+		why = parse_time(wrong, 0, &budget.budget);
+	}
+	if (slash != NULL && why == NULL) {
+		wrong = slash + 1;
+		why = parse_time(wrong, 0, &budget.period);
+	}
+	if (slash == NULL)
+		why = "is not a time in a period";
+	if (why != NULL)
+		diag_add(diags, at, "%s: `%s` %s; write for example `%s = %s`", key->name, wrong,
+		         why, key->name, key->example);
+	else if (budget.period < DESC_PERIOD_MIN_US || budget.period > DESC_PERIOD_MAX_US)
+		diag_add(diags, at, "%s: the period `%s` is out of range; give 100us to 1s",
+		         key->name, wrong);
+	else if (budget.budget > budget.period)
+		diag_add(diags, at,
+		         "%s: `%s` is more time than its period has; give at most the period",
+		         key->name, text);
+	else if (budget.budget < DESC_BUDGET_MIN_US)
+		diag_add(diags, at, "%s: `%s` is too little; give at least %uus", key->name, text,
+		         DESC_BUDGET_MIN_US);
+	else
+		*out = budget;
+}
+
 static void set_list(const struct key *key, struct list_key *out, const char *const *text,
                      size_t count, struct place at, struct diags *diags)
 {
@@ -308,6 +398,8 @@ void schema_set(struct system *system, struct vm *vm, const char *name, const ch
 	case KIND_PATH: set_text(system, key, out, text[0], at, diags); break;
 	case KIND_CHOICE: set_choice(key, out, text[0], at, diags); break;
 	case KIND_LIST: set_list(key, out, text, count, at, diags); break;
+	case KIND_TIME: set_time(key, out, text[0], at, diags); break;
+	case KIND_BUDGET: set_budget(key, out, text[0], at, diags); break;
 	case KIND_BOOL:
 		if (parse_bool(text[0], &number.value))
 			*(struct number_key *)out = number;

@@ -21,6 +21,10 @@ struct number_key {
 	uint64_t value;
 	struct place at;
 };
+struct budget_key {
+	uint64_t budget, period; // us; 0: none
+	struct place at;
+};
 struct list_key {
 	uint32_t *value;
 	size_t count;
@@ -32,6 +36,9 @@ struct vm {
 	struct place end; // where its section ends: what is missing is missing there
 	struct text_key machine, kernel, initrd, dtb, cmdline, on_crash, verify;
 	struct number_key memory, cpus, gic, load, entry, exclusive, autostart;
+	struct number_key weight, priority;
+	struct number_key stop_timeout; // ms
+	struct budget_key budget;
 	struct list_key pin;
 	// Found by check_system in the files that the keys name.
 	struct kernel kernel_file;

@@ -30,6 +30,10 @@ vm second {
   pin       = { 3 }
   gic       = 3
   exclusive = true
+  weight    = 200
+  priority  = 7
+  budget    = 2ms/10ms
+  stop_timeout = 90
   on_crash  = restart
   autostart = false
   verify    = sha256
@@ -100,9 +104,10 @@ def test_description(packed):
                  'cmdline = "console=ttyAMA0 quiet"', "memory = <0x00 0x4000000>", "cpus = <0x02>",
                  'on-crash = "stop"', "autostart = <0x01>"):
         assert line in first, line
-    for word in ("gic", "pin", "exclusive", "verify", "load", "entry"):
+    for word in ("gic", "pin", "exclusive", "verify", "load", "entry", "weight", "priority", "budget", "stop-timeout"):
         assert f"\t{word}" not in first
     for line in ('kernel = "Image.gz"', 'initrd = "initrd.2"', "pin = <0x03>", "gic = <0x03>", "exclusive;",
+                 "weight = <0xc8>", "priority = <0x07>", "budget = <0x7d0 0x2710>", "stop-timeout = <0x15f90>",
                  'on-crash = "restart"', "autostart = <0x00>", 'verify = "sha256"'):
         assert line in second, line
 

@@ -117,10 +117,10 @@ TWO = "vm a {\n kernel = Image\n cpus = 2\n}\nvm b {\n kernel = Image\n cpus = 3
 
 def test_board(bench):
     assert bench.check(TWO, "--smp", 5, "--ram", "2G", "--gic", 3).status == 0
-    lines = bench.complaints(TWO, "--smp", 4, "--ram", "1G")
-    assert len(lines) == 2, lines
-    assert lines[0].startswith("test.conf:7: too many vCPUs: the VMs ask for 5, and the board has 4 CPUs")
-    assert lines[1].startswith("test.conf:8: memory not available: the VMs ask for 1.5G")
+    # vCPUs share CPUs: any number of them has room on one.
+    lines = bench.complaints(TWO, "--smp", 1, "--ram", "1G")
+    assert len(lines) == 1, lines
+    assert lines[0].startswith("test.conf:8: memory not available: the VMs ask for 1.5G")
     # Twice as much as there is, but wanted so.
     assert bench.check("overcommit = true\n" + TWO, "--ram", "1G").status == 0
 
@@ -131,11 +131,63 @@ def test_gic_of_the_board(bench):
 
 
 def test_pins(bench):
-    text = "vm a {\n kernel = Image\n pin = 1\n}\nvm b {\n kernel = Image\n pin = { 1 }\n}\n"
-    lines = bench.complaints(text)
-    assert lines == ["test.conf:7: pin: core 1 is given to VM `a` already; choose another"]
-    lines = bench.complaints("vm a {\n kernel = Image\n pin = 4\n}\n", "--smp", 4)
-    assert lines[0].startswith("test.conf:3: pin: there is no core 4; the board has 0 to 3")
+    a = "vm a {\n kernel = Image\n cpus = 2\n pin = { 0, 1 }\n"
+    b = "vm b {\n kernel = Image\n pin = { 1 }\n"
+    alone = " exclusive = true\n}\n"
+    assert bench.check(a + "}\n" + b + "}\n").status == 0
+    assert bench.complaints(a + alone + b + "}\n") == [
+        "test.conf:9: pin: core 1 belongs to VM `a` alone; choose another"]
+    assert bench.complaints(a + "}\n" + b + alone) == [
+        "test.conf:8: pin: core 1 cannot belong to VM `b` alone, as VM `a` runs there too; choose another"]
+    assert bench.complaints(b + alone + b.replace("vm b", "vm c") + alone) == [
+        "test.conf:8: pin: core 1 belongs to VM `b` alone; choose another"]
+    # Of three pins one vCPU uses the first.
+    assert bench.check(b.replace("{ 1 }", "{ 3, 2, 1 }") + alone + b.replace("vm b", "vm c") + alone).status == 0
+    assert bench.check(b.replace("{ 1 }", "{ 3, 2, 1 }") + " cpus = 3\n" + alone + b.replace("vm b", "vm c") + alone,
+                       ).status == 2
+    lines = bench.complaints("vm a {\n kernel = Image\n pin = { 0, 4 }\n}\n", "--smp", 4)
+    assert lines[0].startswith("test.conf:3: pin: there is no core 4; the board has 0 to 3; raise --smp")
+
+
+def test_no_core_is_left(bench):
+    text = "vm a {\n kernel = Image\n cpus = 2\n pin = { 0, 1 }\n exclusive = true\n}\nvm b {\n kernel = Image\n}\n"
+    assert bench.check(text).status == 0 and bench.check(text, "--smp", 3).status == 0
+    assert bench.complaints(text, "--smp", 2) == [
+        "test.conf:9: no core is left for VM `b`: all 2 of the board belong to other VMs alone; raise --smp, "
+        "or drop an `exclusive`"]
+
+
+def budgets(*vms):
+    return "".join(f"vm v{n} {{\n kernel = Image\n budget = {budget}\n {rest}\n}}\n"
+                   for n, (budget, rest) in enumerate(vms))
+
+
+def test_budgets_of_a_core(bench):
+    pinned = "pin = 1"
+    assert bench.check(budgets(("500us/1ms", pinned), ("40ms/100ms", pinned), ("900us/1ms", "pin = 0"))).status == 0
+    assert bench.complaints(budgets(("500us/1ms", pinned), ("400001us/1s", pinned), ("10us/100us", pinned))) == [
+        "test.conf:8: budget: core 1 is promised too much: 90 % with VM `v1`, and at most 90 % can be; lower it, "
+        "or pin to another core"]
+    # Two vCPUs on one core need twice as much.
+    assert bench.check(budgets(("45ms/100ms", "cpus = 2\n" + pinned))).status == 0
+    assert bench.complaints(budgets(("46ms/100ms", "cpus = 2\n" + pinned))) == [
+        "test.conf:3: budget: core 1 is promised too much: 92 % with VM `v0`, and at most 90 % can be; lower it, "
+        "or pin to another core"]
+    assert bench.check(budgets(("46ms/100ms", "cpus = 2\n pin = { 1, 2 }"))).status == 0
+    assert bench.complaints(budgets(("95ms/100ms", ""))) == [
+        "test.conf:3: budget: this is 95 % of a core; at most 90 % can be promised, so lower it"]
+
+
+def test_budgets_of_the_shared_cores(bench):
+    text = budgets(("50ms/100ms", ""), ("50ms/100ms", "cpus = 2"), ("30ms/100ms", "pin = 0"), ("1ms/100ms", ""))
+    assert bench.check(text).status == 0 and bench.check(text, "--smp", 3).status == 0
+    assert bench.complaints(text, "--smp", 2) == [
+        "test.conf:18: budget: the VMs are promised 181 % of a core with VM `v3`, and the 2 cores that they share "
+        "can give 90 % each; lower it or raise --smp"]
+    alone = "vm x {\n kernel = Image\n pin = 2\n exclusive = true\n budget = 90ms/100ms\n}\n"
+    assert bench.check(text + alone, "--smp", 4).status == 0
+    lines = bench.complaints(text + alone, "--smp", 3)
+    assert len(lines) == 1 and "the 2 cores that they share" in lines[0], lines
 
 
 @pytest.mark.parametrize("board, cpus, gic", [("bcm2711-rpi-4-b", 4, 2), ("foundation-v8-gicv3-psci", 4, 3)])
@@ -150,9 +202,10 @@ def test_board_tree(bench, board, cpus, gic):
         subprocess.run(["fdtput", "-t", "x", fixed, "/memory@0", "reg", "0", "0", "80000000"], check=True)
         tree = fixed
     assert bench.check(ONE, "--dtb", tree).status == 0, bench.check(ONE, "--dtb", tree)
-    lines = bench.complaints(f"vm a {{\n kernel = Image\n cpus = {cpus + 1}\n gic = {5 - gic}\n}}\n",
+    lines = bench.complaints(f"vm a {{\n kernel = Image\n pin = {cpus}\n gic = {5 - gic}\n}}\n",
                              "--dtb", tree)
-    assert f"the board has {cpus} CPUs" in lines[0] and f"the board has a GICv{gic}" in lines[1]
+    assert f"there is no core {cpus}; the board has 0 to {cpus - 1}; take a bigger board" in lines[0]
+    assert f"the board has a GICv{gic}" in lines[1]
 
 
 def test_no_board_tree(bench):

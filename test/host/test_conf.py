@@ -30,7 +30,31 @@ MISTAKES = [
     ("vm a {\n kernel = Image\n gic = 4 # here\n}", "`4` is out of range; give 2 to 3"),
     ("vm a {\n kernel = Image\n pin = { 1, x } # here\n}", "pin: `x` is not a number"),
     ("vm a {\n kernel = Image\n cpus = 2\n pin = { 1, 1 } # here\n}", "pin: 1 is named twice"),
-    ("vm a {\n kernel = Image\n pin = { 1, 2 } # here\n}", "pin names 2 cores for 1 vCPUs"),
+    ("vm a {\n kernel = Image\n pin = { 0,1,2,3,4,5,6,7,8 } # here\n}", "9 numbers are too many; give at most 8"),
+    ("vm a {\n kernel = Image\n exclusive = true # here\n}", "exclusive: VM `a` does not say which cores"),
+    ("vm a {\n kernel = Image\n exclusive = true\n cpus = 3\n pin = { 1, 2 } # here\n}",
+     "pin names 2 cores for the 3 vCPUs of an exclusive VM; name one for each"),
+    ("vm a {\n kernel = Image\n weight = 0 # here\n}", "weight: `0` is out of range; give 1 to 10000"),
+    ("vm a {\n kernel = Image\n weight = 10001 # here\n}", "`10001` is out of range; give 1 to 10000"),
+    ("vm a {\n kernel = Image\n weight = much # here\n}", "weight: `much` is not a number"),
+    ("vm a {\n kernel = Image\n priority = 8 # here\n}", "priority: `8` is out of range; give 0 to 7"),
+    ("vm a {\n kernel = Image\n budget = 2ms # here\n}",
+     "budget: `2ms` is not a time in a period; write for example `budget = 2ms/10ms`"),
+    ("vm a {\n kernel = Image\n budget = 2ms/10ms/1s # here\n}", "`10ms/1s` has the unknown unit `ms/1s`"),
+    ("vm a {\n kernel = Image\n budget = 2/10ms # here\n}", "budget: `2` has no unit; use us, ms or s"),
+    ("vm a {\n kernel = Image\n budget = 2ms/10ns # here\n}", "`10ns` has the unknown unit `ns`; use us, ms"),
+    ("vm a {\n kernel = Image\n budget = ms/10ms # here\n}", "budget: `ms` is not a time"),
+    ("vm a {\n kernel = Image\n budget = -2ms/10ms # here\n}", "budget: `-2ms` is not a time"),
+    ("vm a {\n kernel = Image\n budget = 11ms/10ms # here\n}", "`11ms/10ms` is more time than its period has"),
+    ("vm a {\n kernel = Image\n budget = 9us/100us # here\n}", "`9us/100us` is too little; give at least 10us"),
+    ("vm a {\n kernel = Image\n budget = 10us/99us # here\n}", "the period `99us` is out of range; give 100us to 1s"),
+    ("vm a {\n kernel = Image\n budget = 1ms/2s # here\n}", "the period `2s` is out of range; give 100us to 1s"),
+    ("vm a {\n kernel = Image\n budget = 18446744073709551615s/1s # here\n}", "more time than its period has"),
+    ("vm a {\n kernel = Image\n budget = { 1ms, 2ms } # here\n}", "budget takes one value, not 2"),
+    ("vm a {\n kernel = Image\n stop_timeout = 999ms # here\n}", "`999ms` is out of range; give 1s to 3600s"),
+    ("vm a {\n kernel = Image\n stop_timeout = 3601 # here\n}", "`3601` is out of range; give 1s to 3600s"),
+    ("vm a {\n kernel = Image\n stop_timeout = 1h # here\n}", "`1h` has the unknown unit `h`; use us, ms or s"),
+    ("vm a {\n kernel = Image\n stop_timeout = soon # here\n}", "stop_timeout: `soon` is not a time"),
     ("vm a {\n kernel = Image\n on_crash = reboot # here\n}", "use stop, restart or halt-all"),
     ("vm a {\n kernel = Image\n autostart = maybe # here\n}", "neither true nor false"),
     ("vm a {\n kernel = Image\n verify = sha1 # here\n}", "verify `sha1` is unknown; use sha256"),
@@ -62,8 +86,7 @@ def test_mistake(bench, text, message):
     assert not others or (len(others) == 1 and "has no kernel" in others[0]), lines
 
 
-@pytest.mark.parametrize("key", ["firmware", "disk", "net", "sdcard", "passthrough", "features",
-                                 "weight", "priority", "budget", "stop_timeout"])
+@pytest.mark.parametrize("key", ["firmware", "disk", "net", "sdcard", "passthrough", "features"])
 def test_known_but_not_built(bench, key):
     lines = bench.complaints(f"vm a {{\n kernel = Image\n {key} = {{ x, y }}\n}}\n")
     assert lines == [f"test.conf:3: `{key}` is not supported by this version; remove it"]
@@ -87,13 +110,15 @@ def test_everything_that_works(bench):
         overcommit = yes
         vm one { kernel = Image initrd = initrd cmdline = "console=ttyAMA0 a=\\"b c\\" # no comment"
                  machine = virt memory = 0x2000000 cpus = 2 gic = 3 pin = { 0, 2 } exclusive = true
+                 weight = 10000 priority = 7 budget = 10us/100us stop_timeout = 3600
                  on_crash = halt-all autostart = off verify = sha256 }
         vm two.2_-x { kernel = .//Image // a comment
-                 memory = 20MiB }
-        vm three { kernel = initrd load = 0x40100000 entry = 0x40100004 dtb = guest.dtb }
+                 memory = 20MiB cpus = 8 pin = { 1, 3, 5 } weight = 1 stop_timeout = 1000ms }
+        vm three { kernel = initrd load = 0x40100000 entry = 0x40100004 dtb = guest.dtb
+                   budget = "90ms/100ms" priority = 0 stop_timeout = 5s }
     """)
     assert done.status == 0 and done.err == "", done
-    assert done.out.startswith("test.conf: no mistakes; 3 VMs, 4 vCPUs, 564M\n"), done
+    assert done.out.startswith("test.conf: no mistakes; 3 VMs, 11 vCPUs, 564M\n"), done
 
 
 def test_paths_are_relative_to_the_file(bench):

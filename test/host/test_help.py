@@ -50,7 +50,7 @@ def test_every_key_is_in_the_manual():
 
 def test_every_property_is_documented():
     pack = (ROOT / "host/pack.c").read_text()
-    names = set(re.findall(r'(?:put_text|put_u64|put_flag)\(w, "([a-z0-9-]+)"', pack))
+    names = set(re.findall(r'(?:put_text|put_u32|put_u64|put_flag)\(w, "([a-z0-9-]+)"', pack))
     names |= set(re.findall(r'fdt_property\w*\(w->fdt, "([a-z0-9-]+)"', pack))
     page = (ROOT / "docs/bundle.md").read_text()
     schemas = "".join(file.read_text() for file in (ROOT / "docs/bindings").glob("mezzo,*.yaml"))

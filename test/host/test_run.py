@@ -81,6 +81,29 @@ def test_board_fits_the_system(bench):
     assert after(words, "-smp") == "6" and after(words, "-M").endswith("gic-version=2")
 
 
+@pytest.mark.parametrize("conf, smp", [
+    ("vm a { kernel = Image cpus = 4 }", 4),
+    ("vm a { kernel = Image cpus = 5 }", 4),
+    ("vm a { kernel = Image cpus = 8 } vm b { kernel = Image cpus = 8 }", 4),
+    ("vm a { kernel = Image pin = { 0, 1, 6 } }", 7),
+    # A core of its own for one, and at least one that is not.
+    ("vm a { kernel = Image pin = 3 exclusive = true } vm b { kernel = Image cpus = 2 }", 4),
+    ("vm a { kernel = Image cpus = 4 pin = { 0, 1, 2, 3 } exclusive = true } vm b { kernel = Image }", 5),
+    ("vm a { kernel = Image cpus = 4 pin = { 0, 1, 2, 3 } exclusive = true }", 4),
+    ("vm a { kernel = Image pin = 7 gic = 2 }", 8),
+])
+def test_cpus_of_the_board(bench, conf, smp):
+    words = dry_run(bench, conf=conf.replace(" vm", "\nvm")).split(" ")
+    assert after(words, "-smp") == str(smp)
+
+
+def test_a_gicv2_has_eight_cpus(bench):
+    bench.fake_qemu("exit 1")
+    bench.write("test.conf", "vm a { kernel = Image pin = 8 gic = 2 }")
+    done = bench.mezzo("run", "test.conf", "--dry-run")
+    assert done.status == 2 and "pin: there is no core 8; the board has 0 to 7" in done.err, done
+
+
 def test_words_are_quoted_for_the_shell(bench):
     line = dry_run(bench, "--", "-append", "a b'c", "")
     assert line.endswith(""" -append 'a b'\\''c' ''""")
@@ -153,7 +176,6 @@ def test_vm_without_a_file(bench):
     (["-k", "Image", "-n", "mezzo"], "no VM may be called `mezzo`"),
     (["-k", "gone"], "mezzo run: --kernel: kernel `gone` cannot be read"),
     (["-i", "initrd"], "mezzo run: VM `guest` has no kernel"),
-    (["-k", "Image", "-c", "4", "--smp", "2"], "the VMs ask for 4, and the board has 2 CPUs"),
     (["-k", "Image", "-m", "2G", "--ram", "1G"], "memory not available: the VMs ask for 2G"),
     (["gone.conf"], "gone.conf: cannot read the file: No such file"),
     (["-k", "Image", "--image", "gone.img"], "cannot read `gone.img`; build it with `make`"),
