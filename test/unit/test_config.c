@@ -154,7 +154,7 @@ static void test_a_whole_one(void **state)
 	pack(VM(0, MEMORY(32) "initrd = \"rootfs\"; cmdline = \"quiet\"; on-crash = \"restart\";"));
 	configure();
 	assert_int_equal(vm_count(), 1);
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	assert_string_equal(vm->name, "vm0");
 	assert_int_equal(vm->ram_size, MIB(32));
 	assert_int_equal(vm->on_crash, VM_CRASH_RESTART);
@@ -193,9 +193,9 @@ static void test_several(void **state)
 	pack(VM(0, MEMORY(16) "pin = <3>;") VM(1, MEMORY(16) "autostart = <0>;") VM(2, MEMORY(16)));
 	configure();
 	assert_int_equal(vm_count(), 3);
-	assert_int_equal(vm_by_id(0 + 1)->vcpu[0]->cpu->id, 3);
-	assert_int_equal(vm_by_id(1 + 1)->vcpu[0]->cpu->id, 0);
-	assert_int_equal(vm_by_id(2 + 1)->vcpu[0]->cpu->id, 1);
+	assert_int_equal(vm_by_id(1)->vcpu[0]->cpu->id, 3);
+	assert_int_equal(vm_by_id(2)->vcpu[0]->cpu->id, 0);
+	assert_int_equal(vm_by_id(3)->vcpu[0]->cpu->id, 1);
 	assert_int_equal(told.begun, 5); // not the second
 	assert_int_equal(told.failed, 0);
 }
@@ -218,7 +218,7 @@ static void test_what_is_promised_is_there(void **state)
 		assert_true(mib > 100);
 		configure();
 	}
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	for (unsigned life = 0; life < 2; life++) {
 		pages_prepare(); // and a block is half zeroed all the time
 		assert_int_equal(stage2_create(&vm->stage2, 1, vm->ram_base, vm->ram_size), 0);
@@ -448,7 +448,7 @@ static void test_more_memory_than_there_is(void **state)
 	pack(VM(0, MEMORY(256)));
 	configure();
 	assert_int_equal(vm_count(), 1);
-	assert_int_equal(vm_by_id(0 + 1)->committed, 0);
+	assert_int_equal(vm_by_id(1)->committed, 0);
 }
 
 static void test_a_board_with_next_to_nothing(void **state)
@@ -470,7 +470,7 @@ static void test_memory_is_promised_once(void **state)
 	configure();
 	assert_said("vm1: memory = 80M");
 	assert_int_equal(vm_count(), 2);
-	assert_string_equal(vm_by_id(1 + 1)->name, "vm2");
+	assert_string_equal(vm_by_id(2)->name, "vm2");
 	assert_int_equal(told.failed, 1);
 	assert_int_equal(told.begun, 3);
 }
@@ -488,7 +488,7 @@ static void test_more_cpus_than_there_are(void **state)
 	configure();
 	assert_said("wider: cpus = 4, but of the board's 8 CPUs only 3 are left");
 	assert_int_equal(vm_count(), 2);
-	assert_int_equal(vm_by_id(1 + 1)->vcpu[0]->cpu->id, 5); // what "wider" had is free again
+	assert_int_equal(vm_by_id(2)->vcpu[0]->cpu->id, 5); // what "wider" had is free again
 	assert_int_equal(told.failed, 1);
 }
 

@@ -13,9 +13,11 @@
 #include "hw/gic.h"
 #include "hw/psci_client.h"
 #include "hw/timer.h"
+#include "main/life.h"
 #include "main/run.h"
 #include "ram_arena.h"
 #include "vdev/model.h"
+#include "vdev/vpl061.h"
 #include "vm/vm.h"
 
 #define HZ 1000000
@@ -23,7 +25,8 @@
 // ---- what the rest of Mezzo is told ----
 
 static char said[16384];
-static unsigned kicks, model_resets, ends, ended_off, ended_crashed, switched_off;
+static unsigned presses, forgotten, dismissed, model_resets, ends, ended_off, ended_crashed,
+        switched_off;
 static int model_answer;
 static jmp_buf halted;
 
@@ -64,13 +67,50 @@ void cpu_halt(void)
 	longjmp(halted, 1);
 }
 
+void console_vms_changed(void)
+{
+}
+void console_forget(struct vm *vm)
+{
+	assert_null(vm_by_id(vm->id)); // nobody finds it any more
+	forgotten++;
+}
+void vpl061_press(struct vpl061 *key)
+{
+	(void)key;
+	presses++;
+}
 static void send_sgi(const struct cpu *cpu, uint32_t sgi)
 {
 	assert_ptr_not_equal(cpu, cpu_this());
 	assert_int_equal(sgi, 0);
-	kicks++;
 }
 static const struct gic_ops test_gic = {.version = 3, .send_sgi = send_sgi};
+
+// ---- a scheduler without choices: each vCPU runs where it was put ----
+
+void sched_enter(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->sched.state, SCHED_OUT);
+	assert_int_equal(vcpu->vm->state, VM_RUNNING);
+	vcpu->sched.state = SCHED_RUNNING;
+}
+void sched_leave(struct vcpu *vcpu)
+{
+	assert_int_equal(vcpu->sched.state, SCHED_RUNNING);
+	vcpu->sched.state = SCHED_OUT;
+}
+void sched_wake(struct vcpu *vcpu, bool urgent)
+{
+	(void)vcpu;
+	(void)urgent;
+}
+void sched_dismiss(struct vm *vm)
+{
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		assert_int_equal(vm->vcpu[i]->sched.state, SCHED_OUT);
+	dismissed++;
+}
 
 // ---- the board ----
 
@@ -81,23 +121,9 @@ static void time_is(uint64_t ms)
 	fake_set_sysreg("cntpct_el0", 1000 + ms * (HZ / 1000));
 }
 
-// `vms` VMs of two vCPUs: VM n on CPUs 2n and 2n + 1.
-static void board(unsigned vms, uint64_t ram)
+// VM n has two vCPUs, on CPUs 2n and 2n + 1.
+static void add_vms(unsigned vms)
 {
-	fake_reset();
-	fake_set_sysreg("id_aa64mmfr0_el1", 2);
-	features_probe(true);
-	stage2_init();
-	fake_set_sysreg("cntfrq_el0", HZ);
-	timer_init(0);
-	for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
-		fake_run_on(cpu);
-		timer_init_cpu();
-	}
-	fake_run_on(0);
-	time_is(0);
-	gic = &test_gic;
-	ram_arena_init(ram);
 	for (unsigned n = 0; n < vms; n++) {
 		char name[16];
 		snprintf(name, sizeof name, "vm%u", n);
@@ -109,15 +135,47 @@ static void board(unsigned vms, uint64_t ram)
 		vm->tree = 0x44000000;
 		assert_int_equal(vm_publish(vm), 0);
 	}
-	before = pages_counts();
 }
 
+static void board(unsigned vms, uint64_t ram)
+{
+	fake_reset();
+	fake_set_sysreg("id_aa64mmfr0_el1", 2);
+	features_probe(true);
+	stage2_init();
+	fake_set_sysreg("cntfrq_el0", HZ);
+	timer_init(0);
+	for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
+		fake_run_on(cpu);
+		timer_init_cpu();
+		fake_cpu_this->in_guest = 1;
+	}
+	fake_run_on(0);
+	time_is(0);
+	gic = &test_gic;
+	ram_arena_init(ram);
+	add_vms(vms);
+	before = pages_counts();
+}
 // Bit n of `which`: VM number n + 1 starts by itself.
 static void begin_all(uint64_t which)
 {
 	FOR_EACH_VM (vm)
 		vm->autostart = (which >> (vm->id - 1) & 1) != 0;
 	life_begin_all();
+}
+
+static bool serves_stop(struct vcpu *vcpu)
+{
+	if (vcpu->cpu != cpu_this() || vcpu->sched.state == SCHED_OUT ||
+	    (vcpu->request & VCPU_REQ_STOP) == 0)
+		return false;
+	vcpu->request &= ~(uint32_t)VCPU_REQ_STOP;
+	if (!vm_end_is_pause(vcpu->vm->end))
+		vcpu->power = VCPU_OFF;
+	sched_leave(vcpu);
+	life_leave(vcpu);
+	return true;
 }
 
 // One turn of every CPU's loop; true if any of them had something to do.
@@ -127,19 +185,15 @@ static bool turn(void)
 	for (unsigned i = 0; i < FAKE_CPUS; i++) {
 		fake_run_on(i);
 		struct cpu *cpu = cpu_this();
-		struct vcpu *vcpu = cpu->vcpu;
-		if (vcpu != NULL && (vcpu->request & VCPU_REQ_STOP) != 0) {
-			vcpu->request &= ~(uint32_t)VCPU_REQ_STOP;
-			if (vcpu->vm->end != VM_END_STARVE)
-				vcpu->power = VCPU_OFF;
-			cpu->vcpu = NULL;
-			life_leave(vcpu);
-			busy = true;
-		} else if (vcpu == NULL) {
-			uint64_t free = pages_counts().free;
-			busy |= life_clean(cpu);
-			assert_true(pages_counts().free <= free + 16 * 512); // a piece, no more
-		}
+		cpu->in_guest = 0;
+		FOR_EACH_VM (vm)
+			for (uint32_t v = 0; v < vm->nr_vcpus; v++)
+				busy |= serves_stop(vm->vcpu[v]);
+		uint64_t free = pages_counts().free;
+		busy |= life_chore(cpu);
+		assert_true(pages_counts().free <= free + 16 * 512); // a piece, no more
+		cpu->work = 0;
+		cpu->in_guest = 1;
 	}
 	fake_run_on(0);
 	return busy;
@@ -188,7 +242,7 @@ static void test_a_life_begins(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	time_is(5000);
 	begin_all(1);
 	assert_int_equal(vm->state, VM_RUNNING);
@@ -200,9 +254,8 @@ static void test_a_life_begins(void **state)
 	assert_int_equal(vm->vcpu[0]->context, 0x44000000);
 	assert_int_equal(vm->vcpu[1]->power, VCPU_OFF);
 	assert_int_equal(vm->vcpu[1]->request, 0);
-	assert_ptr_equal(cpu_get(0)->vcpu, vm->vcpu[0]);
-	assert_ptr_equal(cpu_get(1)->vcpu, vm->vcpu[1]);
-	assert_int_equal(kicks, 1); // not the CPU that did it
+	assert_int_equal(vm->vcpu[0]->sched.state, SCHED_RUNNING);
+	assert_int_equal(vm->vcpu[1]->sched.state, SCHED_RUNNING);
 	assert_int_equal(model_resets, 1);
 }
 
@@ -212,10 +265,10 @@ static void test_only_those_that_are_to_begin(void **state)
 	board(3, MIB(32));
 	life_set_policy(true, 0);
 	begin_all(2);
-	assert_int_equal(vm_by_id(0 + 1)->state, VM_CREATED);
-	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING);
+	assert_int_equal(vm_by_id(1)->state, VM_CREATED);
+	assert_int_equal(vm_by_id(2)->state, VM_RUNNING);
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
+		live_and_end(vm_by_id(2), VM_END_OFF);
 		fail_msg("the board stays on");
 	}
 	assert_int_equal(ended_off, 1); // what never began is neither
@@ -242,12 +295,12 @@ static void test_off(void **state)
 	board(2, MIB(32));
 	life_set_policy(true, 1);
 	begin_all(3);
-	live_and_end(vm_by_id(0 + 1), VM_END_OFF);
-	assert_int_equal(vm_by_id(0 + 1)->state, VM_OFF);
+	live_and_end(vm_by_id(1), VM_END_OFF);
+	assert_int_equal(vm_by_id(1)->state, VM_OFF);
 	assert_said("vm0: off");
 	assert_int_equal(ends, 0); // the other one runs
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
+		live_and_end(vm_by_id(2), VM_END_OFF);
 		fail_msg("the board stays on");
 	}
 	assert_true(ends == 1 && ended_off == 2 && ended_crashed == 1); // one was never built
@@ -261,7 +314,7 @@ static void test_the_shell_stays(void **state)
 	board(1, MIB(32));
 	life_set_policy(false, 0);
 	begin_all(1);
-	live_and_end(vm_by_id(0 + 1), VM_END_OFF);
+	live_and_end(vm_by_id(1), VM_END_OFF);
 	assert_int_equal(ends + switched_off, 0);
 	assert_said("no virtual machine runs any more");
 	assert_all_back();
@@ -271,7 +324,7 @@ static void test_a_thousand_reboots(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	begin_all(1);
 	for (unsigned n = 1; n <= 1000; n++) {
 		time_is(n * 1000);
@@ -297,12 +350,12 @@ static void test_a_crash(void **state)
 	board(2, MIB(32));
 	life_set_policy(true, 0);
 	begin_all(3);
-	live_and_end(vm_by_id(0 + 1), VM_END_CRASH);
-	assert_int_equal(vm_by_id(0 + 1)->state, VM_CRASHED);
+	live_and_end(vm_by_id(1), VM_END_CRASH);
+	assert_int_equal(vm_by_id(1)->state, VM_CRASHED);
 	assert_said("vm0: crashed");
-	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING); // leaves the others alone
+	assert_int_equal(vm_by_id(2)->state, VM_RUNNING); // leaves the others alone
 	if (setjmp(halted) == 0)
-		live_and_end(vm_by_id(1 + 1), VM_END_OFF);
+		live_and_end(vm_by_id(2), VM_END_OFF);
 	assert_true(ended_off == 1 && ended_crashed == 1);
 	assert_all_back();
 }
@@ -312,7 +365,7 @@ static void test_crash_after_crash(void **state)
 	static const unsigned waits[] = {100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000};
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	vm->on_crash = VM_CRASH_RESTART;
 	life_set_policy(true, 0);
 	begin_all(1);
@@ -343,15 +396,15 @@ static void test_one_ends_all(void **state)
 {
 	(void)state;
 	board(4, MIB(64));
-	vm_by_id(0 + 1)->on_crash = VM_CRASH_HALT_ALL;
-	vm_by_id(1 + 1)->on_crash = VM_CRASH_RESTART;
+	vm_by_id(1)->on_crash = VM_CRASH_HALT_ALL;
+	vm_by_id(2)->on_crash = VM_CRASH_RESTART;
 	life_set_policy(true, 0);
 	begin_all(7);
-	touch(vm_by_id(2 + 1), MIB(8));
-	live_and_end(vm_by_id(1 + 1), VM_END_CRASH); // waits for its next life
-	assert_int_equal(vm_by_id(1 + 1)->state, VM_WAITING);
+	touch(vm_by_id(3), MIB(8));
+	live_and_end(vm_by_id(2), VM_END_CRASH); // waits for its next life
+	assert_int_equal(vm_by_id(2)->state, VM_WAITING);
 	if (setjmp(halted) == 0) {
-		live_and_end(vm_by_id(0 + 1), VM_END_CRASH);
+		live_and_end(vm_by_id(1), VM_END_CRASH);
 		fail_msg("the board stays on");
 	}
 	assert_said("all others are ended");
@@ -369,16 +422,16 @@ static void test_no_memory_to_begin(void **state)
 	life_set_policy(true, 0);
 	ram_arena_exhaust(&taken, 2); // one root of two pages
 	begin_all(3);
-	assert_int_equal(vm_by_id(0 + 1)->state, VM_RUNNING);
-	assert_int_equal(vm_by_id(1 + 1)->state, VM_PAUSED);
-	assert_int_equal(vm_by_id(1 + 1)->live, 0);
-	vm_end(vm_by_id(0 + 1), VM_END_OFF);
+	assert_int_equal(vm_by_id(1)->state, VM_RUNNING);
+	assert_int_equal(vm_by_id(2)->state, VM_PAUSED);
+	assert_int_equal(vm_by_id(2)->live, 0);
+	vm_end(vm_by_id(1), VM_END_OFF);
 	settle(); // and the other one's turn has come
-	assert_int_equal(vm_by_id(1 + 1)->state, VM_RUNNING);
-	assert_int_equal(vm_by_id(1 + 1)->vcpu[0]->power, VCPU_ON_PENDING);
+	assert_int_equal(vm_by_id(2)->state, VM_RUNNING);
+	assert_int_equal(vm_by_id(2)->vcpu[0]->power, VCPU_ON_PENDING);
 	assert_int_equal(ends, 0);
 	if (setjmp(halted) == 0) {
-		vm_end(vm_by_id(1 + 1), VM_END_OFF);
+		vm_end(vm_by_id(2), VM_END_OFF);
 		settle();
 	}
 	assert_true(ends == 1 && ended_off == 2);
@@ -396,7 +449,7 @@ static void test_devices_without_memory(void **state)
 		begin_all(1);
 		fail_msg("nothing runs, and the board stays on");
 	}
-	assert_int_equal(vm_by_id(0 + 1)->state, VM_PAUSED);
+	assert_int_equal(vm_by_id(1)->state, VM_PAUSED);
 	assert_true(ends == 1 && ended_crashed == 1);
 	assert_all_back(); // it holds nothing while it waits
 }
@@ -405,7 +458,7 @@ static void test_a_pause_keeps_everything(void **state)
 {
 	(void)state;
 	board(2, MIB(32));
-	struct vm *vm = vm_by_id(0 + 1), *other = vm_by_id(1 + 1);
+	struct vm *vm = vm_by_id(1), *other = vm_by_id(2);
 	begin_all(3);
 	touch(vm, MIB(4));
 	touch(other, MIB(8));
@@ -415,7 +468,7 @@ static void test_a_pause_keeps_everything(void **state)
 	vm_end(vm, VM_END_STARVE);
 	settle();
 	assert_int_equal(vm->state, VM_PAUSED);
-	assert_null(cpu_get(0)->vcpu);
+	assert_int_equal(vm->vcpu[0]->sched.state, SCHED_OUT);
 	assert_int_equal(vm->stage2.mapped, mapped);
 	assert_int_equal(vm->vcpu[1]->power, VCPU_ON);
 	time_is(4000);
@@ -425,8 +478,9 @@ static void test_a_pause_keeps_everything(void **state)
 	assert_int_equal(vm->state, VM_RUNNING);
 	assert_int_equal(vm->cntvoff, offset + 3000 * (HZ / 1000)); // it noticed nothing
 	assert_int_equal(vm->stage2.mapped, mapped);
-	assert_ptr_equal(cpu_get(0)->vcpu, vm->vcpu[0]);
-	assert_true((vm->vcpu[0]->request & VCPU_REQ_RESUME) != 0);
+	assert_int_equal(vm->vcpu[0]->sched.state, SCHED_RUNNING);
+	assert_true((vm->vcpu[1]->request & VCPU_REQ_START) !=
+	            0); // it may just have been switched on
 	live_and_end(vm, VM_END_OFF);
 	assert_all_back();
 }
@@ -436,7 +490,7 @@ static void test_an_end_during_a_pause(void **state)
 {
 	(void)state;
 	board(1, MIB(32));
-	struct vm *vm = vm_by_id(0 + 1);
+	struct vm *vm = vm_by_id(1);
 	life_set_policy(true, 0);
 	begin_all(1);
 	touch(vm, MIB(2));
@@ -449,13 +503,253 @@ static void test_an_end_during_a_pause(void **state)
 	assert_all_back();
 }
 
+// ---- what people ask for ----
+
+static void refused(const char *why, const char *because)
+{
+	if (why == NULL || strstr(why, because) == NULL)
+		fail_msg("not refused because of '%s' but: %s", because, why == NULL ? "-" : why);
+}
+
+static void test_start(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	refused(life_kill(vm), "does not run");
+	refused(life_pause(vm), "does not run");
+	refused(life_resume(vm), "not paused");
+	refused(life_stop(vm), "does not run");
+	assert_null(life_start(vm)); // CREATED
+	assert_int_equal(vm->state, VM_RUNNING);
+	refused(life_start(vm), "running already");
+	live_and_end(vm, VM_END_OFF);
+	assert_null(life_start(vm)); // OFF
+	live_and_end(vm, VM_END_CRASH);
+	assert_int_equal(vm->state, VM_CRASHED);
+	assert_null(life_start(vm)); // CRASHED
+	live_and_end(vm, VM_END_RESET);
+	assert_int_equal(vm->restarts, 1);
+	assert_null(life_kill(vm));
+	settle();
+	assert_null(life_restart(vm)); // OFF
+	assert_int_equal(vm->restarts, 0);
+	assert_null(life_kill(vm));
+	settle();
+	assert_all_back();
+}
+
+static void test_kill(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	vm->on_crash = VM_CRASH_RESTART;
+	// While it runs; twice.
+	begin_all(1);
+	touch(vm, MIB(4));
+	assert_null(life_kill(vm));
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	assert_all_back();
+	// While it is on its way to its next life: it gets none.
+	assert_null(life_start(vm));
+	vm_end(vm, VM_END_RESET);
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	assert_null(life_start(vm));
+	touch(vm, MIB(12)); // a while to clean up
+	vm_end(vm, VM_END_RESET);
+	while (vm->state == VM_ENDING)
+		(void)turn();
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	// While it waits for it.
+	assert_null(life_start(vm));
+	live_and_end(vm, VM_END_CRASH);
+	assert_int_equal(vm->state, VM_WAITING);
+	refused(life_start(vm), "by itself");
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	// While it is paused, or about to be.
+	assert_null(life_start(vm));
+	touch(vm, MIB(4));
+	assert_null(life_pause(vm));
+	settle();
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	assert_null(life_start(vm));
+	assert_null(life_pause(vm));
+	assert_null(life_kill(vm));
+	settle();
+	assert_int_equal(vm->state, VM_OFF);
+	// And a kill of long ago does not keep it from its next lives.
+	assert_null(life_start(vm));
+	live_and_end(vm, VM_END_RESET);
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_null(life_kill(vm));
+	settle();
+	assert_all_back();
+}
+
+static void test_pause_and_resume(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	life_set_policy(true, 0);
+	begin_all(3);
+	uint64_t offset = vm->cntvoff;
+	time_is(1000);
+	assert_null(life_pause(vm));
+	settle();
+	assert_int_equal(vm->state, VM_PAUSED);
+	refused(life_pause(vm), "paused already");
+	refused(life_start(vm), "resume");
+	refused(life_stop(vm), "paused");
+	// It is alive: the board stays on when the other one ends, and its memory is not for it.
+	live_and_end(vm_by_id(2), VM_END_OFF);
+	assert_int_equal(vm->state, VM_PAUSED);
+	assert_int_equal(ends, 0);
+	time_is(11000);
+	assert_null(life_resume(vm));
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->cntvoff, offset + 10000 * (HZ / 1000));
+	refused(life_resume(vm), "not paused");
+	// A restart of a paused one is a life from the start.
+	assert_null(life_pause(vm));
+	settle();
+	assert_null(life_restart(vm));
+	settle();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->restarts, 1);
+	if (setjmp(halted) == 0)
+		live_and_end(vm, VM_END_OFF);
+	assert_all_back();
+}
+
+static void test_restart(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	vm->on_crash = VM_CRASH_RESTART;
+	begin_all(1);
+	assert_null(life_restart(vm));
+	settle();
+	assert_int_equal(vm->restarts, 1);
+	live_and_end(vm, VM_END_CRASH);
+	assert_int_equal(vm->state, VM_WAITING);
+	assert_null(life_restart(vm)); // does not wait any longer
+	settle();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_null(life_kill(vm));
+	settle();
+	assert_all_back();
+}
+
+static void test_the_power_button(void **state)
+{
+	(void)state;
+	board(2, MIB(32));
+	struct vm *vm = vm_by_id(1), *deaf = vm_by_id(2);
+	vm->stop_timeout_ms = 10000;
+	deaf->stop_timeout_ms = 2000;
+	begin_all(3);
+	assert_null(life_stop(vm));
+	assert_null(life_stop(deaf));
+	assert_int_equal(presses, 2);
+	live_and_end(vm, VM_END_OFF);
+	time_is(1999);
+	life_watch_stops();
+	assert_null(strstr(said, "did not answer"));
+	time_is(2000);
+	life_watch_stops();
+	assert_said("vm1: did not answer its power button within 2 s: `kill vm1` ends it");
+	said[0] = 0;
+	time_is(20000);
+	life_watch_stops(); // once, and not of one that is off
+	assert_null(strstr(said, "did not answer"));
+	assert_null(life_kill(deaf));
+	settle();
+	assert_all_back();
+}
+
+// In every state; and nothing of it is left, not even its number.
+static void test_destroy(void **state)
+{
+	static const enum vm_end ways[] = {VM_END_OFF, VM_END_RESET, VM_END_CRASH, VM_END_PAUSE,
+	                                   VM_END_STARVE};
+	(void)state;
+	board(0, MIB(32));
+	for (unsigned way = 0; way < 3 * (ARRAY_SIZE(ways) + 2); way++) {
+		unsigned kind = way / 3, moment = way % 3;
+		struct vm *vm = vm_create("short", 2, MIB(64));
+		assert_non_null(vm);
+		assert_int_equal(vm->id, 1);
+		vm->vcpu[0]->cpu = cpu_get(3);
+		vm->vcpu[1]->cpu = cpu_get(5);
+		vm->on_crash = way % 2 == 0 ? VM_CRASH_RESTART : VM_CRASH_STOP;
+		assert_int_equal(vm_publish(vm), 0);
+		if (kind > 0) { // else CREATED
+			assert_null(life_start(vm));
+			touch(vm, MIB(4));
+		}
+		if (kind > 1) {
+			if (ways[kind - 2] == VM_END_CRASH)
+				vm_crash(vm->vcpu[1], "of a test");
+			else
+				vm_end(vm, ways[kind - 2]);
+			for (unsigned i = 0; i < moment * 4; i++)
+				(void)turn();
+		}
+		assert_null(life_destroy(vm));
+		if (vm_by_id(1) == vm)
+			refused(life_destroy(vm), "being destroyed");
+		settle();
+		assert_null(vm_by_id(1));
+		assert_int_equal(forgotten, way + 1);
+		assert_int_equal(dismissed, way + 1);
+		assert_all_back();
+	}
+}
+
+// While a CPU may hold a pointer to it, the VM is out of sight but there.
+static void test_destroyed_when_all_have_let_go(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	uint64_t free = pages_counts().free;
+	struct vm *vm = vm_by_id(1);
+	for (unsigned i = 0; i < FAKE_CPUS; i++)
+		cpu_get(i)->in_guest = i != 4; // this one works for the console
+	assert_null(life_destroy(vm));
+	assert_null(vm_by_id(1));
+	for (unsigned i = 0; i < 100; i++) {
+		assert_false(life_chore(cpu_this()));
+		assert_int_equal(pages_counts().free, free);
+	}
+	cpu_get(4)->in_guest = 1;
+	cpu_get(6)->in_guest = 0; // was seen before
+	while (life_chore(cpu_this()))
+		;
+	assert_true(pages_counts().free > free);
+}
+
 // ---- anything ----
 
 static void test_random_lives(void **state)
 {
 	(void)state;
 	srand(7);
-	board(4, MIB(64));
+	board(0, MIB(64));
+	uint64_t bare = pages_counts().free;
+	add_vms(4);
 	for (unsigned i = 0; i < 4; i++)
 		vm_by_id(i + 1)->on_crash = VM_CRASH_RESTART;
 	begin_all(15);
@@ -467,7 +761,11 @@ static void test_random_lives(void **state)
 			(void)stage2_fault(&vm->stage2,
 			                   IPA(vm->ram_base + (uint64_t)rand() % MIB(16)));
 		static const enum vm_end ways[] = {VM_END_RESET, VM_END_CRASH, VM_END_STARVE};
+		static const char *(*const wishes[])(struct vm *) = {
+		        life_start, life_stop, life_kill, life_pause, life_resume, life_restart};
 		enum vm_end why = ways[rand() % 3];
+		if (rand() % 3 == 0)
+			(void)wishes[rand() % 6](vm);
 		if (rand() % 4 == 0 && why == VM_END_CRASH)
 			vm_crash(vm->vcpu[rand() % 2], "of a test");
 		else if (rand() % 4 == 0)
@@ -481,17 +779,12 @@ static void test_random_lives(void **state)
 	}
 	time_is(now + 100000);
 	settle();
-	for (unsigned i = 0; i < 4; i++) // all come back: who was paused is woken by an end
-		if (vm_by_id(i + 1)->state == VM_RUNNING)
-			vm_end(vm_by_id(i + 1), VM_END_OFF);
+	for (unsigned i = 1; i <= 4; i++)
+		assert_null(life_destroy(vm_by_id(i)));
 	settle();
-	for (unsigned i = 0; i < 4; i++)
-		if (vm_by_id(i + 1)->state == VM_RUNNING)
-			vm_end(vm_by_id(i + 1), VM_END_OFF);
-	settle();
-	for (unsigned i = 0; i < 4; i++)
-		assert_int_equal(vm_by_id(i + 1)->state, VM_OFF);
-	assert_all_back();
+	assert_int_equal(vm_count(), 0);
+	assert_int_equal(pages_counts().free, bare);
+	assert_int_equal(pages_counts().committed, BIT_U64(PAGES_MAX_ORDER));
 }
 
 int main(int argc, char **argv)
@@ -510,6 +803,13 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_devices_without_memory),
 	        cmocka_unit_test(test_a_pause_keeps_everything),
 	        cmocka_unit_test(test_an_end_during_a_pause),
+	        cmocka_unit_test(test_start),
+	        cmocka_unit_test(test_kill),
+	        cmocka_unit_test(test_pause_and_resume),
+	        cmocka_unit_test(test_restart),
+	        cmocka_unit_test(test_the_power_button),
+	        cmocka_unit_test(test_destroy),
+	        cmocka_unit_test(test_destroyed_when_all_have_let_go),
 	        cmocka_unit_test(test_random_lives),
 	};
 	return own_process_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
