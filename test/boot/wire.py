@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's end of the framed protocol (docs/wire.md), written a second time: so that what Mezzo and the
+`mezzo` command believe in common is held against the page, and so that a test can drive Mezzo as a program.
+
+    with wire.started("vm a { ... }") as mezzo:
+        mezzo.command("create b from a")
+        mezzo.console("b").expect("up")
+"""
+
+import contextlib
+import json
+import pathlib
+import re
+import select
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+import zlib
+
+import machine
+
+START, ESCAPE, STUFFED, FLIP = 0xc0, 0xc1, {0xc0, 0xc1, 0x11, 0x13}, 0x20
+VERSION, HEADER, MOST = 1, 8, 4096
+(HELLO, WELCOME, BYE, PING, PONG, DIRECTORY, OPEN, CLOSE, DATA, CREDIT, LOST, COMMAND, ANSWER,
+ ERROR) = range(1, 15)
+SHELL, CONSOLE, LOG = 1, 2, 3
+WINDOW = 1 << 16  # bytes of a channel that Mezzo may send ahead
+NONCE = 0x6d657a7a6f
+
+
+def encode(kind, channel, payload, sequence):
+    frame = struct.pack("<BBHHH", VERSION, kind, channel, sequence & 0xffff, len(payload)) + payload
+    frame += struct.pack("<I", zlib.crc32(frame))
+    out = bytearray([START])
+    for byte in frame:
+        out += bytes([ESCAPE, byte ^ FLIP]) if byte in STUFFED else bytes([byte])
+    return bytes(out)
+
+
+class Decoder:
+    """Bytes to frames; what is outside of them is noise, and counted."""
+
+    def __init__(self):
+        self.frame, self.escaped, self.noise = None, False, b""
+
+    def take(self, data):
+        frames = []
+        for byte in data:
+            if byte == START:
+                self.frame, self.escaped = bytearray(), False
+            elif self.frame is None:
+                self.noise += bytes([byte])
+            elif byte == ESCAPE:
+                self.escaped = True
+            else:
+                self.frame.append(byte ^ FLIP if self.escaped else byte)
+                self.escaped = False
+                done = self.check()
+                if done:
+                    frames.append(done)
+        return frames
+
+    def check(self):
+        if len(self.frame) < HEADER:
+            return None
+        version, kind, channel, sequence, length = struct.unpack_from("<BBHHH", self.frame)
+        if version != VERSION or length > MOST:
+            self.frame = None
+            return None
+        if len(self.frame) < HEADER + length + 4:
+            return None
+        body, (crc,) = bytes(self.frame[:-4]), struct.unpack("<I", self.frame[-4:])
+        self.frame = None
+        return (kind, channel, sequence, body[HEADER:]) if crc == zlib.crc32(body) else None
+
+
+class Console:
+    """One channel's bytes so far."""
+
+    def __init__(self, link, channel):
+        self.link, self.channel = link, channel
+        self.text, self.at, self.position, self.limit, self.sent, self.lost = "", 0, 0, 0, 0, 0
+
+    def expect(self, pattern, timeout=60):
+        """Waits for a match after the last one; returns it."""
+        end = time.monotonic() + timeout
+        while True:
+            match = re.compile(pattern).search(self.text, self.at)
+            if match:
+                self.at = match.end()
+                return match
+            left = end - time.monotonic()
+            assert left > 0, f"{pattern!r} did not come in {timeout} s, but:\n{self.text[-2000:]}"
+            self.link.pump(min(left, 1))
+
+    def send(self, data):
+        data = data.encode()
+        while data:
+            room = (self.limit - self.sent) & 0xffffffff
+            piece, data = data[:room], data[room:]
+            if piece:
+                self.link.send(DATA, self.channel, struct.pack("<I", self.sent) + piece)
+                self.sent += len(piece)
+            else:
+                self.link.pump(0.2)
+
+
+class Link:
+    """A session with a Mezzo on the other end of `sock`."""
+
+    def __init__(self, sock):
+        self.sock, self.decoder = sock, Decoder()
+        self.sequence, self.expected, self.gaps = 0, 0, 0
+        self.channels, self.by_number, self.answers, self.errors = {}, {}, {}, []
+        self.number, self.welcome, self.bye, self.last_sent = 0, None, False, 0.0
+
+    def send(self, kind, channel, payload=b""):
+        self.sock.sendall(encode(kind, channel, payload, self.sequence))
+        self.sequence += 1
+        self.last_sent = time.monotonic()
+
+    def greet(self, timeout=30):
+        end = time.monotonic() + timeout
+        while self.welcome is None and time.monotonic() < end:
+            self.sequence = 0
+            self.send(HELLO, 0, struct.pack("<BBHIQ", 1, VERSION, 0, 1, NONCE))
+            self.sequence = 0
+            self.pump(0.5)
+        assert self.welcome is not None, "nobody answered the greeting"
+        self.sequence = 0
+        while SHELL not in (kind for kind, *_ in self.channels.values()):
+            assert time.monotonic() < end, "no directory came"
+            self.pump(0.5)
+
+    def pump(self, timeout):
+        """Takes in what there is, waiting at most `timeout` seconds for it."""
+        if self.welcome and time.monotonic() - self.last_sent > 1:
+            self.send(PING, 0)
+        if not select.select([self.sock], [], [], timeout)[0]:
+            return
+        data = self.sock.recv(65536)
+        assert data, "Mezzo's end of the wire is closed"
+        for frame in self.decoder.take(data):
+            self.take(*frame)
+
+    def take(self, kind, channel, sequence, payload):
+        if self.welcome is not None and kind != WELCOME:
+            self.gaps += sequence != self.expected
+        self.expected = (sequence + 1) & 0xffff
+        if kind == WELCOME:
+            version, _, _, features, nonce = struct.unpack_from("<BBHIQ", payload)
+            assert (version, nonce) == (VERSION, NONCE)
+            self.welcome = (features, payload[16:].decode())
+        elif kind == DIRECTORY:
+            self.take_directory(payload)
+        elif kind == DATA and channel in self.by_number:
+            self.take_data(self.by_number[channel], payload)
+        elif kind == CREDIT and channel in self.by_number:
+            (self.by_number[channel].limit,) = struct.unpack("<I", payload)
+        elif kind == LOST and channel in self.by_number:
+            (self.by_number[channel].lost,) = struct.unpack("<Q", payload)
+        elif kind == ANSWER:
+            number, flags, _ = struct.unpack_from("<IBI", payload)
+            text, _ = self.answers.get(number, (b"", False))
+            self.answers[number] = (text + payload[9:], bool(flags & 1))
+            shell = self.open(SHELL, "")
+            shell.position += len(payload) - 9
+            self.give_credit(shell)
+        elif kind == ERROR:
+            self.errors.append((payload[0], payload[1:].decode()))
+        elif kind == BYE:
+            self.bye = True
+
+    def take_directory(self, payload):
+        if payload[0] & 1:
+            self.channels = {}
+        at = 1
+        while at < len(payload):
+            channel, kind, state, ident, length = struct.unpack_from("<HBBIB", payload, at)
+            name = payload[at + 9:at + 9 + length].decode()
+            at += 9 + length
+            if state == 0:
+                self.channels.pop(channel, None)
+            else:
+                self.channels[channel] = (kind, name, state, ident)
+
+    def take_data(self, console, payload):
+        (position,) = struct.unpack_from("<I", payload)
+        assert position == console.position & 0xffffffff, "a DATA frame is missing"
+        console.text += payload[4:].decode(errors="replace")
+        console.position += len(payload) - 4
+        self.give_credit(console)
+
+    def give_credit(self, console):
+        if console.granted - console.position < WINDOW // 2:
+            console.granted = console.position + WINDOW
+            self.send(CREDIT, console.channel, struct.pack("<I", console.granted & 0xffffffff))
+
+    def open(self, kind, name, timeout=30):
+        """The channel of this kind and name, opened with its past."""
+        end = time.monotonic() + timeout
+        while True:
+            for number, (its_kind, its_name, *_) in self.channels.items():
+                if its_kind != kind or (name and its_name != name):
+                    continue
+                if number not in self.by_number:
+                    console = self.by_number[number] = Console(self, number)
+                    console.granted = WINDOW
+                    self.send(OPEN, number, struct.pack("<IB", WINDOW, 1))
+                return self.by_number[number]
+            assert time.monotonic() < end, f"there is no channel {name!r}"
+            self.pump(0.5)
+
+    def console(self, name):
+        return self.open(CONSOLE, name)
+
+    def log(self):
+        return self.open(LOG, "")
+
+    def command(self, line, timeout=60):
+        """Runs a line of the shell; returns its answer, or raises what it says went wrong."""
+        self.open(SHELL, "")
+        self.number += 1
+        number = self.number
+        self.send(COMMAND, self.find(SHELL), struct.pack("<I", number) + line.encode())
+        end = time.monotonic() + timeout
+        while not self.answers.get(number, (b"", False))[1]:
+            assert time.monotonic() < end, f"no answer to {line!r} in {timeout} s"
+            assert not self.errors, self.errors
+            self.pump(1)
+        answer = json.loads(self.answers.pop(number)[0])
+        if isinstance(answer, dict) and "error" in answer:
+            raise Refused(answer["error"])
+        return answer
+
+    def find(self, kind):
+        return next(number for number, (its_kind, *_) in self.channels.items() if its_kind == kind)
+
+    def wait(self, what, timeout=60):
+        """Waits until `what()` is true; returns it."""
+        end = time.monotonic() + timeout
+        while True:
+            result = what()
+            if result:
+                return result
+            assert time.monotonic() < end, f"{what} is not true after {timeout} s"
+            self.pump(0.05)
+
+    def vm(self, name):
+        """The row of `vm` about this VM, or None."""
+        return next((row for row in self.command("vm")["vms"] if row["name"] == name), None)
+
+    def wait_state(self, name, state, timeout=60):
+        return self.wait(lambda: (self.vm(name) or {}).get("state") == state, timeout)
+
+
+class Refused(Exception):
+    """What the shell says against a command."""
+
+
+@contextlib.contextmanager
+def started(conf, board="", time_limit=machine.TIME_LIMIT):
+    """Starts a described system with its UART on a socket, and greets it."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        file, path = directory / "system.conf", directory / "wire"
+        file.write_text(conf, encoding="utf-8")
+        command = [str(word) for word in
+                   [*machine.mezzo_command([file], board, time_limit), "--socket", path]]
+        if "--" in board.split():
+            at = command.index("--")
+            command = command[:at] + ["--timeout", str(time_limit), "--socket", str(path)] + command[at:-4]
+        with open(directory / "log", "wb") as log:
+            process = subprocess.Popen(command, cwd=machine.ROOT, stdin=subprocess.DEVNULL, stdout=log,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            sock = connect(path, process)
+            link = Link(sock)
+            link.process = process
+            link.greet()
+            yield link
+        finally:
+            machine.end_group(process)
+
+
+def connect(path, process):
+    end = time.monotonic() + 20
+    while time.monotonic() < end and process.poll() is None:
+        sock = socket.socket(socket.AF_UNIX)
+        try:
+            sock.connect(str(path))
+            return sock
+        except OSError:
+            sock.close()
+            time.sleep(0.05)
+    raise AssertionError("nobody listens on the board's wire")
