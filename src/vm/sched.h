@@ -38,22 +38,27 @@ enum sched_state {
 struct sched_vcpu {
 	uint32_t pin; // CPU number or SCHED_ANY_CPU; fixed after start
 
+	// Fixed by sched_admit.
+	uint32_t home; // the only CPU it runs on: its pin, or where its budget is; or SCHED_ANY_CPU
+	bool admitted;
+
 	// Atomically; written by the CPU that loads and unloads the vCPU. While set it stays on that CPU.
 	uint32_t loaded;
 	uint32_t state; // enum sched_state; written under the queue's lock, read by anyone
 
 	// Under the lock of vcpu->cpu's queue.
 	struct heap_node
-	        node;      // in one of the queue's heaps: by virtual time, deadline or wake-up time
-	uint8_t where;     // which heap (sched.c)
-	bool urgent;       // has a request that must not wait for its turn
-	uint64_t since;    // ticks: when `state` was last changed, or its time last accounted
-	uint64_t vruntime; // weighted run time; comparable within one queue and priority
-	uint64_t slice_end;   // ticks, while RUNNING
-	uint64_t budget_left; // ticks
-	uint64_t deadline;    // ticks: end of the period its budget is for
-	uint64_t wake_at;     // ticks: BLOCKED until then; TIMER_NEVER
-	uint64_t placed_at;   // ticks: when it came to this queue
+	        node; // in one of the queue's heaps: by virtual time, deadline or wake-up time
+	struct heap_node move; // in the heap of those that other CPUs can have, by placed_at
+	uint8_t where;         // which heap `node` is in (sched_queue.h)
+	bool urgent;           // has a request that must not wait for its turn
+	uint64_t since;        // ticks: when `state` was last changed, or its time last accounted
+	uint64_t vruntime;     // weighted run time; comparable within one queue and priority
+	uint64_t slice_end;    // ticks, while RUNNING
+	uint64_t budget_left;  // ticks
+	uint64_t deadline;     // ticks: end of the period its budget is for
+	uint64_t wake_at;      // ticks: BLOCKED until then; TIMER_NEVER
+	uint64_t placed_at;    // ticks: when it came to this queue
 
 	// The same, and read by anyone for what it is worth.
 	uint64_t ran;    // ticks RUNNING, ever
@@ -101,6 +106,9 @@ void sched_init_cpu(void);
 // RUNNING, and sets this CPU's TIMER_SCHED. The same one as before is a usual answer. NULL: nobody is
 // READY here or anywhere this CPU could help. On CPU_WORK_SCHED, and when the chosen one has gone. O(log n).
 struct vcpu *sched_choose(void);
+// sched_choose() gave NULL, and this vCPU, which is still loaded here, is READY but may not stay: the CPU is another
+// VM's now. Unload it, then choose again, and it goes elsewhere. On the CPU that has it loaded.
+bool sched_must_unload(const struct vcpu *vcpu);
 
 // TIMER_SCHED expired: sleepers wake, budgets are refilled, loads are balanced now and then; posts CPU_WORK_SCHED to this
 // CPU if somebody else may be due.

@@ -128,6 +128,7 @@ static bool add_vcpus(struct vm *vm, uint32_t vcpus)
 		vcpu->id = i;
 		vcpu->vpidr = read_sysreg(midr_el1);
 		vcpu->vmpidr = MPIDR_RES1 | field_put(MPIDR_AFF0, i);
+		vcpu->sched.pin = SCHED_ANY_CPU;
 		vm->vcpu[i] = vcpu;
 	}
 	vm->nr_vcpus = vcpus;
@@ -159,6 +160,7 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 	vm->serial = serial;
 	vm->ram_base = VM_VIRT_RAM_BASE;
 	vm->ram_size = ram;
+	vm->sched.weight = SCHED_WEIGHT_DEFAULT;
 	vm->log_lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG_LIMIT);
 	if (!add_vcpus(vm, vcpus)) {
 		vm_discard(vm);
