@@ -53,19 +53,21 @@ static void take_up(struct cpu *cpu, struct vcpu *vcpu)
 		timer_set(TIMER_RTC, vpl031_deadline(vcpu->vm->rtc));
 }
 
-// Lets the scheduler say who runs here, and puts that one's registers in place. One that is asked to stop needs
-// none, and one that is off gets them when it is switched on.
+// Lets the scheduler say who runs here, and puts that one's registers in place. One that is asked to stop
+// needs none, and one that is off gets them when it is switched on.
 static void choose(struct cpu *cpu)
 {
-	struct vcpu *next = sched_choose();
-	cpu->current = next;
-	if (next == NULL) {
-		// What waits for its budget must not keep another CPU waiting for it.
-		if (cpu->vcpu != NULL && load_relaxed(&cpu->vcpu->sched.state) != SCHED_BLOCKED)
-			put_down(cpu);
-		return;
+	struct vcpu *next = sched_choose(), *loaded = cpu->vcpu;
+	if (next == NULL && loaded != NULL && load_relaxed(&loaded->sched.state) != SCHED_BLOCKED) {
+		// It waits for its budget, or must go elsewhere: nobody shall have to wait for this CPU to
+		// let go of it.
+		bool again = sched_must_unload(loaded);
+		put_down(cpu);
+		if (again)
+			next = sched_choose();
 	}
-	if (next != cpu->vcpu && load_acquire(&next->power) == VCPU_ON &&
+	cpu->current = next;
+	if (next != NULL && next != cpu->vcpu && load_acquire(&next->power) == VCPU_ON &&
 	    (load_relaxed(&next->request) & VCPU_REQ_STOP) == 0)
 		take_up(cpu, next);
 }

@@ -11,13 +11,16 @@
 #include "base/panic.h"
 #include "bundle_bench.h"
 #include "fake.h"
+#include "hw/timer.h"
 #include "main/boot.h"
+#include "main/life.h"
 #include "main/run.h"
 #include "ram_arena.h"
 #include "vdev/vgic.h"
 #include "vm/vm.h"
 
 #define ARENA MIB(128)
+#define HZ    1000000
 
 // ---- what the rest of Mezzo is told ----
 
@@ -25,7 +28,7 @@ static char said[65536];
 static struct {
 	bool set, power_off;
 	unsigned failed;
-	unsigned shell, views;
+	unsigned shell, views, changes;
 	uint64_t begun;
 } told;
 
@@ -48,6 +51,11 @@ void life_begin_all(void)
 	told.begun = 0;
 	FOR_EACH_VM (vm)
 		told.begun |= (uint64_t)vm->autostart << (vm->id - 1);
+}
+void console_vms_changed(void);
+void console_vms_changed(void)
+{
+	told.changes++;
 }
 void console_view_shell(void);
 void console_view_shell(void)
@@ -86,6 +94,14 @@ static void begin_with(uint64_t ram)
 	before = pages_counts();
 	board.gic.version = 3;
 	assert_int_equal(vgic_probe(&vgic_lr_v3, 0), 0);
+	fake_set_sysreg("cntfrq_el0", HZ);
+	timer_init(0);
+	for (unsigned cpu = 0; cpu < FAKE_CPUS; cpu++) {
+		fake_run_on(cpu);
+		timer_init_cpu();
+		sched_init_cpu();
+	}
+	fake_run_on(0);
 }
 
 static void begin(void)
@@ -194,8 +210,8 @@ static void test_several(void **state)
 	configure();
 	assert_int_equal(vm_count(), 3);
 	assert_int_equal(vm_by_id(1)->vcpu[0]->cpu->id, 3);
-	assert_int_equal(vm_by_id(2)->vcpu[0]->cpu->id, 0);
-	assert_int_equal(vm_by_id(3)->vcpu[0]->cpu->id, 1);
+	assert_int_equal(vm_by_id(1)->vcpu[0]->sched.pin, 3);
+	assert_int_equal(vm_by_id(2)->vcpu[0]->sched.pin, SCHED_ANY_CPU);
 	assert_int_equal(told.begun, 5); // not the second
 	assert_int_equal(told.failed, 0);
 }
@@ -475,21 +491,23 @@ static void test_memory_is_promised_once(void **state)
 	assert_int_equal(told.begun, 3);
 }
 
-static void test_more_cpus_than_there_are(void **state)
+// vCPUs share CPUs: there may be more of them, and of those that are pinned to one.
+static void test_more_vcpus_than_cpus(void **state)
 {
 	(void)state;
 	begin();
 	add_kernel("Image", 50000);
-	pack(" vm@0 { compatible = \"mezzo,vm\"; vm-name = \"wide\"; kernel = \"Image\";"
-	     " cpus = <5>; " MEMORY(16) " };"
-	                                " vm@1 { compatible = \"mezzo,vm\"; vm-name = \"wider\"; "
-	                                "kernel = \"Image\";"
-	                                " cpus = <4>; " MEMORY(16) " };" VM(2, MEMORY(16)));
+	pack(" vm@0 { compatible = \"mezzo,vm\"; vm-name = \"wide\"; kernel = \"Image\"; cpus = "
+	     "<8>; " MEMORY(16) " }; vm@1 { compatible = \"mezzo,vm\"; vm-name = \"wider\"; kernel "
+	                        "= \"Image\";"
+	                        " cpus = <8>; pin = <2 5 6>; " MEMORY(16) " };" VM(
+	                                2, MEMORY(16) "pin = <2>;"));
 	configure();
-	assert_said("wider: cpus = 4, but of the board's 8 CPUs only 3 are left");
-	assert_int_equal(vm_count(), 2);
-	assert_int_equal(vm_by_id(2)->vcpu[0]->cpu->id, 5); // what "wider" had is free again
-	assert_int_equal(told.failed, 1);
+	assert_int_equal(vm_count(), 3);
+	assert_int_equal(told.failed, 0);
+	static const uint32_t pins[] = {2, 5, 6, 2, 5, 6, 2, 5};
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(vm_by_id(2)->vcpu[i]->sched.pin, pins[i]);
 }
 
 static void test_pins(void **state)
@@ -497,13 +515,92 @@ static void test_pins(void **state)
 	(void)state;
 	begin();
 	add_kernel("Image", 50000);
-	pack(VM(0, MEMORY(16) "pin = <2>;") VM(1, MEMORY(16) "pin = <2>;")
+	pack(VM(0, MEMORY(16) "pin = <2>; exclusive;") VM(1, MEMORY(16) "pin = <2>;")
 	             VM(2, MEMORY(16) "pin = <8>;"));
 	configure();
 	assert_int_equal(vm_count(), 1);
+	assert_true(vm_by_id(1)->sched.exclusive);
 	assert_said("vm1: pin: CPU 2 belongs to vm0");
-	assert_said("vm2: pin: there is no CPU 8 on this board: its CPUs are 0 to 7");
+	assert_said("vm2: pin: there is no CPU 8 on this board: its 8 CPUs are 0 to 7");
 	assert_int_equal(told.failed, 2);
+}
+
+static void test_what_it_was_promised(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16) "weight = <300>; priority = <3>; stop-timeout = <5000>;")
+	             VM(1, MEMORY(16) "budget = <200 1000>; pin = <1>;")
+	                     VM(2, MEMORY(16) "budget = <800 1000>; pin = <1>;"));
+	configure();
+	assert_int_equal(vm_count(), 2);
+	const struct vm *vm = vm_by_id(1);
+	assert_true(vm->sched.weight == 300 && vm->sched.priority == 3 && vm->sched.budget == 0);
+	assert_int_equal(vm->stop_timeout_ms, 5000);
+	vm = vm_by_id(2);
+	assert_true(vm->sched.weight == 100 && vm->sched.priority == 0);
+	assert_true(vm->sched.budget == 200 * (HZ / 1000000) &&
+	            vm->sched.period == 1000 * (HZ / 1000000));
+	assert_int_equal(vm->stop_timeout_ms, 10000);
+	assert_said("vm2: budget: CPU 1 can promise no more than");
+}
+
+static const char *create(const char *name, const char *from)
+{
+	struct vm *made = NULL;
+	const char *why = config_create(name, from, &made);
+	assert_true((why == NULL) == (made != NULL));
+	if (why == NULL) {
+		assert_ptr_equal(vm_by_name(name), made);
+		assert_int_equal(made->state, VM_CREATED);
+	}
+	return why;
+}
+
+static void test_one_more(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16))
+	             VM(1, MEMORY(32) "autostart = <0>; on-crash = \"restart\"; weight = <7>;")
+	                     VM(2, MEMORY(16) "autostart = <0>; pin = <9>;"));
+	configure();
+	assert_int_equal(vm_count(), 2);
+	struct pages_count first = pages_counts();
+	for (unsigned round = 0; round < 3; round++) {
+		assert_null(create("more", "vm1"));
+		struct vm *vm = vm_by_name("more");
+		assert_true(vm->ram_size == MIB(32) && vm->on_crash == VM_CRASH_RESTART &&
+		            vm->sched.weight == 7);
+		assert_int_equal(
+		        stage2_create(&vm->stage2, (uint16_t)vm->id, vm->ram_base, vm->ram_size),
+		        0);
+		assert_memory(vm, vm->entry, files[0].bytes, files[0].size);
+		vm_withdraw(vm);
+		sched_dismiss(vm);
+		vm_discard(vm);
+		assert_int_equal(pages_counts().free, first.free);
+		assert_int_equal(pages_counts().committed, first.committed);
+	}
+	assert_non_null(strstr(create("x", "nobody"), "no such template"));
+	assert_non_null(strstr(create("x", "vm0"), "autostart = false"));
+	assert_non_null(strstr(create("vm0", "vm1"), "of this name already"));
+	assert_non_null(strstr(create("x", "vm2"), "pin: there is no CPU 9"));
+	static const char *const bad[] = {
+	        "",  "mezzo", "all", "shell",   "-x",
+	        ".", "a b",   "a/b", "a\033[m", "a23456789012345678901234567890123"};
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_non_null(strstr(create(bad[i], "vm1"), "1 to 31 letters"));
+	char name[8] = "a0";
+	const char *why = NULL;
+	for (unsigned n = 0; why == NULL; n++) {
+		snprintf(name, sizeof name, "a%u", n);
+		why = create(name, "vm1");
+	}
+	assert_non_null(strstr(why, "memory = 32M, but only"));
+	assert_true(vm_count() >= 4);
 }
 
 static void test_another_gic(void **state)
@@ -592,8 +689,10 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_more_memory_than_there_is),
 	        cmocka_unit_test(test_a_board_with_next_to_nothing),
 	        cmocka_unit_test(test_memory_is_promised_once),
-	        cmocka_unit_test(test_more_cpus_than_there_are),
+	        cmocka_unit_test(test_more_vcpus_than_cpus),
 	        cmocka_unit_test(test_pins),
+	        cmocka_unit_test(test_what_it_was_promised),
+	        cmocka_unit_test(test_one_more),
 	        cmocka_unit_test(test_another_gic),
 	        cmocka_unit_test(test_no_memory_at_any_point),
 	        cmocka_unit_test(test_random_damage),

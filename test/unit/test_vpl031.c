@@ -22,6 +22,7 @@ static const struct mmio_ops *ops;
 static void *dev;
 static uint64_t base;
 static bool line;
+static unsigned posts; // to the first vCPU
 static uint64_t now;
 
 void *vm_alloc(struct vm *v, size_t size)
@@ -49,6 +50,13 @@ void virq_set(struct vm *v, struct vcpu *vcpu, uint32_t intid, bool level)
 	line = level;
 }
 
+void vcpu_post(struct vcpu *vcpu, uint32_t request)
+{
+	assert_ptr_equal(vcpu, vm->vcpu[0]);
+	assert_int_equal(request, VCPU_REQ_TIMER);
+	posts++;
+}
+
 static bool counter(const char *name, bool write, uint64_t *value)
 {
 	if (write || strcmp(name, "cntpct_el0") != 0)
@@ -69,6 +77,9 @@ static int setup(void **state)
 	timer_init_cpu();
 	vpl031_set_clock(1700000000);
 	vm = test_calloc(1, sizeof *vm);
+	vm->vcpu[0] = test_calloc(1, sizeof *vm->vcpu[0]);
+	cpu_this()->vcpu = vm->vcpu[0];
+	posts = 0;
 	assert_int_equal(vpl031_create(vm, &rtc), 0);
 	assert_int_equal(base, VPL031_BASE);
 	return 0;
@@ -77,7 +88,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	cpu_this()->vcpu = NULL;
 	test_free(rtc);
+	test_free(vm->vcpu[0]);
 	test_free(vm);
 	return 0;
 }
