@@ -4,6 +4,8 @@
 #
 #   COMPILER=gcc|clang   gcc builds into build/, clang (with lld) into build/clang/
 #   DEBUG=1              adds the checks of the debug build, in build/debug/ (clang: build/clang/debug/)
+#   VMID_BITS=2          VMIDs of so many bits, 2 to 16, to see them run out, in build/vmid2/ and so on; a
+#                        board has fewer CPUs than numbers then: 2 bits make 3 numbers
 #   V=1                  shows the commands
 #
 # Sources are found by wildcard: a new file needs no line here.
@@ -18,7 +20,7 @@ MAKEFLAGS += --no-builtin-rules --no-builtin-variables
 COMPILER ?= gcc
 DEBUG    ?= 0
 B        := build
-O        := $(B)$(if $(filter clang,$(COMPILER)),/clang)$(if $(filter 1,$(DEBUG)),/debug)
+O        := $(B)$(if $(filter clang,$(COMPILER)),/clang)$(if $(filter 1,$(DEBUG)),/debug)$(VMID_BITS:%=/vmid%)
 GEN      := $(B)/gen
 Q        := $(if $(V),,@)
 say       = $(if $(SILENT),,@printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@))
@@ -59,7 +61,7 @@ FDT_LIB := $(FDT_DIR)/libfdt.a
 WARN := -Wall -Wextra -Wshadow -Wconversion -Werror -Wstrict-prototypes -Wmissing-prototypes \
 	-Wundef -Wvla
 DEPS  = -MMD -MP -MF $@.d
-DEFS := $(if $(filter 1,$(DEBUG)),-DMEZZO_DEBUG)
+DEFS := $(if $(filter 1,$(DEBUG)),-DMEZZO_DEBUG) $(VMID_BITS:%=-DMEZZO_VMID_BITS=%)
 # Paths in the image are relative to the repository, so that it is the same wherever it is built.
 COMMON := -std=gnu17 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(DEFS)
 

@@ -7,10 +7,18 @@
 #include "arm/cpu.h"
 #include "arm/tlb.h"
 #include "base/bits.h"
+#include "base/panic.h"
 #include "base/spinlock.h"
 #include "base/string.h"
 
 #define MAX_VMIDS 65536
+// An image that tests build with few bits runs out of numbers soon.
+#ifdef MEZZO_VMID_BITS
+#define WIDTH MEZZO_VMID_BITS
+#else
+#define WIDTH 16
+#endif
+STATIC_ASSERT(WIDTH >= 2 && WIDTH <= 16, "0 is nobody's, and each CPU and the next VM need one");
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_VMID);
 static uint32_t limit = 256; // fixed after boot
@@ -23,6 +31,8 @@ static struct vmid *running[CPU_MAX];
 void vmid_init(bool sixteen_bits)
 {
 	limit = sixteen_bits ? MAX_VMIDS : 256;
+	if (limit > (uint32_t)1 << WIDTH)
+		limit = (uint32_t)1 << WIDTH;
 }
 
 static bool is_used(uint32_t number)
@@ -66,6 +76,7 @@ uint32_t vmid_get(struct vmid *vmid)
 			roll_over();
 			// What runs is fewer than the numbers there are: one for each CPU.
 			number = find_free();
+			CHECK(number != 0);
 		}
 		if (vmid->generation != generation) { // it did not run while the generation changed
 			set_used(number);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VMIDs: the tag by which TLBs keep guests apart. There are 255 or 65,535; when they run out a new
 // generation begins: every TLB forgets every guest, those that run keep their number, and the others
-// take a new one when they next run.
+// take a new one when they next run. There must be fewer CPUs than numbers.
 #ifndef VM_VMID_H
 #define VM_VMID_H
 
