@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page allocator: a buddy system over the page array. Owns every free page; called by whoever
 // needs RAM. Invariant: a free chunk's head has state FREE or ZEROED, its order, and is in exactly the
-// list of that order; no two free buddies of the same order and state exist below the highest order.
+// list of that order; no two free buddies of the same order and state exist below the highest order; what a
+// ZEROED block holds is zeroes, behind the caches too.
 #include "mem/pages.h"
 
 #include "arm/cache.h"
@@ -10,9 +11,9 @@
 #include "base/panic.h"
 #include "base/spinlock.h"
 
-#define PREPARE_PIECE KIB(64)     // zeroed in one idle step
-#define POOL_BLOCKS   64          // zeroed blocks that are worth having
-#define MAX_FRAMES    BIT_U64(32) // links have 32 bits: RAM beyond 16 TiB is left alone
+#define PIECE       KIB(64) // zeroed in one step
+#define POOL_BLOCKS 64      // zeroed blocks that are worth idle time; VMs that end may leave more
+#define MAX_FRAMES  BIT_U64(32) // links have 32 bits: RAM beyond 16 TiB is left alone
 
 static struct spinlock lock = SPINLOCK_INIT(LOCK_PAGES);
 static struct page *map;                        // fixed after boot
@@ -152,8 +153,22 @@ static void take(uint32_t frame, unsigned order, uint16_t owner, enum page_state
 	counts.free -= BIT_U64(order);
 	if (is_unpromised(owner))
 		counts.committed += BIT_U64(order);
-	if (list != NULL)
+	if (list != NULL) {
 		link_in(&list->first, frame);
+		list->scrubbed = 0; // of the one that was first
+	}
+}
+
+// A block that holds zeroes, in memory too, and whose tails say nothing any more.
+static void put_zeroed(uint32_t frame)
+{
+	map[frame].state = PAGE_ZEROED;
+	map[frame].owner = OWNER_NONE;
+	map[frame].order = PAGES_MAX_ORDER;
+	map[frame].refs = 0;
+	link_in(&zeroed_list, frame);
+	zeroed_count++;
+	counts.zeroed += BIT_U64(PAGES_MAX_ORDER);
 }
 
 static uint32_t take_zeroed(void)
@@ -211,12 +226,14 @@ pa_t pages_alloc_zeroed(uint16_t owner, enum page_state state, struct page_list 
 	return pa_of(frame);
 }
 
-static void free_locked(uint32_t frame, struct page_list *list)
+static void free_locked(uint32_t frame, struct page_list *list, bool zeroed)
 {
 	unsigned order = map[frame].order;
 	CHECK(order <= PAGES_MAX_ORDER && map[frame].state > PAGE_ZEROED);
-	if (list != NULL)
+	if (list != NULL) {
 		unlink_from(&list->first, frame);
+		list->scrubbed = 0;
+	}
 	if (is_unpromised(map[frame].owner))
 		counts.committed -= BIT_U64(order);
 	for (uint32_t i = 0; i < (uint32_t)1 << order; i++) {
@@ -225,22 +242,53 @@ static void free_locked(uint32_t frame, struct page_list *list)
 		map[frame + i].order = ORDER_TAIL;
 	}
 	counts.free += BIT_U64(order);
-	release(frame, order);
+	if (zeroed && order == PAGES_MAX_ORDER)
+		put_zeroed(frame);
+	else
+		release(frame, order);
 }
 
 void pages_free(pa_t chunk, struct page_list *list)
 {
 	spin_lock(&lock);
-	free_locked(frame_of(chunk), list);
+	free_locked(frame_of(chunk), list, false);
 	spin_unlock(&lock);
 }
 
-bool pages_free_some(struct page_list *list, unsigned chunks)
+// Zeroes pages in memory itself: a guest may read them with its MMU off.
+static void zero(uint64_t pa, uint64_t size)
 {
-	for (; chunks > 0 && list->first != 0; chunks--) {
-		spin_lock(&lock); // for one chunk: others that want a page wait for no more
-		free_locked(list->first, list);
-		spin_unlock(&lock);
+	void *pages = (void *)(uintptr_t)pa;
+	cache_zero_pages(pages, size);
+	cache_clean_invalidate_poc(pages, size);
+}
+
+void pages_scrub(pa_t chunk, struct page_list *list)
+{
+	uint32_t frame = frame_of(chunk);
+	CHECK(PAGE_SIZE << map[frame].order <= PIECE);
+	zero(chunk.v, PAGE_SIZE << map[frame].order);
+	spin_lock(&lock);
+	free_locked(frame, list, true);
+	spin_unlock(&lock);
+}
+
+bool pages_scrub_some(struct page_list *list)
+{
+	uint32_t budget = PIECE / PAGE_SIZE;
+	while (budget > 0 && list->first != 0) {
+		uint32_t frame = list->first, size = (uint32_t)1 << map[frame].order;
+		uint32_t count = size - list->scrubbed;
+		if (count > budget)
+			count = budget;
+		zero(pa_of(frame + list->scrubbed).v, count * PAGE_SIZE);
+		list->scrubbed += count;
+		budget -= count;
+		if (list->scrubbed == size) {
+			spin_lock(&lock); // for one chunk: others that want a page wait for no more
+			free_locked(frame, list, true);
+			spin_unlock(&lock);
+		}
 	}
 	return list->first != 0;
 }
@@ -271,13 +319,8 @@ static void prepare_finish(void)
 {
 	uint32_t frame = frame_of(PA(prepare_pa));
 	spin_lock(&lock);
-	map[frame].state = PAGE_ZEROED;
-	map[frame].owner = OWNER_NONE;
-	map[frame].order = PAGES_MAX_ORDER;
-	link_in(&zeroed_list, frame);
-	zeroed_count++;
+	put_zeroed(frame);
 	counts.free += BIT_U64(PAGES_MAX_ORDER);
-	counts.zeroed += BIT_U64(PAGES_MAX_ORDER);
 	spin_unlock(&lock);
 	prepare_pa = 0;
 }
@@ -290,10 +333,8 @@ bool pages_prepare(void)
 		prepare_pick();
 	bool work = prepare_pa != 0;
 	if (work) {
-		void *piece = (void *)(uintptr_t)(prepare_pa + prepare_done);
-		cache_zero_pages(piece, PREPARE_PIECE);
-		cache_clean_invalidate_poc(piece, PREPARE_PIECE);
-		prepare_done += PREPARE_PIECE;
+		zero(prepare_pa + prepare_done, PIECE);
+		prepare_done += PIECE;
 		if (prepare_done == BLOCK_SIZE)
 			prepare_finish();
 	}

@@ -36,7 +36,8 @@ STATIC_ASSERT(sizeof(struct page) == 16, "docs/memory.md promises 16 bytes");
 
 // The chunks of one owner. Locked by whoever owns the list; taken before LOCK_PAGES.
 struct page_list {
-	uint32_t first; // frame number; 0: empty
+	uint32_t first;    // frame number; 0: empty
+	uint32_t scrubbed; // pages of the first chunk that pages_scrub_some has zeroed already
 };
 
 // Sets the array: map[n] describes the page at n * 4 KiB and is readable and zero for every page of
@@ -51,12 +52,15 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 // be NULL; else the chunk is linked into it. PA 0 when there is none. Bounded: at most one split an
 // order and one pass over the chunk's entries.
 pa_t pages_alloc(unsigned order, uint16_t owner, enum page_state state, struct page_list *list);
-// A 2 MiB chunk that idle time has zeroed and cleaned; PA 0 when none is ready.
+// A 2 MiB chunk that was zeroed and cleaned; PA 0 when none is ready.
 pa_t pages_alloc_zeroed(uint16_t owner, enum page_state state, struct page_list *list);
-// Gives a chunk back. `list` as at the allocation.
+// Gives a chunk back as it is: nobody's secrets are in it. `list` as at the allocation.
 void pages_free(pa_t chunk, struct page_list *list);
-// Gives back up to `chunks` chunks of a list; returns whether any are left. For teardown in pieces.
-bool pages_free_some(struct page_list *list, unsigned chunks);
+// Zeroes a chunk of at most 64 KiB, in memory and not only in the caches, and gives it back.
+void pages_scrub(pa_t chunk, struct page_list *list);
+// The same for a whole list, 64 KiB a call; true while there is more to do. A 2 MiB chunk joins the zeroed
+// ones. No CPU and no TLB can reach the chunks any more.
+bool pages_scrub_some(struct page_list *list);
 
 // The entry of a page that was added or claimed; NULL above all of them.
 struct page *pages_entry(pa_t pa);

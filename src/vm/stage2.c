@@ -17,13 +17,13 @@
 #include "arm/features.h"
 #include "arm/regs.h"
 #include "arm/tlb.h"
+#include "base/panic.h"
 #include "base/string.h"
 
-#define PIECE          KIB(64)  // filled by one fault
-#define PIECE_ORDER    4        // ... in pages
-#define CLEAN_STEP     KIB(512) // cleaned by one trapped set/way operation
-#define DESTROY_CHUNKS 16
-#define TABLE_ENTRIES  512
+#define PIECE         KIB(64)  // filled by one fault
+#define PIECE_ORDER   4        // ... in pages
+#define CLEAN_STEP    KIB(512) // cleaned by one trapped set/way operation
+#define TABLE_ENTRIES 512
 
 static unsigned ipa_bits, start_level, root_order;
 static uint64_t vtcr, ram_attributes, device_attributes;
@@ -83,7 +83,7 @@ int stage2_create(struct stage2 *s2, uint16_t owner, uint64_t ram_base, uint64_t
 	s2->ram_size = ram_size;
 	s2->lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
 	s2->mapped = 0;
-	s2->pages.first = 0;
+	s2->pages = (struct page_list){0};
 	pa_t root = pages_alloc(root_order, owner, PAGE_TABLE, &s2->pages);
 	if (root.v == 0)
 		return ERR_NO_MEMORY;
@@ -150,7 +150,7 @@ static void promote(struct stage2 *s2, uint64_t *entry, uint64_t block)
 	tlb_invalidate_vmid(); // every CPU has forgotten table and pages before the block appears
 	pte_write(entry, block | ram_attributes | PTE_VALID);
 	tlb_publish();
-	pages_free(table, &s2->pages);
+	pages_scrub(table, &s2->pages);
 }
 
 // Fills and maps `count` pages from `ipa` on; their entries start at `slot` and `pa` is theirs.
@@ -306,7 +306,8 @@ void stage2_retire(struct stage2 *s2)
 
 bool stage2_destroy_some(struct stage2 *s2)
 {
-	return pages_free_some(&s2->pages, DESTROY_CHUNKS);
+	CHECK(s2->vmid.number == 0);
+	return pages_scrub_some(&s2->pages);
 }
 
 uint64_t stage2_table_pages(uint64_t ram_size)

@@ -63,9 +63,10 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 // *cursor. True when the end is reached.
 bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor);
 
-// No CPU runs the VM any more: gives up its VMID. Before stage2_destroy_some.
+// No CPU runs the VM any more: gives up its VMID, so that no TLB leads to its pages. Before
+// stage2_destroy_some.
 void stage2_retire(struct stage2 *s2);
-// Gives back pages, at most 16 chunks a call. True while there are more.
+// Zeroes pages and gives them back, 64 KiB a call. True while there are more.
 bool stage2_destroy_some(struct stage2 *s2);
 
 // Pages that the tables of a VM with this much RAM can need, at most.

@@ -12,7 +12,6 @@
 #include "hw/timer.h"
 
 #define LOG_LINES_A_SECOND 10
-#define FREE_CHUNKS        16
 #define WORD_BITS          64
 #define WORDS              (VM_MAX / WORD_BITS)
 
@@ -196,8 +195,14 @@ void vm_withdraw(struct vm *vm)
 
 bool vm_free_some(struct vm *vm)
 {
-	return stage2_destroy_some(&vm->stage2) || pages_free_some(&vm->pages, FREE_CHUNKS);
+	if (vm->stage2.pages.first != 0)
+		stage2_destroy_some(&vm->stage2);
+	else
+		pages_scrub_some(&vm->pages);
+	return vm->stage2.pages.first != 0 || vm->pages.first != 0;
 }
+
+STATIC_ASSERT(sizeof(struct vm) <= KIB(64), "pages_scrub takes no more");
 
 void vm_discard(struct vm *vm)
 {
@@ -205,7 +210,7 @@ void vm_discard(struct vm *vm)
 	while (vm_free_some(vm))
 		;
 	pages_uncommit(vm->committed);
-	pages_free(PA((uintptr_t)vm), NULL);
+	pages_scrub(PA((uintptr_t)vm), NULL);
 	give_number_back(id);
 }
 

@@ -138,7 +138,7 @@ int vm_publish(struct vm *vm);
 void vm_withdraw(struct vm *vm);
 // Frees a VM that nobody sees, and its number. Unbounded only in what vm_free_some has not freed yet.
 void vm_discard(struct vm *vm);
-// Frees a bounded piece of a VM that nobody sees; false: nothing but the VM itself is left.
+// Zeroes and frees at most 64 KiB of a VM that nobody sees; false: nothing but the VM itself is left.
 bool vm_free_some(struct vm *vm);
 
 // Memory for the VM's own structures: zeroed, charged to the VM, 64-byte aligned, given back as a

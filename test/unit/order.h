@@ -9,6 +9,7 @@
 //   clean before use      what a guest reads with its MMU off (memory behind the caches) is what EL2 wrote,
 //                         unless FEAT_S2FWB and CTR_EL0.IDC together make that needless
 //   no stale fetches      IC IALLUIS and DSB between the last write of a page and its entry
+//   no early scrub        what is zeroed is no table that walkers may use, nor a guest's memory
 //   published             before EL2 returns, DSB and ISB stand behind the last entry
 //
 // Included once by a test; order_start() hooks itself in. A complaint is kept for order_verdict().
@@ -39,6 +40,7 @@ static struct {
 	struct order_entry *entry;     // one for each word of the arena: any may be an entry
 	uint64_t *written;             // by page: when EL2 last wrote it through its caches
 	bool *is_table;                // by page: linked from some entry
+	uint32_t *unlinked;            // by page: 1 + the word that led to it, when it was a table
 	bool *given;                   // by page: a guest has it, and may have written to it
 	uint64_t now, written_barrier; // counts events
 	uint64_t ic_issued, ic_done;
@@ -171,8 +173,11 @@ static void order_entry_off(uint64_t at)
 	struct order_entry *e = &order.entry[(at - RAM_ARENA_BASE) / 8];
 	if ((e->value & PTE_VALID) == 0)
 		return;
-	if ((e->value & PTE_TABLE) != 0 && (e->value & PTE_AF) == 0)
+	if ((e->value & PTE_TABLE) != 0 && (e->value & PTE_AF) == 0) {
 		order.is_table[order_page(e->value & PTE_ADDRESS)] = false;
+		order.unlinked[order_page(e->value & PTE_ADDRESS)] =
+		        1 + (uint32_t)((at - RAM_ARENA_BASE) / 8);
+	}
 	e->stage = ORDER_BROKEN;
 	if (order.nr_broken == order.max_broken) {
 		order.max_broken = order.max_broken * 2 + 64;
@@ -200,11 +205,16 @@ static void order_zeroed(uint64_t address, uint64_t size)
 {
 	if (!order_in_arena(address, size))
 		return;
-	if (order.is_table[order_page(address)])
+	uint64_t page = order_page(address);
+	if (order.is_table[page])
 		order_complain("a table that is in use was zeroed", address);
+	if (order.unlinked[page] != 0 && order.entry[order.unlinked[page] - 1].stage != ORDER_GONE)
+		order_complain("a table was zeroed that walkers may still use", address);
+	if (order.given[page])
+		order_complain("memory was zeroed that a guest has", address);
+	order.unlinked[page] = 0;
 	for (uint64_t a = address; a < address + size; a += 8)
 		order.entry[(a - RAM_ARENA_BASE) / 8] = (struct order_entry){0, ORDER_FRESH};
-	order.given[order_page(address)] = false;
 	order_wrote(address, size);
 }
 
@@ -256,6 +266,7 @@ UNUSED static void order_start(uint64_t arena_size, bool needs_clean)
 		order.written = calloc(arena_size / PAGE_SIZE, sizeof *order.written);
 		order.is_table = calloc(arena_size / PAGE_SIZE, sizeof *order.is_table);
 		order.given = calloc(arena_size / PAGE_SIZE, sizeof *order.given);
+		order.unlinked = calloc(arena_size / PAGE_SIZE, sizeof *order.unlinked);
 		memset(order.memory, 0x5a, arena_size);
 	}
 	order.needs_clean = needs_clean;
@@ -274,11 +285,13 @@ UNUSED static void order_drop(const char *name, unsigned number)
 	order.dropped = order.met = 0;
 }
 
-// The address space is gone: nothing walks its tables.
+// The address space is gone: no CPU and no TLB leads to its tables and memory any more.
 UNUSED static void order_forget(void)
 {
-	for (uint64_t page = 0; page < order.size / PAGE_SIZE; page++)
+	for (uint64_t page = 0; page < order.size / PAGE_SIZE; page++) {
 		order.is_table[page] = order.given[page] = false;
+		order.unlinked[page] = 0;
+	}
 }
 
 // What lies behind the caches is old.
@@ -314,6 +327,7 @@ UNUSED static void order_free(void)
 	free(order.written);
 	free(order.is_table);
 	free(order.given);
+	free(order.unlinked);
 	free(order.line);
 	free(order.broken);
 }

@@ -57,8 +57,8 @@ UNUSED static void ram_arena_exhaust(struct page_list *taken, uint64_t left)
 
 UNUSED static void ram_arena_release(struct page_list *taken)
 {
-	while (pages_free_some(taken, 64))
-		;
+	while (taken->first != 0)
+		pages_free(PA((uint64_t)taken->first << PAGE_SHIFT), taken);
 }
 
 #endif

@@ -32,7 +32,7 @@ static const char desc_source[] =
         "  memory = /bits/ 64 <0x1000000>; cpus = <2>; pin = <0 1>; verify = \"sha256\";"
         "  cmdline = \"quiet\"; load = /bits/ 64 <0x40080000>; on-crash = \"restart\"; };"
         " vm@1 { compatible = \"mezzo,vm\"; vm-name = \"b\"; kernel = \"k\"; gic = <3>;"
-        "  memory = /bits/ 64 <0x2000000>; cpus = <1>; exclusive; autostart = <0>; }; }; };";
+        "  memory = /bits/ 64 <0x2000000>; cpus = <1>; pin = <2>; exclusive; autostart = <0>; }; }; };";
 
 static uint32_t random_state;
 

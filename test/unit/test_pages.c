@@ -243,28 +243,6 @@ static void test_a_tail_is_not_a_chunk(void **state)
 	}
 }
 
-static void test_lists_are_freed_in_pieces(void **state)
-{
-	struct page_list list = {0};
-	(void)state;
-	pages_add(PA(BLOCK_SIZE), 4 * BLOCK_SIZE);
-	for (unsigned i = 0; i < 100; i++)
-		assert_true(pages_alloc(i % 4, 3, PAGE_GUEST, &list).v != 0);
-	for (unsigned left = 100; left > 16; left -= 16) {
-		uint64_t before = pages_counts().free;
-		uint32_t taken = lock.next;
-		assert_true(pages_free_some(&list, 16));
-		assert_true(lock.next - taken >= 16); // let go between chunks: others wait for it
-		audit();
-		assert_in_range(pages_counts().free - before, 16, 16 * 8);
-	}
-	assert_false(pages_free_some(&list, 16));
-	assert_false(pages_free_some(&list, 16));
-	assert_int_equal(list.first, 0);
-	assert_int_equal(pages_counts().free, pages_counts().total);
-	assert_int_equal(chunks_of(PAGES_MAX_ORDER), 4);
-}
-
 // ---- promises ----
 
 static void test_promises_add_up(void **state)
@@ -362,6 +340,154 @@ static void assert_cleaned(uint64_t from, uint64_t size)
 	assert_int_equal(zeroed, size / 64);
 	assert_int_equal(cleaned, size / 64);
 	assert_true(waited);
+}
+
+// Bytes that were zeroed since the log was empty: all of them cleaned after, and waited for.
+static uint64_t zeroed_bytes(void)
+{
+	uint64_t zeroed = 0, cleaned = 0, waited = 0;
+	for (size_t i = 0; i < fake_log_count; i++) {
+		const struct fake_event *e = &fake_log[i];
+		zeroed += e->name != NULL && strcmp(e->name, "dc zva") == 0 ? 64 : 0;
+		cleaned += e->name != NULL && strcmp(e->name, "dc civac") == 0 ? 64 : 0;
+		if (e->kind == FAKE_BARRIER && strcmp(e->name, "dsb sy") == 0)
+			waited = cleaned;
+	}
+	assert_int_equal(cleaned, zeroed);
+	assert_int_equal(waited, zeroed);
+	return zeroed;
+}
+
+static void test_lists_are_scrubbed_in_pieces(void **state)
+{
+	struct page_list list = {0};
+	static pa_t chunk[100];
+	static unsigned order[100];
+	uint64_t all = 0, done = 0;
+	bool more = true;
+	(void)state;
+	arena();
+	srand(2);
+	for (unsigned i = 0; i < 100; i++) {
+		order[i] = i % 25 == 0 ? PAGES_MAX_ORDER : (unsigned)rand() % 6;
+		chunk[i] = pages_alloc(order[i], 3, PAGE_GUEST, &list);
+		assert_true(chunk[i].v != 0);
+		all += PAGE_SIZE << order[i];
+	}
+	uint64_t before = pages_counts().free;
+	while (more) {
+		fake_log_count = 0;
+		more = pages_scrub_some(&list);
+		uint64_t bytes = zeroed_bytes();
+		assert_true(bytes <= KIB(64) && (bytes == KIB(64) || !more));
+		done += bytes;
+		// Given back is at most what was zeroed; a block comes at its end.
+		assert_true((pages_counts().free - before) * PAGE_SIZE <= done);
+		audit();
+	}
+	assert_int_equal(done, all);
+	assert_false(pages_scrub_some(&list));
+	assert_int_equal(list.first, 0);
+	assert_int_equal(list.scrubbed, 0);
+	assert_int_equal(pages_counts().free, pages_counts().total);
+	for (unsigned i = 0; i < 100; i++)
+		assert_true(all_zero(chunk[i].v, PAGE_SIZE << order[i]));
+}
+
+// What VMs leave is ready for the next ones, however much it is, and idle time has nothing to do.
+static void test_scrubbed_blocks_are_ready(void **state)
+{
+	struct page_list list = {0};
+	(void)state;
+	arena();
+	while (pages_alloc(PAGES_MAX_ORDER, 3, PAGE_GUEST, &list).v != 0)
+		;
+	memset((void *)RAM_ARENA_BASE, 0x77, ARENA_SIZE);
+	zeroed_count = POOL_BLOCKS;
+	unsigned calls = 1;
+	for (fake_log_count = 0; pages_scrub_some(&list); calls++)
+		fake_log_count = 0;
+	assert_int_equal(calls, ARENA_SIZE / KIB(64));
+	assert_int_equal(zeroed_count, POOL_BLOCKS + ARENA_SIZE / BLOCK_SIZE);
+	zeroed_count -= POOL_BLOCKS;
+	audit();
+	assert_int_equal(pages_counts().zeroed, pages_counts().total);
+	assert_false(pages_prepare());
+	for (unsigned i = 0; i < ARENA_SIZE / BLOCK_SIZE; i++) {
+		pa_t block = pages_alloc_zeroed(5, PAGE_GUEST, NULL);
+		assert_true(block.v != 0 && all_zero(block.v, BLOCK_SIZE));
+		for (uint64_t o = 0; o < BLOCK_SIZE; o += PAGE_SIZE)
+			assert_int_equal(pages_entry(PA(block.v + o))->owner, 5);
+	}
+	assert_int_equal(pages_alloc_zeroed(5, PAGE_GUEST, NULL).v, 0);
+}
+
+static void test_a_scrubbed_chunk_joins_its_neighbours(void **state)
+{
+	struct page_list list = {0};
+	(void)state;
+	arena();
+	unsigned blocks = chunks_of(PAGES_MAX_ORDER);
+	for (uint64_t i = 0; i < TOP; i++)
+		assert_true(pages_alloc(0, 3, PAGE_TABLE, &list).v != 0);
+	assert_int_equal(chunks_of(PAGES_MAX_ORDER), blocks - 1);
+	while (pages_scrub_some(&list))
+		fake_log_count = 0;
+	audit();
+	assert_int_equal(chunks_of(PAGES_MAX_ORDER), blocks);
+	assert_int_equal(pages_counts().zeroed, 0);
+}
+
+// How far it came is known of the first chunk alone: if another one is that, it begins anew.
+static void test_scrubbing_begins_again_with_another_chunk(void **state)
+{
+	struct page_list list = {0};
+	(void)state;
+	arena();
+	pa_t block = pages_alloc(PAGES_MAX_ORDER, 3, PAGE_GUEST, &list);
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(pages_scrub_some(&list));
+	assert_int_equal(list.scrubbed, 3 * 16);
+	pa_t page = pages_alloc(6, 3, PAGE_GUEST, &list);
+	memset((void *)page.v, 0x44, PAGE_SIZE << 6);
+	assert_true(pages_scrub_some(&list));
+	pages_free(pages_alloc(0, 3, PAGE_GUEST, NULL), NULL); // not of the list
+	pa_t lone = pages_alloc(6, 3, PAGE_GUEST, &list);
+	memset((void *)lone.v, 0x44, PAGE_SIZE << 6);
+	pages_free(page, &list);
+	while (pages_scrub_some(&list))
+		fake_log_count = 0;
+	assert_true(all_zero(block.v, BLOCK_SIZE));
+	assert_true(all_zero(lone.v, PAGE_SIZE << 6));
+	audit();
+	assert_int_equal(pages_counts().free, pages_counts().total);
+}
+
+static void test_one_small_chunk_is_scrubbed(void **state)
+{
+	struct page_list list = {0};
+	(void)state;
+	arena();
+	for (unsigned order = 0; order <= 4; order++) {
+		pa_t chunk = pages_alloc(order, 3, PAGE_TABLE, &list);
+		fake_log_count = 0;
+		pages_scrub(chunk, &list);
+		assert_cleaned(chunk.v, PAGE_SIZE << order);
+		assert_true(all_zero(chunk.v, PAGE_SIZE << order));
+		audit();
+	}
+	assert_int_equal(pages_counts().free, pages_counts().total);
+}
+
+static void test_a_large_chunk_is_not_scrubbed_at_once(void **state)
+{
+	(void)state;
+	arena();
+	pa_t chunk = pages_alloc(5, 3, PAGE_GUEST, NULL);
+	if (setjmp(halted) == 0) {
+		pages_scrub(chunk, NULL);
+		fail_msg("128 KiB were zeroed in one step");
+	}
 }
 
 static void test_idle_time_zeroes_blocks_in_pieces(void **state)
@@ -536,7 +662,12 @@ int main(void)
 	        TEST(test_what_boot_claims_is_not_given),
 	        TEST(test_double_free_is_a_bug_of_ours),
 	        TEST(test_a_tail_is_not_a_chunk),
-	        TEST(test_lists_are_freed_in_pieces),
+	        TEST(test_lists_are_scrubbed_in_pieces),
+	        TEST(test_scrubbed_blocks_are_ready),
+	        TEST(test_a_scrubbed_chunk_joins_its_neighbours),
+	        TEST(test_scrubbing_begins_again_with_another_chunk),
+	        TEST(test_one_small_chunk_is_scrubbed),
+	        TEST(test_a_large_chunk_is_not_scrubbed_at_once),
 	        TEST(test_promises_add_up),
 	        TEST(test_promises_leave_out_what_el2_has),
 	        TEST(test_promises_are_kept_while_a_block_is_prepared),

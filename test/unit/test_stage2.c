@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/panic.h"
 #include "stage2_bench.h"
 
 // ---- what one touch does ----
@@ -434,22 +435,96 @@ static void test_cleaning_an_empty_giant(void **state)
 
 // ---- the end ----
 
+static unsigned nr_zeroed;
+static jmp_buf halted;
+
+void cpu_halt(void)
+{
+	longjmp(halted, 1);
+}
+
+void console_write(const char *text, size_t length)
+{
+	(void)text;
+	(void)length;
+}
+
+static bool count_zeroed(const struct fake_event *event)
+{
+	nr_zeroed += event->name != NULL && strcmp(event->name, "dc zva") == 0;
+	return order_event(event);
+}
+
 static void test_the_end_comes_in_pieces(void **state)
 {
 	(void)state;
 	bench_vm(MIB(32));
 	for (uint64_t o = 0; o < MIB(32); o += KIB(64))
 		assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + o)), 0);
-	uint64_t free = pages_counts().free;
-	stage2_retire(&s2);
-	unsigned calls = 0;
-	while (stage2_destroy_some(&s2)) {
-		assert_true(pages_counts().free - free <= 16 * 512);
-		free = pages_counts().free;
-		calls++;
-	}
-	assert_true(calls >= 1);
+	uint64_t pages = bench_chunk_pages();
+	bench_retire();
+	fake_event_hook = count_zeroed;
+	unsigned calls = 1;
+	for (nr_zeroed = 0; stage2_destroy_some(&s2); nr_zeroed = 0, calls++)
+		assert_int_equal(nr_zeroed, KIB(64) / 64);
+	assert_true(nr_zeroed <= KIB(64) / 64);
+	assert_int_equal(calls, (pages + 15) / 16);
 	assert_false(stage2_destroy_some(&s2));
+	assert_int_equal(pages_counts().zeroed, 16 * BLOCK_SIZE / PAGE_SIZE);
+	bench_end();
+}
+
+// Whatever shape its memory had: when a VM has ended, nothing of it is in RAM, nor behind the caches.
+static void test_nothing_is_left_of_it(void **state)
+{
+	static uint64_t chunk[4096];
+	static uint64_t size[4096];
+	(void)state;
+	for (unsigned shape = 0; shape < 3; shape++) {
+		struct page_list taken = {0};
+		unsigned n = 0;
+		if (shape == 2)
+			ram_arena_exhaust(&taken, 500); // no block is free
+		bench_vm(MIB(8) + KIB(68));
+		assert_int_equal(stage2_add_source(&s2, RAM_BASE + MIB(1), "an image", 8), 0);
+		for (uint64_t o = 0; o < s2.ram_size; o += shape == 0 ? KIB(64) : KIB(1100))
+			assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + o)), 0);
+		for (uint32_t f = s2.pages.first; f != 0; n++) {
+			const struct page *page = pages_entry(PA((uint64_t)f << PAGE_SHIFT));
+			chunk[n] = (uint64_t)f << PAGE_SHIFT;
+			size[n] = PAGE_SIZE << page->order;
+			f = page->next;
+		}
+		bench_retire();
+		for (unsigned i = 0; i < n; i++) {
+			order_guest_wrote(chunk[i], size[i], 0x66); // and tables, why not
+			order_spoil(chunk[i], size[i]);
+		}
+		while (stage2_destroy_some(&s2))
+			;
+		for (unsigned i = 0; i < n; i++) {
+			const uint8_t *front = (const uint8_t *)chunk[i];
+			const uint8_t *behind = order.memory + (chunk[i] - RAM_ARENA_BASE);
+			assert_int_equal(front[0], 0);
+			assert_int_equal(memcmp(front, front + 1, size[i] - 1), 0);
+			assert_int_equal(memcmp(front, behind, size[i]), 0);
+		}
+		ram_arena_release(&taken);
+		bench_end();
+	}
+}
+
+// As long as it has a VMID, TLBs may lead to its pages.
+static void test_not_before_it_is_retired(void **state)
+{
+	(void)state;
+	bench_vm(MIB(4));
+	assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE)), 0);
+	stage2_vttbr(&s2);
+	if (setjmp(halted) == 0) {
+		stage2_destroy_some(&s2);
+		fail_msg("pages were given back that a TLB may lead to");
+	}
 	bench_end();
 }
 
@@ -470,7 +545,7 @@ static void test_tables_never_outgrow_the_promise(void **state)
 		uint64_t tables = bench_tables();
 		assert_true(tables >= size / GIB(1));
 		assert_true(tables <= stage2_table_pages(size));
-		stage2_retire(&s2);
+		bench_retire();
 		while (stage2_destroy_some(&s2))
 			;
 		ram_arena_release(&taken);
@@ -543,6 +618,8 @@ int main(void)
 	        TEST(test_cleaning_is_complete_and_bounded),
 	        TEST(test_cleaning_an_empty_giant),
 	        TEST(test_the_end_comes_in_pieces),
+	        TEST(test_nothing_is_left_of_it),
+	        TEST(test_not_before_it_is_retired),
 	        TEST(test_tables_never_outgrow_the_promise),
 	        TEST(test_shape_follows_the_cpu),
 	};

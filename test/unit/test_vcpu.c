@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "hw/gic.h"
+#include "hw/timer.h"
 #include "vcpu_bench.h"
 
 static unsigned kicks;
@@ -261,6 +262,7 @@ static void test_reset_leaves_nothing(void **state)
 static void test_whom_to_kick(void **state)
 {
 	(void)state;
+	vcpus[0].sched.state = vcpus[1].sched.state = SCHED_RUNNING;
 	vcpu_post(&vcpus[0], VCPU_REQ_VIRQ); // itself
 	assert_int_equal(kicks, 0);
 	vcpu_post(&vcpus[1], VCPU_REQ_STOP); // not in its guest: it will look
@@ -274,6 +276,110 @@ static void test_whom_to_kick(void **state)
 	vcpus[0].cpu->in_guest = 1;
 	vcpu_post(&vcpus[0], VCPU_REQ_TIMER);
 	assert_int_equal(kicks, 1);
+	// One that sleeps or waits, still loaded in a CPU that another one waits for.
+	vcpus[1].sched.loaded = 1;
+	vcpus[1].sched.state = SCHED_READY;
+	vcpu_post(&vcpus[1], VCPU_REQ_SYNC);
+	assert_int_equal(kicks, 2);
+	vcpus[1].sched.loaded = 0;
+	vcpu_post(&vcpus[1], VCPU_REQ_SYNC);
+	assert_int_equal(kicks, 2);
+}
+
+static void test_who_owns_a_cpu_waits_in_it(void **state)
+{
+	(void)state;
+	vcpu_reset(vcpu, 0, 0);
+	assert_int_equal(vcpu->hcr & (HCR_TWI | HCR_TWE), HCR_TWI | HCR_TWE);
+	assert_int_equal(vcpu->hcr & HCR_TWEDEN, 0);
+	fake_set_sysreg("id_aa64mmfr1_el1", UINT64_C(1) << 32); // FEAT_TWED
+	features_probe(true);
+	vcpu_reset(vcpu, 0, 0);
+	assert_int_equal(vcpu->hcr & HCR_TWEDEN, HCR_TWEDEN);
+	assert_int_equal(field_get(HCR_TWEDEL, vcpu->hcr), 4); // 4,096 cycles
+	vcpu->vm->sched.exclusive = true;
+	vcpu_reset(vcpu, 0, 0);
+	assert_int_equal(vcpu->hcr & (HCR_TWI | HCR_TWE | HCR_TWEDEN), 0);
+	vcpu->vm->sched.exclusive = false;
+}
+
+// ---- when to wake up ----
+
+static uint32_t open_lines; // private interrupts that may interrupt
+static bool may_interrupt(const struct vcpu *of, uint32_t intid)
+{
+	assert_ptr_equal(of, vcpu);
+	return (open_lines & BIT_U32(intid)) != 0;
+}
+
+static void test_when_it_must_wake_up(void **state)
+{
+	static const struct irqchip_ops chip = {.may_interrupt = may_interrupt};
+	(void)state;
+	vcpu->vm->irqchip = &chip;
+	vcpu->vm->cntvoff = 1000;
+	vcpu_reset(vcpu, 0, 0);
+	open_lines = UINT32_MAX;
+	fake_set_sysreg("cntpct_el0", 5000); // guest time 4000
+	assert_int_equal(vcpu_deadline(vcpu), TIMER_NEVER);
+	vcpu->el1.cntv_ctl = CNT_CTL_ENABLE;
+	vcpu->el1.cntv_cval = 4500;
+	assert_int_equal(vcpu_deadline(vcpu), 5500);
+	vcpu->cntp_ctl = CNT_CTL_ENABLE;
+	vcpu->cntp_cval = 4300;
+	assert_int_equal(vcpu_deadline(vcpu), 5300);
+	vcpu->cntp_ctl |= CNT_CTL_IMASK;
+	assert_int_equal(vcpu_deadline(vcpu), 5500);
+	vcpu->wait_until = 4400;
+	assert_int_equal(vcpu_deadline(vcpu), 5400);
+	vcpu->wait_until = UINT64_MAX;
+	vcpu->el1.cntv_cval = 100; // is due
+	assert_int_equal(vcpu_deadline(vcpu), 5000);
+	vcpu->el1.cntv_cval = UINT64_MAX - 10; // never comes on this board
+	assert_int_equal(vcpu_deadline(vcpu), TIMER_NEVER);
+	vcpu->el1.cntv_cval = 100;
+	open_lines = 0; // an interrupt that the guest has switched off does not wake it
+	assert_int_equal(vcpu_deadline(vcpu), TIMER_NEVER);
+	// While it is loaded its timer is the CPU's.
+	open_lines = UINT32_MAX;
+	fake_cpu_this->vcpu = vcpu;
+	fake_set_sysreg("cntv_ctl_el0", CNT_CTL_ENABLE);
+	fake_set_sysreg("cntv_cval_el0", 4200);
+	assert_int_equal(vcpu_deadline(vcpu), 5200);
+	fake_cpu_this->vcpu = NULL;
+}
+
+// Breakpoints cost nothing on the way in and out unless somebody uses them; then nobody sees another's.
+static void test_breakpoints_are_lazy(void **state)
+{
+	(void)state;
+	fake_cpu_this->debug_dirty = false;
+	vcpu_load(vcpu);
+	assert_int_equal(fake_find(0, FAKE_WRITE_SYSREG, "dbgbvr0_el1"), -1);
+	vcpus[1].debug.used = true;
+	vcpus[1].debug.value[DEBUG_BVR][0] = 0x1234;
+	vcpu_load(&vcpus[1]);
+	assert_int_equal(fake_get_sysreg("dbgbvr0_el1"), 0x1234);
+	vcpu_load(vcpu);
+	assert_int_equal(fake_get_sysreg("dbgbvr0_el1"), 0);
+	fake_log_count = 0;
+	vcpu_load(vcpu);
+	assert_int_equal(fake_find(0, FAKE_WRITE_SYSREG, "dbgbvr0_el1"), -1);
+}
+
+// Where a vCPU is that no CPU holds.
+static void test_sample_of_one_that_sleeps(void **state)
+{
+	struct vcpu_sample sample;
+	(void)state;
+	assert_false(vcpu_sample(vcpu, &sample)); // it is off
+	vcpu->power = VCPU_ON;
+	vcpu->frame.pc = 0x40001000;
+	vcpu->el1.vbar = 0x40000800;
+	assert_true(vcpu_sample(vcpu, &sample));
+	assert_int_equal(sample.pc, 0x40001000);
+	assert_int_equal(sample.vbar, 0x40000800);
+	assert_int_equal(vcpu->request, 0);
 }
 
 #undef TEST
@@ -292,6 +398,10 @@ int main(void)
 	        TEST(test_fp_is_saved_when_it_was_used),
 	        TEST(test_reset_leaves_nothing),
 	        TEST(test_whom_to_kick),
+	        TEST(test_who_owns_a_cpu_waits_in_it),
+	        TEST(test_when_it_must_wake_up),
+	        TEST(test_breakpoints_are_lazy),
+	        TEST(test_sample_of_one_that_sleeps),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
