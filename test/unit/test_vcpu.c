@@ -355,16 +355,18 @@ static void test_breakpoints_are_lazy(void **state)
 	(void)state;
 	fake_cpu_this->debug_dirty = false;
 	vcpu_load(vcpu);
-	assert_int_equal(fake_find(0, FAKE_WRITE_SYSREG, "dbgbvr0_el1"), -1);
+	assert_int_equal(fake_find(0, FAKE_OTHER, "debug load"), -1);
 	vcpus[1].debug.used = true;
-	vcpus[1].debug.value[DEBUG_BVR][0] = 0x1234;
 	vcpu_load(&vcpus[1]);
-	assert_int_equal(fake_get_sysreg("dbgbvr0_el1"), 0x1234);
+	long load = fake_find(0, FAKE_OTHER, "debug load");
+	assert_true(load >= 0);
+	assert_int_equal(fake_log[load].address, (uintptr_t)vcpus[1].debug.value);
 	vcpu_load(vcpu);
-	assert_int_equal(fake_get_sysreg("dbgbvr0_el1"), 0);
-	fake_log_count = 0;
+	load = fake_find((size_t)load + 1, FAKE_OTHER, "debug load");
+	assert_true(load >= 0);
+	assert_int_equal(fake_log[load].address, (uintptr_t)vcpu->debug.value);
 	vcpu_load(vcpu);
-	assert_int_equal(fake_find(0, FAKE_WRITE_SYSREG, "dbgbvr0_el1"), -1);
+	assert_int_equal(fake_find((size_t)load + 1, FAKE_OTHER, "debug load"), -1);
 }
 
 // Where a vCPU is that no CPU holds.
@@ -372,7 +374,8 @@ static void test_sample_of_one_that_sleeps(void **state)
 {
 	struct vcpu_sample sample;
 	(void)state;
-	assert_false(vcpu_sample(vcpu, &sample)); // it is off
+	vcpu->power = VCPU_OFF;
+	assert_false(vcpu_sample(vcpu, &sample));
 	vcpu->power = VCPU_ON;
 	vcpu->frame.pc = 0x40001000;
 	vcpu->el1.vbar = 0x40000800;

@@ -2,6 +2,8 @@
 // The fake CPU's breakpoints and watchpoints: six and four, as a Cortex-A53 has.
 #include "arm/debugregs.h"
 
+#include "fake.h"
+
 unsigned debugregs_count(enum debug_kind kind)
 {
 	return kind == DEBUG_BVR || kind == DEBUG_BCR ? 6 : 4;
@@ -11,6 +13,7 @@ void debugregs_write(enum debug_kind kind UNUSED, unsigned number UNUSED, uint64
 {
 }
 
-void debugregs_load(const uint64_t value[DEBUG_KINDS][DEBUG_MAX] UNUSED)
+void debugregs_load(const uint64_t value[DEBUG_KINDS][DEBUG_MAX])
 {
+	fake_note(FAKE_OTHER, "debug load", (uintptr_t)value, 0, 0);
 }
