@@ -12,6 +12,7 @@
 #define FALLBACK_HZ 1000000
 #define MS_A_SECOND 1000
 #define US_A_SECOND 1000000
+#define NS_A_SECOND 1000000000
 
 static struct {
 	uint64_t at[TIMER_NR_USERS]; // ticks or TIMER_NEVER
@@ -63,6 +64,11 @@ uint64_t timer_to_ms(uint64_t ticks)
 uint64_t timer_to_us(uint64_t ticks)
 {
 	return convert(ticks, frequency, US_A_SECOND);
+}
+
+uint64_t timer_to_ns(uint64_t ticks)
+{
+	return convert(ticks, frequency, NS_A_SECOND);
 }
 
 // Makes CNTHP agree with the deadlines.

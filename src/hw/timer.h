@@ -45,6 +45,7 @@ uint64_t timer_from_ms(uint64_t ms);
 uint64_t timer_from_us(uint64_t us);
 uint64_t timer_to_ms(uint64_t ticks);
 uint64_t timer_to_us(uint64_t ticks);
+uint64_t timer_to_ns(uint64_t ticks);
 
 // This CPU's deadline for `user`, in ticks of timer_now(); TIMER_NEVER: none. One that has passed
 // makes the interrupt pending at once.

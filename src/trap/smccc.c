@@ -3,13 +3,15 @@
 // table of ranges; what no row knows is NOT_SUPPORTED. Nothing is ever passed on to the board's
 // firmware but Arm's own workaround calls. docs/hypercalls.md describes Mezzo's range.
 // Source: Arm SMC Calling Convention (DEN 0028), "Arm Architecture Calls", "Vendor Specific Hypervisor
-// Service Calls"; Arm True Random Number Generator Firmware Interface (DEN 0098).
+// Service Calls"; Arm True Random Number Generator Firmware Interface (DEN 0098); Arm Paravirtualized Time
+// (DEN 0057).
 #include "arm/features.h"
 #include "arm/random.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "hw/psci_client.h"
 #include "trap/trap.h"
+#include "vm/pvtime.h"
 #include "vm/vm.h"
 
 #define NOT_SUPPORTED     ((uint64_t)-1)
@@ -30,6 +32,9 @@
 #define TRNG_VERSION_1_0        0x10000
 #define TRNG_INVALID_PARAMETERS ((uint64_t)-2)
 #define TRNG_NO_ENTROPY         ((uint64_t)-3)
+
+#define PV_TIME_FEATURES 0xc5000020
+#define PV_TIME_ST       0xc5000021
 
 #define HYP_UID      0x8600ff01
 #define HYP_REVISION 0x8600ff03
@@ -84,6 +89,7 @@ static uint64_t workaround_state(uint32_t function)
 static bool arch_call(struct vcpu *vcpu, uint32_t function)
 {
 	uint32_t asked = (uint32_t)vcpu->frame.x[1];
+	uint64_t where;
 	switch (function) {
 	case ARCH_VERSION: result(vcpu, SMCCC_VERSION_1_2); break;
 	case ARCH_FEATURES:
@@ -92,6 +98,8 @@ static bool arch_call(struct vcpu *vcpu, uint32_t function)
 		else if (asked == ARCH_WORKAROUND_1 || asked == ARCH_WORKAROUND_2 ||
 		         asked == ARCH_WORKAROUND_3)
 			result(vcpu, workaround_state(asked));
+		else if (asked == PV_TIME_FEATURES)
+			result(vcpu, pvtime_address(vcpu, &where) ? 0 : NOT_SUPPORTED);
 		else
 			result(vcpu, NOT_SUPPORTED);
 		break;
@@ -175,6 +183,25 @@ static bool standard_call(struct vcpu *vcpu, uint32_t function)
 	return true;
 }
 
+// ---- stolen time, the one standard call of hypervisors ----
+
+static bool standard_hypervisor_call(struct vcpu *vcpu, uint32_t function)
+{
+	uint32_t asked = (uint32_t)vcpu->frame.x[1];
+	uint64_t where;
+	bool has = pvtime_address(vcpu, &where);
+	switch (function) {
+	case PV_TIME_FEATURES:
+		result(vcpu, has && (asked == PV_TIME_FEATURES || asked == PV_TIME_ST)
+		                     ? 0
+		                     : NOT_SUPPORTED);
+		break;
+	case PV_TIME_ST: result(vcpu, has ? where : NOT_SUPPORTED); break;
+	default: return false;
+	}
+	return true;
+}
+
 // ---- the hypervisor's own ----
 
 static void log_call(struct vcpu *vcpu)
@@ -231,6 +258,7 @@ static const struct {
 } owners[] = {
         {0x80000000, arch_call},
         {0x84000000, standard_call},
+        {0x85000000, standard_hypervisor_call},
         {0x86000000, hypervisor_call},
 };
 #define OWNER_MASK 0xbf000000U

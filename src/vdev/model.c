@@ -9,6 +9,7 @@
 #include "vdev/vpl031.h"
 #include "vdev/vpl061.h"
 #include "vdev/vvirtio_slot.h"
+#include "vm/pvtime.h"
 #include "vm/vm.h"
 
 static pa_t gicv_base;
@@ -64,8 +65,9 @@ static const struct {
 	int (*create)(struct vm *vm);
 	int (*reset)(struct vm *vm); // NULL: has no state
 } parts[] = {
-        {create_gic, reset_gic},          {vpl011_create, reset_uart}, {create_rtc, reset_rtc},
-        {vpl061_create, reset_power_key}, {vvirtio_slot_create, NULL},
+        {create_gic, reset_gic},     {vpl011_create, reset_uart},
+        {create_rtc, reset_rtc},     {vpl061_create, reset_power_key},
+        {vvirtio_slot_create, NULL}, {pvtime_create, pvtime_reset},
 };
 
 int model_create(struct vm *vm, unsigned gic_version)

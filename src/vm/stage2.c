@@ -26,7 +26,7 @@
 #define TABLE_ENTRIES 512
 
 static unsigned ipa_bits, start_level, root_order;
-static uint64_t vtcr, ram_attributes, device_attributes;
+static uint64_t vtcr, ram_attributes, device_attributes, readonly_attributes;
 
 void stage2_init(void)
 {
@@ -46,6 +46,7 @@ void stage2_init(void)
 		vtcr |= VTCR_VS;
 	ram_attributes = PTE_AF | PTE_SH_INNER | PTE_S2_READ | PTE_S2_WRITE |
 	                 (fwb ? PTE_S2_NORMAL_FWB : PTE_S2_NORMAL);
+	readonly_attributes = (ram_attributes & ~PTE_S2_WRITE) | PTE_S2_XN;
 	device_attributes = PTE_AF | PTE_S2_READ | PTE_S2_WRITE | PTE_S2_XN |
 	                    (fwb ? PTE_S2_DEVICE_FWB : PTE_S2_DEVICE);
 }
@@ -102,13 +103,23 @@ int stage2_add_source(struct stage2 *s2, uint64_t ipa, const void *bytes, uint64
 	return 0;
 }
 
-int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size)
+static int map_fixed(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size, uint64_t attributes)
 {
 	spin_lock(&s2->lock);
-	int error = pgtable_map(&s2->table, ipa, pa, size, device_attributes);
+	int error = pgtable_map(&s2->table, ipa, pa, size, attributes);
 	tlb_publish();
 	spin_unlock(&s2->lock);
 	return error;
+}
+
+int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size)
+{
+	return map_fixed(s2, ipa, pa, size, device_attributes);
+}
+
+int stage2_map_readonly(struct stage2 *s2, uint64_t ipa, pa_t page)
+{
+	return map_fixed(s2, ipa, page, PAGE_SIZE, readonly_attributes);
 }
 
 static bool has_source(const struct stage2 *s2, uint64_t ipa, uint64_t size)
@@ -313,6 +324,7 @@ bool stage2_destroy_some(struct stage2 *s2)
 uint64_t stage2_table_pages(uint64_t ram_size)
 {
 	uint64_t blocks = (ram_size + BLOCK_SIZE - 1) / BLOCK_SIZE + 1;
-	// Level 3 tables, level 2 tables (one a GiB, and the devices'), level 1 and the root.
-	return blocks + ram_size / GIB(1) + 4 + (UINT64_C(1) << root_order) + 1;
+	// Level 3 tables, level 2 tables (one a GiB), level 1 and the root; a level 2 table for what lies
+	// below RAM, and two level 3 tables there: GICv2's CPU interface, and stolen time.
+	return blocks + ram_size / GIB(1) + 5 + (UINT64_C(1) << root_order) + 1;
 }

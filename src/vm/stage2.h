@@ -51,6 +51,10 @@ int stage2_add_source(struct stage2 *s2, uint64_t ipa, const void *bytes, uint64
 // Maps device registers, for GICv2's virtual CPU interface. Before the VM starts.
 int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size);
 
+// Maps a page of EL2's that the guest may read, and neither write nor execute. Before the VM starts.
+// ERR_RANGE, ERR_BUSY: something is there already; ERR_NO_MEMORY.
+int stage2_map_readonly(struct stage2 *s2, uint64_t ipa, pa_t page);
+
 // The guest touched RAM that is not mapped: maps it, at most 64 KiB or one ready 2 MiB block.
 // On a CPU that runs the VM (its VMID is loaded). 0; ERR_RANGE: not RAM; ERR_NO_MEMORY.
 int stage2_fault(struct stage2 *s2, ipa_t ipa);

@@ -19,6 +19,7 @@
 #define VM_MAX           4096 // VMs at a time
 
 struct vgic;
+struct pvtime;
 
 enum vm_state {
 	VM_CREATED, // built, not yet run
@@ -65,6 +66,7 @@ struct vm {
 	struct vpl011 *uart;
 	struct vpl031 *rtc;
 	struct vpl061 *power_key;
+	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	uint64_t committed; // pages promised to it
 	enum vm_on_crash on_crash;

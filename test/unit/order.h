@@ -140,7 +140,7 @@ static void order_leaf(uint64_t value, uint64_t size)
 		order.given[order_page(a)] = true;
 		if (order.is_table[order_page(a)])
 			order_complain("a table is mapped as the guest's memory", a);
-		if (order.ic_done <= order.written[order_page(a)])
+		if ((value & PTE_S2_XN) == 0 && order.ic_done <= order.written[order_page(a)])
 			order_complain("instruction caches may hold what was there before", a);
 		if (order.needs_clean &&
 		    memcmp((void *)a, order.memory + (a - RAM_ARENA_BASE), PAGE_SIZE) != 0)

@@ -9,6 +9,7 @@
 #include "ram_arena.h"
 #include "trap/trap.h"
 #include "vcpu_bench.h"
+#include "vm/pvtime.h"
 
 #define PC UINT64_C(0xffff800010001000)
 
@@ -43,13 +44,14 @@ static int setup(void **state)
 	timer_init(0);
 	firmware_is(NULL);
 	assert_int_equal(stage2_create(&vm.stage2, 3, vm.ram_base, vm.ram_size), 0);
+	assert_int_equal(pvtime_create(&vm), 0);
 	return 0;
 }
 
 static int finish(void **state)
 {
 	(void)state;
-	while (stage2_destroy_some(&vm.stage2))
+	while (stage2_destroy_some(&vm.stage2) || pages_free_some(&vm.pages, 64))
 		;
 	return 0;
 }
@@ -72,6 +74,7 @@ static bool exists(uint32_t id)
 	        0x84000000, 0x84000001, 0x84000002, 0x84000003, 0x84000004,
 	        0x84000006, 0x84000008, 0x84000009, 0x8400000a, 0x84000012,
 	        0xc4000001, 0xc4000003, 0xc4000004, 0xc4000012, // PSCI
+	        0xc5000021,                                     // stolen time
 	        0x8600ff01, 0x8600ff03,                         // who the hypervisor is
 	        0xc6000000, 0xc6000001, 0xc6000002, 0xc6000003, // Mezzo's own
 	};
@@ -81,10 +84,11 @@ static bool exists(uint32_t id)
 	return false;
 }
 
-// Without FEAT_RNG there is no random number service: known, and not supported.
-static bool is_trng(uint32_t id)
+// Without FEAT_RNG there is no random number service: known, and not supported. The same for the question
+// after a feature of stolen time that does not exist.
+static bool is_known(uint32_t id)
 {
-	return (id >= 0x84000050 && id <= 0x84000053) || id == 0xc4000053;
+	return (id >= 0x84000050 && id <= 0x84000053) || id == 0xc4000053 || id == 0xc5000020;
 }
 
 static void try_id(uint32_t id)
@@ -102,7 +106,7 @@ static void try_id(uint32_t id)
 	} else {
 		if (answer != UINT64_MAX)
 			fail_msg("call %#x answers %#lx", id, answer);
-		assert_int_equal(vcpu->unknown_calls, unknown + !is_trng(id));
+		assert_int_equal(vcpu->unknown_calls, unknown + !is_known(id));
 		for (unsigned i = 1; i < 4; i++)
 			assert_int_equal(vcpu->frame.x[i], 0x1000 + i);
 	}
@@ -249,6 +253,41 @@ static void test_workarounds(void **state)
 	fake_set_sysreg("id_aa64pfr0_el1", UINT64_C(1) << 56); // CSV2
 	assert_int_equal(features_of(WORKAROUND_1), 1);
 	assert_int_equal(features_of(WORKAROUND_3), 0);
+}
+
+// ---- stolen time ----
+
+#define PV_TIME_FEATURES 0xc5000020
+#define PV_TIME_ST       0xc5000021
+
+static uint64_t pv_time_has(uint64_t id)
+{
+	vcpu->frame.x[1] = id;
+	return hvc(PV_TIME_FEATURES);
+}
+
+static void test_stolen_time(void **state)
+{
+	(void)state;
+	assert_int_equal(features_of(PV_TIME_FEATURES), 0);
+	assert_int_equal(features_of(PV_TIME_ST), UINT64_MAX); // asked for at the other call
+	assert_int_equal(pv_time_has(PV_TIME_FEATURES), 0);
+	assert_int_equal(pv_time_has(PV_TIME_ST), 0);
+	assert_int_equal(pv_time_has(UINT64_C(0xabcdef0000000000) | PV_TIME_ST), 0);
+	assert_int_equal(pv_time_has(0xc5000022), UINT64_MAX);
+	assert_int_equal(pv_time_has(0x85000021), UINT64_MAX);
+	assert_int_equal(pv_time_has(0), UINT64_MAX);
+	for (unsigned i = 0; i < BENCH_VCPUS; i++) {
+		vcpus[i].frame.x[0] = PV_TIME_ST;
+		smccc_hvc(&vcpus[i], field_put(ESR_EC, EC_HVC64) | ESR_IL);
+		assert_int_equal(vcpus[i].frame.x[0], 0x090a0000 + 64 * i);
+	}
+	assert_int_equal(hvc(0x85000021), UINT64_MAX); // there is no 32-bit form
+	vm.pvtime = NULL;
+	assert_int_equal(features_of(PV_TIME_FEATURES), UINT64_MAX);
+	assert_int_equal(pv_time_has(PV_TIME_FEATURES), UINT64_MAX);
+	assert_int_equal(pv_time_has(PV_TIME_ST), UINT64_MAX);
+	assert_int_equal(hvc(PV_TIME_ST), UINT64_MAX);
 }
 
 // ---- who is there ----
@@ -488,6 +527,7 @@ int main(void)
 	        TEST(test_smc_is_served_here),
 	        TEST(test_architecture_features),
 	        TEST(test_workarounds),
+	        TEST(test_stolen_time),
 	        TEST(test_the_hypervisor_says_who_it_is),
 	        TEST(test_no_source_no_service),
 	        TEST(test_random_numbers),

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "arm/cache.h"
 #include "base/panic.h"
 #include "stage2_bench.h"
 
@@ -54,6 +55,19 @@ static void test_attributes(void **state)
 		// Not inner shareable, Device-nGnRE, never executed.
 		assert_int_equal(entry & ~PTE_ADDRESS,
 		                 3 | 1 << 10 | 3 << 6 | 1 << 2 | UINT64_C(1) << 54);
+		pa_t page = pages_alloc(0, OWNER, PAGE_DATA, &s2.pages);
+		cache_zero_pages((void *)page.v, PAGE_SIZE);
+		cache_clean_poc((void *)page.v, PAGE_SIZE);
+		assert_int_equal(stage2_map_readonly(&s2, 0x90a0000, page), 0);
+		entry = *pgtable_find(&s2.table, 0x90a0000, &level);
+		assert_int_equal(level, 3);
+		assert_int_equal(entry & PTE_ADDRESS, page.v);
+		// As RAM, but neither written nor executed.
+		assert_int_equal(entry & ~PTE_ADDRESS, 3 | 1 << 10 | 3 << 8 | 1 << 6 |
+		                                               (fwb ? 6u : 15u) << 2 |
+		                                               UINT64_C(1) << 54);
+		assert_int_equal(stage2_map_readonly(&s2, 0x90a0000, page), ERR_BUSY);
+		assert_int_equal(stage2_map_readonly(&s2, stage2_limit(), page), ERR_RANGE);
 		bench_end();
 	}
 }
@@ -539,6 +553,7 @@ static void test_tables_never_outgrow_the_promise(void **state)
 		ram_arena_exhaust(&taken, 500); // no block is free
 		bench_vm(size);
 		assert_int_equal(stage2_map_device(&s2, 0x8010000, PA(0x1000), KIB(8)), 0);
+		assert_int_equal(stage2_map_readonly(&s2, 0x90a0000, PA(0x4000)), 0);
 
 		for (uint64_t o = 0; o < size; o += GIB(1))
 			assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + o)), 0);
