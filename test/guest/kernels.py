@@ -4,12 +4,17 @@
 Each kernel runs on the bare board as its control, where it does not test Mezzo itself, and under
 Mezzo. It prints `ok NAME`, `not ok NAME: why`, `skip NAME: why`, `known-bad NAME: why` (known to be
 wrong on the bare board, a failure under Mezzo) and at its end `TEST-DONE P passed F failed`.
+
+A tool is a kernel that other tests use as a guest. It prints `NAME: up`, then what its file says, and
+may end or not. Those in KERNELS are run here for a short time, to see that they do what they promise; those
+in TOOLS only serve.
 """
 
 import dataclasses
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import time
 
@@ -58,10 +63,18 @@ class Kernel:
     options: tuple = ()  # for `mezzo run`
     says: str = ""  # regular expression that the whole output must contain under Mezzo
     check: object = None  # function of the whole output
+    tool: bool = False  # prints no results of its own
 
     @property
     def path(self):
         return IMAGES / (self.image or f"{self.name}.img")
+
+
+def tool(name, boards=ONE, params="", pattern="", bare=True):
+    """A tool that ends by itself with these parameters, having printed what `pattern` matches."""
+    def check(text):
+        return f"{name}: up\n" in text and re.search(pattern, text) is not None
+    return Kernel(name, boards, bare=bare, params=params, check=check, tool=True)
 
 
 KERNELS = [
@@ -83,6 +96,8 @@ KERNELS = [
     Kernel("sysregs"),
     Kernel("smccc"),
     Kernel("rtc", ONE),
+    Kernel("gpio"),
+    Kernel("pvtime", ALL),
     Kernel("virtio"),
     Kernel("cache"),
     Kernel("aarch32"),
@@ -93,8 +108,17 @@ KERNELS = [
     Kernel("storm", ONE, bare=False, check=lambda text: text.count("[mezzo]") < 500),
     Kernel("nowhere", ONE, bare=False, crashes=True, says=r"\[mezzo\] .*exception vectors at 0xb0"),
     Kernel("tables", ONE, bare=False, crashes=True, says=r"\[mezzo\] .*there is no memory"),
+    tool("quick"),
+    tool("share", params="seconds=2", pattern=r"share: [1-9]\d* rounds\n"),
+    tool("period", params="n=300", pattern=r"period: [1-9]\d* of 300 met, worst latency \d+ ns\n"),
+    tool("ticks", params="seconds=2", pattern=r"ticks: end, 200 ticks, \d+ missed"),
+    tool("stolen", params="seconds=1", pattern=r"stolen: \d+ us of 1\d{6} us, missed", bare=False),
+    tool("migrate", TWO, params="rounds=100", pattern="migrate: end, 100 rounds, 0 differences"),
+    tool("cpustorm", ALL, params="seconds=1", pattern=r"cpustorm: end, \d+ on\n"),
 ]
-BY_NAME = {kernel.name: kernel for kernel in KERNELS}
+# Never end by themselves: a hog, one that waits for the power key, one that resets itself.
+TOOLS = [Kernel(name, ONE, tool=True) for name in ("spin", "powerkey", "again")]
+BY_NAME = {kernel.name: kernel for kernel in KERNELS + TOOLS}
 
 
 @dataclasses.dataclass
@@ -116,7 +140,7 @@ class Outcome:
         crashes = mezzo and kernel.crashes
         if self.status == 124:
             wrong.append(f"no end after {TIMEOUT} s")
-        if not crashes and not self.done:
+        if not crashes and not kernel.tool and not self.done:
             wrong.append("no TEST-DONE line")
         if self.done and (self.done[1] != 0 or self.done[0] == 0) and not wrong:
             wrong.append(f"the kernel counted {self.done}")
@@ -190,6 +214,32 @@ def run_bare(kernel, board):
 
 def run_mezzo(kernel, board, *options):
     return boot([*mezzo_command(kernel, board), *options], mezzo=True)
+
+
+def run_with_key(name, board, params, ready, directory):
+    """Boots a kernel on the bare board and presses the power key each time it prints `ready`; QEMU's is
+    down for 100 ms each time, and cannot be pressed again before."""
+    path = pathlib.Path(directory) / "monitor"
+    command = ["timeout", str(TIMEOUT), QEMU, "-M", f"virt,gic-version={board.gic}", "-cpu", board.cpu,
+               "-smp", str(board.cpus), "-m", "128M", "-display", "none", "-nic", "none",
+               "-serial", "stdio", "-monitor", f"unix:{path},server=on,wait=off",
+               "-kernel", str(IMAGES / f"{name}.img"), "-append", params]
+    start = time.monotonic()
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT) as process, \
+            socket.socket(socket.AF_UNIX) as monitor:
+        lines = []
+        for line in process.stdout:
+            if not lines:
+                monitor.connect(str(path))
+            lines.append(line.decode("utf-8", "replace").rstrip())
+            if re.search(ready, lines[-1]):
+                time.sleep(0.3)
+                monitor.sendall(b"system_powerdown\n")
+        status = process.wait()
+    outcome = Outcome(command, "\n".join(lines), status, time.monotonic() - start)
+    read_results(outcome, "")
+    return outcome
 
 
 def run_beside(bad, victim, directory):

@@ -7,6 +7,7 @@
  */
 #include "test.h"
 
+#include "el1regs.h"
 #include "exercise.h"
 #include "gic.h"
 #include "irq.h"
@@ -17,8 +18,6 @@
 #define FPSR_BITS (BIT(27) | BIT(7) | BITS(4, 0))
 #define VALUE_SGI 0ul /* to nobody: empty target list */
 #define FR        0x018
-#define ISA_API   BITS(11, 4)  /* ID_AA64ISAR1: APA, API */
-#define ISA_GPI   BITS(31, 24) /* GPA, GPI */
 
 /* Per CPU, so that all may exercise at once. */
 static struct regfile ins[MAX_CPUS], outs[MAX_CPUS], starts[MAX_CPUS];
@@ -138,46 +137,6 @@ static void test_exercises(unsigned cpus)
 	}
 }
 
-/* Every register of EL1 that this program can do without: pattern in, exits, pattern out. */
-#define EL1_REGISTERS(X)                     \
-	X(ttbr1_el1, 0x00ab123456789000)     \
-	X(afsr0_el1, 0x11)                   \
-	X(afsr1_el1, 0x22)                   \
-	X(esr_el1, 0x5600abcd)               \
-	X(far_el1, 0x123456789abcdef0)       \
-	X(elr_el1, 0x00007777deadbee0)       \
-	X(spsr_el1, 0x60000345)              \
-	X(par_el1, 0x0000123456789000)       \
-	X(contextidr_el1, 0x13579bdf)        \
-	X(csselr_el1, 0x2)                   \
-	X(cntkctl_el1, 0x3)                  \
-	X(tpidr_el0, 0xa5a5000011112222)     \
-	X(tpidrro_el0, 0x5a5a333344445555)   \
-	X(tpidr_el1, 0xc3c3666677778888)     \
-	X(mdscr_el1, 0x1000)                 \
-	X(sp_el0, 0x0000fedcba987650)        \
-	X(cntv_cval_el0, 0x7fffffff12345678) \
-	X(cntp_cval_el0, 0x7ffffffe87654321) \
-	X(amair_el1, 0)                      \
-	X(actlr_el1, 0)
-
-/* Registers in use: only read. */
-#define EL1_LIVE(X)  \
-	X(sctlr_el1) \
-	X(tcr_el1) X(ttbr0_el1) X(mair_el1) X(vbar_el1) X(cpacr_el1) X(mpidr_el1) X(midr_el1)
-
-#define PAUTH_KEYS(X)                       \
-	X(SREG(3, 0, 2, 1, 0), "APIAKeyLo") \
-	X(SREG(3, 0, 2, 1, 1), "APIAKeyHi") \
-	X(SREG(3, 0, 2, 1, 2), "APIBKeyLo") \
-	X(SREG(3, 0, 2, 1, 3), "APIBKeyHi") \
-	X(SREG(3, 0, 2, 2, 0), "APDAKeyLo") \
-	X(SREG(3, 0, 2, 2, 1), "APDAKeyHi") \
-	X(SREG(3, 0, 2, 2, 2), "APDBKeyLo") \
-	X(SREG(3, 0, 2, 2, 3), "APDBKeyHi") \
-	X(SREG(3, 0, 2, 3, 0), "APGAKeyLo") \
-	X(SREG(3, 0, 2, 3, 1), "APGAKeyHi")
-
 /* Exits of several kinds, none of which is an exception at EL1. */
 static void exits(unsigned cpu)
 {
@@ -202,7 +161,7 @@ static void el1_cpu(u64 arg)
 {
 	unsigned cpu = smp_cpu();
 	struct el1_seen *s = &seen[cpu];
-	bool pauth = FIELD_GET(ISA_API | ISA_GPI, read_sysreg(id_aa64isar1_el1)) != 0;
+	bool pauth = has_pauth_keys();
 	unsigned n = 0;
 
 	(void)arg;
@@ -214,6 +173,7 @@ static void el1_cpu(u64 arg)
 #define CHECK(reg)     s->after[n++] = read_sysreg(reg);
 #define CHECK2(reg, v) CHECK(reg)
 	EL1_REGISTERS(PUT)
+	EL1_TIMERS(PUT)
 	EL1_LIVE(SAVE)
 	if (pauth) {
 #define PUT_KEY(reg, name) PUT(reg, pattern(cpu, 77, n))
@@ -222,6 +182,7 @@ static void el1_cpu(u64 arg)
 	exits(cpu);
 	n = 0;
 	EL1_REGISTERS(CHECK2)
+	EL1_TIMERS(CHECK2)
 	EL1_LIVE(CHECK)
 	if (pauth) {
 		PAUTH_KEYS(CHECK2)
@@ -237,7 +198,7 @@ static void test_el1(unsigned cpus)
 #define NAME2(reg, v)     #reg,
 #define NAME(reg)         #reg,
 #define NAME_KEY(reg, nm) nm,
-	        EL1_REGISTERS(NAME2) EL1_LIVE(NAME) PAUTH_KEYS(NAME_KEY)};
+	        EL1_REGISTERS(NAME2) EL1_TIMERS(NAME2) EL1_LIVE(NAME) PAUTH_KEYS(NAME_KEY)};
 
 	for (unsigned cpu = 1; cpu < cpus; cpu++)
 		smp_post(cpu, el1_cpu, 0);

@@ -49,6 +49,24 @@ def test_el3(name, board):
     judge(kernels.run_mezzo(kernel, board, "--el3"), kernel, mezzo=True)
 
 
+@pytest.mark.parametrize("gic", [2, 3])
+def test_power_key_control(gic, tmp_path):
+    """QEMU's own power key does what `stop` will do: the PL061 test sees it pressed and let go."""
+    outcome = kernels.run_with_key("gpio", kernels.Board(gic, "max", 1), "press=1",
+                                   "^# press the power key now", tmp_path)
+    judge(outcome, kernels.BY_NAME["gpio"], mezzo=False)
+    assert outcome.results.get("gpio-key", ("",))[0] == "ok", outcome.text
+
+
+def test_power_key_tool_control(tmp_path):
+    """powerkey notes as many presses as it was told to, and powers off at the next."""
+    outcome = kernels.run_with_key("powerkey", kernels.ONE[0], "ignore=2",
+                                   "^powerkey: (ready|ignored)", tmp_path)
+    assert outcome.text.splitlines() == ["powerkey: up", "powerkey: ready", "powerkey: ignored",
+                                         "powerkey: ignored", "powerkey: pressed"]
+    assert outcome.status == 0
+
+
 @pytest.mark.parametrize("bad", ["stack", "loop", "storm", "flood"])
 def test_beside(bad, tmp_path):
     """What one VM does to itself costs another one nothing but time."""

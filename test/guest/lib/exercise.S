@@ -117,6 +117,14 @@ exercise_\name:
     cbz     x0, 1b
     store_all
 
+    enter   until
+    load_all
+1:  isb
+    mrs     x0, cntvct_el0
+    cmp     x0, x1
+    b.lo    1b
+    store_all
+
     enter   look
     str     x0, [sp, #SAVED_OUT]
     store_all

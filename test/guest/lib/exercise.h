@@ -16,8 +16,8 @@ struct regfile {
 
 /*
  * Each loads everything from `in`, does what its name says, and stores everything to `out`: hvc,
- * smc; ldr w0, [x1]; str w0, [x1]; wfi; spin until the 64-bit word at x1 is not zero; mrs x0,
- * ID_AA64PFR0_EL1; dc isw, x1; msr ICC_SGI1R_EL1, x1 (GICv3 only).
+ * smc; ldr w0, [x1]; str w0, [x1]; wfi; spin until the 64-bit word at x1 is not zero; spin until
+ * CNTVCT_EL0, left in x0, is x1 or more; mrs x0, ID_AA64PFR0_EL1; dc isw, x1; msr ICC_SGI1R_EL1, x1 (GICv3 only).
  */
 void exercise_hvc(const struct regfile *in, struct regfile *out);
 void exercise_smc(const struct regfile *in, struct regfile *out);
@@ -25,6 +25,7 @@ void exercise_load(const struct regfile *in, struct regfile *out);
 void exercise_store(const struct regfile *in, struct regfile *out);
 void exercise_wfi(const struct regfile *in, struct regfile *out);
 void exercise_spin(const struct regfile *in, struct regfile *out);
+void exercise_until(const struct regfile *in, struct regfile *out);
 void exercise_id(const struct regfile *in, struct regfile *out);
 void exercise_set_way(const struct regfile *in, struct regfile *out);
 void exercise_sgi(const struct regfile *in, struct regfile *out);

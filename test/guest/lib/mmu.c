@@ -33,6 +33,7 @@
 #define IPS_48        5
 #define MMFR0_PARANGE BITS(3, 0)
 #define BROKEN_GIB    500 /* an entry that maps no RAM on any machine we run on */
+#define WINDOW_GIB    501 /* the same */
 #define CTR_DMINLINE  BITS(19, 16)
 #define CTR_IMINLINE  BITS(3, 0)
 
@@ -44,6 +45,7 @@ struct {
 static u64 level1[ENTRIES] __attribute__((aligned(4096)));
 static u64 level2[RAM_TABLES][ENTRIES] __attribute__((aligned(4096)));
 static unsigned level2_used;
+static u64 window[2][ENTRIES] __attribute__((aligned(4096))); /* levels 2 and 3 */
 
 extern char _image_start[], _image_end[];
 
@@ -186,6 +188,20 @@ void mmu_mend_walk(void)
 	__asm__ volatile("tlbi vmalle1is" ::: "memory");
 	dsb(ish);
 	isb();
+}
+
+u64 mmu_window(u64 page)
+{
+	*(volatile u64 *)&window[1][0] = 0;
+	dsb(ish);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
+	dsb(ish);
+	*(volatile u64 *)&window[1][0] = normal_block(page) | PTE_TABLE; /* level 3: a page */
+	*(volatile u64 *)&window[0][0] = (u64)window[1] | PTE_TABLE;
+	*(volatile u64 *)&level1[WINDOW_GIB] = (u64)window[0] | PTE_TABLE;
+	dsb(ish);
+	isb();
+	return (u64)WINDOW_GIB << GIB_SHIFT;
 }
 
 void mmu_map_devices_user(void)

@@ -37,6 +37,12 @@ void cache_sync_code(u64 addr, u64 bytes);
 u64 mmu_break_walk(u64 table);
 void mmu_mend_walk(void);
 
+/*
+ * Shows one page of any kind as normal memory that this program may write and execute, as far as it
+ * is up to stage 1; returns where. One page at a time.
+ */
+u64 mmu_window(u64 page);
+
 /* The first GiB, where the devices are, becomes usable at EL0 as well. */
 void mmu_map_devices_user(void);
 

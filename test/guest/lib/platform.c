@@ -15,9 +15,11 @@
 #define VIRT_GICC  0x08010000ul
 #define VIRT_UART  0x09000000ul
 #define VIRT_RTC   0x09010000ul
+#define VIRT_GPIO  0x09030000ul
 #define SPI_OF     32
 #define UART_SPI   1
 #define RTC_SPI    2
+#define GPIO_SPI   7
 #define TREE_SPI   0 /* first cell of an interrupt specifier */
 #define MPIDR_BITS (BITS(39, 32) | BITS(23, 0))
 
@@ -67,6 +69,8 @@ static void read_node(const struct fdt_node *node)
 		read_device(node, &platform.uart, &platform.uart_intid);
 	else if (fdt_is_compatible(node, "arm,pl031"))
 		read_device(node, &platform.rtc, &platform.rtc_intid);
+	else if (fdt_is_compatible(node, "arm,pl061"))
+		read_device(node, &platform.gpio, &platform.gpio_intid);
 	else if (fdt_is_compatible(node, "virtio,mmio") && platform.virtio_count < MAX_VIRTIO)
 		fdt_reg(node, 0, &platform.virtio[platform.virtio_count++], NULL);
 	else if (str_equal(node->name, "psci") && fdt_prop(node, "method", NULL) != NULL)
@@ -89,6 +93,8 @@ void platform_init(u64 boot_x0, u64 image_base)
 	                             .uart_intid = UART_SPI + SPI_OF,
 	                             .rtc = VIRT_RTC,
 	                             .rtc_intid = RTC_SPI + SPI_OF,
+	                             .gpio = VIRT_GPIO,
+	                             .gpio_intid = GPIO_SPI + SPI_OF,
 	                             .gic_version = 2,
 	                             .gicd = VIRT_GICD,
 	                             .gicc = VIRT_GICC,

@@ -15,6 +15,7 @@ struct platform {
 	u64 ram_base, ram_bytes;
 	u64 uart, uart_intid;
 	u64 rtc, rtc_intid;
+	u64 gpio, gpio_intid;
 	unsigned gic_version; /* 2 or 3 */
 	u64 gicd, gicc, gicr, gicr_bytes;
 	unsigned cpu_count; /* CPUs that the tree names, at most MAX_CPUS */

@@ -45,6 +45,9 @@
 #define TRNG_RND32          0x84000053u
 #define TRNG_RND64          0xc4000053u
 
+#define PV_TIME_FEATURES 0xc5000020u
+#define PV_TIME_ST       0xc5000021u
+
 /* Mezzo's own. */
 #define MEZZO_VERSION 0xc6000000u
 #define MEZZO_NULL    0xc6000001u

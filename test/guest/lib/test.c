@@ -145,6 +145,11 @@ void rt_main(u64 boot_x0, u64 image_base)
 	if (test_early != NULL)
 		test_early();
 	gic_init();
+	if (tool_main != NULL) {
+		print_raw(TEST_NAME ": up\n");
+		tool_main();
+		psci_system_off();
+	}
 	print("TEST " TEST_NAME " gic %u cpus %u ram %lu MiB midr 0x%lx under %s\n",
 	      platform.gic_version, platform.cpu_count, platform.ram_bytes / MIB,
 	      read_sysreg(midr_el1), under_mezzo ? "mezzo" : "bare machine");

@@ -17,8 +17,12 @@
 #include "sysreg.h"
 #include "timer.h"
 
-/* Each kernel has this one; test_done() follows when it returns. */
-void test_main(void);
+/*
+ * Each kernel has one of these. test_main: test_done() follows when it returns. tool_main: for what
+ * other tests use as a guest; `NAME: up` is printed before it, nothing after it but power off.
+ */
+void test_main(void) __attribute__((weak));
+void tool_main(void) __attribute__((weak));
 /* A kernel may have this one: it runs before the interrupt controller is touched. */
 void test_early(void) __attribute__((weak));
 
