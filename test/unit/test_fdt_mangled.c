@@ -32,7 +32,8 @@ static const char desc_source[] =
         "  memory = /bits/ 64 <0x1000000>; cpus = <2>; pin = <0 1>; verify = \"sha256\";"
         "  cmdline = \"quiet\"; load = /bits/ 64 <0x40080000>; on-crash = \"restart\"; };"
         " vm@1 { compatible = \"mezzo,vm\"; vm-name = \"b\"; kernel = \"k\"; gic = <3>;"
-        "  memory = /bits/ 64 <0x2000000>; cpus = <1>; pin = <2>; exclusive; autostart = <0>; }; }; };";
+        "  memory = /bits/ 64 <0x2000000>; cpus = <1>; exclusive; pin = <2>; autostart = <0>;"
+        "  weight = <200>; priority = <7>; budget = <100 1000>; stop-timeout = <5000>; }; }; };";
 
 static uint32_t random_state;
 
