@@ -22,6 +22,7 @@
 #include "trap/trap.h"
 #include "vdev/vgic.h"
 #include "vdev/vpl031.h"
+#include "vm/pvtime.h"
 #include "vm/vm.h"
 
 // ---- registers in and out ----
@@ -46,6 +47,7 @@ static void take_up(struct cpu *cpu, struct vcpu *vcpu)
 	put_down(cpu);
 	store_relaxed(&vcpu->sched.loaded, 1);
 	cpu->vcpu = vcpu;
+	pvtime_update(vcpu);
 	vcpu_load(vcpu);
 	vgic_vcpu_load(vcpu);
 	cntp_update(vcpu);

@@ -193,8 +193,13 @@ DESCRIPTIONS = [
     ("nine-cpus", put("mezzo/vm@0", "cpus", u32(9)), r"cpus: is 9; it may be 1 to 8"),
     ("pinned-twice", lambda b: (put("mezzo/vm@0", "cpus", u32(2))(b),
                                 put("mezzo/vm@0", "pin", u32(1, 1))(b)), r"pin: names CPU 1 twice"),
-    ("too-few-pins", lambda b: (put("mezzo/vm@0", "cpus", u32(2))(b),
-                                put("mezzo/vm@0", "pin", u32(1))(b)), r"pin: names 1 CPUs? for 2 vCPUs"),
+    ("too-few-to-own", lambda b: (put("mezzo/vm@0", "cpus", u32(2))(b), put("mezzo/vm@0", "exclusive", b"")(b),
+                                  put("mezzo/vm@0", "pin", u32(1))(b)),
+     r'exclusive: "pin" names 1 CPUs? for 2 vCPUs'),
+    ("weight", put("mezzo/vm@0", "weight", u32(0)), r"weight: is 0; it may be 1 to 10000"),
+    ("priority", put("mezzo/vm@0", "priority", u32(8)), r"priority: is 8; it may be 0 to 7"),
+    ("budget-shape", put("mezzo/vm@0", "budget", u32(100)), r"budget: "),
+    ("budget-long", put("mezzo/vm@0", "budget", u32(2000, 1000)), r"budget: "),
     ("other-machine", put("mezzo/vm@0", "machine", text("raspi3")),
      r'machine: "raspi3" is unknown to this version; it knows: virt'),
     ("no-sum", lambda b: (put("mezzo/vm@0", "verify", text("sha256"))(b),
@@ -329,10 +334,10 @@ MACHINES = [
     ("initrd-beyond", big_initrd, r"the initrd of 16384 KiB does not fit .*raise `memory =`"),
     ("no-memory", put("mezzo/vm@0", "memory", u64(512 * MIB)),
      r"memory = 512M, but only \d+ MiB of the board's RAM are not promised yet .*lower `memory ="),
-    ("more-vcpus", put("mezzo/vm@0", "cpus", u32(4)),
-     r"cpus = 4, but of the board's 2 CPUs only 2 are left.*lower `cpus =`"),
     ("pin-outside", put("mezzo/vm@0", "pin", u32(7)),
-     r"pin: there is no CPU 7 on this board: its CPUs are 0 to 1"),
+     r"pin: there is no CPU 7 on this board: its 2 CPUs are 0 to 1"),
+    ("budget-too-much", put("mezzo/vm@0", "budget", u32(950, 1000)),
+     r"budget: no CPU can promise more than 90\.00 % of its time .*each vCPU asks for 95\.00 %: lower `budget =`"),
     ("other-gic", put("mezzo/vm@0", "gic", u32(2)), r"gic = 2, but this board has a GICv3"),
     ("bad-tree", changes(lambda b: b.add("guest.dtb", b"no tree" * 99),
                          put("mezzo/vm@0", "dtb", text("guest.dtb"))),
@@ -351,9 +356,12 @@ def test_machine(damage, said, good, tmp_path):
 BESIDE = [
     ("crc", lambda b: (second_vm(b), spoil("second.img")(b)), r"bad: second\.img: CRC-32"),
     ("memory", lambda b: second_vm(b, memory=u64(256 * MIB)), r"bad: memory = 256M, but only"),
-    ("cpus", lambda b: second_vm(b, cpus=u32(2)), r"bad: cpus = 2, but of the board's 2 CPUs only 1 is left"),
-    ("pin", lambda b: (second_vm(b, pin=u32(1)), put("mezzo/vm@0", "pin", u32(1))(b)),
+    ("pin", lambda b: (second_vm(b, pin=u32(1)), put("mezzo/vm@0", "pin", u32(1))(b),
+                       put("mezzo/vm@0", "exclusive", b"")(b)),
      r"bad: pin: CPU 1 belongs to good: pin it to another one"),
+    ("budget", lambda b: (second_vm(b, pin=u32(1), budget=u32(500, 1000)),
+                          put("mezzo/vm@0", "budget", u32(500, 1000))(b), put("mezzo/vm@0", "pin", u32(1))(b)),
+     r"bad: budget: CPU 1 can promise no more than 40\.00 % of its time"),
 ]
 
 
@@ -378,9 +386,9 @@ def test_all_bad(good, tmp_path):
     second_vm(good, kernel=text("gone.img"))
     good.add("gone.img", b"gone")
     del good.files["gone.img"]
-    good.vm()["cpus"] = u32(3)
+    good.vm()["pin"] = u32(3)
     result = boot(tmp_path, good.to_bytes(), smp=2)
-    check_said(result, r"good: cpus = 3", r"bad: the bundle has no file gone\.img")
+    check_said(result, r"good: pin: there is no CPU 3", r"bad: the bundle has no file gone\.img")
     machine.check_end(result, off=0, crashed=2)
 
 

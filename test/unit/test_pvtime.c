@@ -79,7 +79,8 @@ static int teardown(void **state)
 {
 	(void)state;
 	end_of_life();
-	pages_free_some(&vm.pages, 64);
+	while (pages_scrub_some(&vm.pages))
+		;
 	test_free(vm.pvtime);
 	return 0;
 }
@@ -191,7 +192,8 @@ static void test_without_memory(void **state)
 	no_room = true;
 	assert_int_equal(pvtime_create(&poor), ERR_NO_MEMORY);
 	assert_null(poor.pvtime);
-	pages_free_some(&poor.pages, 64);
+	while (pages_scrub_some(&poor.pages))
+		;
 	no_room = false;
 	ram_arena_exhaust(&taken, 0);
 	assert_int_equal(pvtime_create(&poor), ERR_NO_MEMORY);
