@@ -89,7 +89,7 @@ LDS   := src/arm/mezzo.lds
 NOT_ON_HOST := $(filter-out src/arm/cache.c src/arm/features.c,$(wildcard src/arm/*.c)) src/main/boot.c src/main/run.c
 
 # The host command shares the parts that read files and trees; unit tests see everything.
-SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image*.c))
+SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image*.c) src/console/lines.c)
 UNIT_C   := $(filter-out $(NOT_ON_HOST),$(SRC_C))
 HOST_C   := $(wildcard host/*.c)
 FAKE_C   := $(wildcard test/unit/fake/*.c test/unit/fake/*/*.c)

@@ -15,6 +15,8 @@ static const struct verb verbs[] = {
         {"check", "find every mistake in a .conf file before boot", verb_check, check_help},
         {"pack", "make the bundle of a system, to boot it elsewhere", verb_pack, pack_help},
         {"ls", "list and verify a bundle", verb_ls, ls_help},
+        {"console", "attach to a running Mezzo on a serial port or socket", verb_console,
+         console_help},
 };
 
 static void help(FILE *out)
@@ -34,7 +36,8 @@ static void help(FILE *out)
 	      "  mezzo run -k vmlinuz -i initrd.gz -c 2 -m 512M -p \"console=ttyAMA0\"\n"
 	      "  mezzo run system.conf\n"
 	      "  mezzo check system.conf --dtb board.dtb\n"
-	      "  mezzo pack system.conf -o bundle.cpio && mezzo ls bundle.cpio\n",
+	      "  mezzo pack system.conf -o bundle.cpio && mezzo ls bundle.cpio\n"
+	      "  mezzo console /dev/ttyUSB0\n",
 	      out);
 }
 
