@@ -15,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 const char run_help[] =
@@ -38,6 +40,7 @@ const char run_help[] =
         "  --dtb FILE, --load N, --entry N\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
+        "  --socket PATH   the board's serial port is this socket, for `mezzo console PATH`\n"
         "  --dry-run       print QEMU's command and stop\n"
         "  --bundle FILE   keep the bundle (and FILE.dtb with --el3)\n"
         "  --image FILE    the hypervisor, else $MEZZO_IMG, else mezzo.img beside this program\n"
@@ -55,6 +58,7 @@ enum {
 	OPT_RAM,
 	OPT_EL3,
 	OPT_TIMEOUT,
+	OPT_SOCKET,
 	OPT_DRY_RUN,
 	OPT_BUNDLE,
 	OPT_IMAGE,
@@ -81,6 +85,7 @@ static const struct option options[] = {
         {"ram", required_argument, NULL, OPT_RAM},
         {"el3", no_argument, NULL, OPT_EL3},
         {"timeout", required_argument, NULL, OPT_TIMEOUT},
+        {"socket", required_argument, NULL, OPT_SOCKET},
         {"dry-run", no_argument, NULL, OPT_DRY_RUN},
         {"bundle", required_argument, NULL, OPT_BUNDLE},
         {"image", required_argument, NULL, OPT_IMAGE},
@@ -132,11 +137,28 @@ static void take_option(struct request *r, int opt, int index, struct diags *dia
 	case OPT_TIMEOUT:
 		r->seconds = (unsigned int)opts_number(who, "--timeout", 1, 1000000);
 		break;
+	case OPT_SOCKET: r->machine.socket = optarg; break;
 	case OPT_DRY_RUN: r->dry_run = true; break;
 	case OPT_BUNDLE: r->bundle = optarg; break;
 	case OPT_IMAGE: r->image = optarg; break;
 	default: take_vm_option(r, &options[index], diags); break;
 	}
+}
+
+// QEMU would remove whatever is there.
+static int check_socket(const char *path)
+{
+	const struct sockaddr_un address;
+	struct stat st;
+
+	if (path == NULL)
+		return STATUS_OK;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return opts_usage(who, "--socket: a path of at most %zu bytes",
+		                  sizeof(address.sun_path) - 1);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return opts_usage(who, "--socket: `%s` is there and is no socket", path);
+	return STATUS_OK;
 }
 
 // Reads all options; STATUS_OK or what to exit with.
@@ -163,7 +185,7 @@ static int take_options(int argc, char **argv, struct request *r, struct diags *
 		return opts_usage(who, "give a FILE.conf, or a kernel with -k");
 	if (r->conf != NULL && (r->vm_flags || r->name != NULL))
 		return opts_usage(who, "a VM comes from `%s` or from options, not both", r->conf);
-	return STATUS_OK;
+	return check_socket(r->machine.socket);
 }
 
 // --- from a request to a command -----------------------------------------------------------------
@@ -236,11 +258,12 @@ static int fail(const char *why)
 	return STATUS_FAILED;
 }
 
-static int start(const struct request *r, const struct bundle *bundle, const struct files *files)
+static int start(const struct request *r, const struct bundle *bundle, const struct files *files,
+                 const char *view)
 {
 	struct command command = machine_command(&r->machine, files->bundle, files->tree);
 	bool terminal = isatty(STDOUT_FILENO);
-	struct session session = {command.arg, who, terminal, r->seconds};
+	struct session session = {command.arg, who, terminal, view, r->machine.socket, r->seconds};
 	const char *why = NULL;
 
 	if (r->dry_run) {
@@ -262,7 +285,10 @@ static int start(const struct request *r, const struct bundle *bundle, const str
 	if (r->dry_run)
 		return STATUS_OK;
 	fprintf(stderr, "%s\n", machine_quote(&command));
-	if (terminal)
+	if (r->machine.socket != NULL)
+		fprintf(stderr, "mezzo: `mezzo console %s` attaches, Ctrl-C ends\n",
+		        r->machine.socket);
+	else if (terminal)
 		fprintf(stderr, "mezzo: Ctrl-] q leaves, Ctrl-] ? lists the other keys\n");
 	return qemu_run(&session);
 }
@@ -297,6 +323,8 @@ int verb_run(int argc, char **argv)
 	options_of_run.on_all_off =
 	        system.on_all_off.value != NULL ? system.on_all_off.value : "shell";
 	options_of_run.console = first_view(&system);
+	if (r.machine.socket != NULL)
+		options_of_run.console = "all";
 	if (!terminal)
 		options_of_run = (struct pack_options){"poweroff", "all"};
 	why = pack_build(&system, options_of_run, &bundle);
@@ -306,7 +334,9 @@ int verb_run(int argc, char **argv)
 		why = make_files(&r, &files);
 	if (why != NULL)
 		return fail(why);
-	status = start(&r, &bundle, &files);
+	status = start(&r, &bundle, &files, options_of_run.console);
 	remove_files(&files);
+	if (r.machine.socket != NULL && !r.dry_run)
+		unlink(r.machine.socket);
 	return status;
 }

@@ -48,14 +48,15 @@ struct hub {
 	struct source *focus; // the VM that was in view last
 	int text_record;      // what is said outside frames; -1: nowhere
 
-	bool up;        // the link is framed
-	bool met;       // Mezzo has answered once: its past has been told
-	bool settled;   // the first view has been chosen
-	bool quiet;     // this greeting is a try that nobody asked for
-	size_t heard;   // bytes of own_prefix at the start of a line of text
-	bool elsewhere; // in a line of text that begins otherwise
-	int64_t greet;  // when to greet again; 0: never
-	int64_t tried;  // when that was done last because of what was heard
+	bool up;         // the link is framed
+	bool met;        // Mezzo has answered once: its past has been told
+	bool settled;    // the first view has been chosen
+	bool quiet;      // this greeting is a try that nobody asked for
+	size_t heard;    // bytes of own_prefix at the start of a line of text
+	bool elsewhere;  // in a line of text that begins otherwise
+	const char *why; // the link went down, not told yet
+	int64_t greet;   // when to greet again; 0: never
+	int64_t tried;   // when that was done last because of what was heard
 };
 
 // --- notes ---------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ static void on_down(void *who, const char *why)
 	}
 	if (was_up) {
 		hub->settled = false;
-		view_note(hub->view, "%s; plain until it is greeted again", why);
+		hub->why = why; // told then: if QEMU is about to end there is nothing to tell
 		hub->greet = term_now() + BREATH;
 		hub->quiet = false;
 	} else if (!hub->quiet) {
@@ -548,6 +549,9 @@ void hub_tick(struct hub *hub, int64_t now)
 {
 	if (hub->greet != 0 && now >= hub->greet) {
 		hub->greet = 0;
+		if (hub->why != NULL)
+			view_note(hub->view, "%s; greeting it again", hub->why);
+		hub->why = NULL;
 		link_greet(&hub->link, now, PATIENCE);
 	}
 	link_tick(&hub->link, now);

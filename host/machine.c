@@ -222,7 +222,10 @@ struct command machine_command(const struct machine *machine, const char *bundle
 	struct command c = board_command(machine);
 
 	add(&c, "-serial");
-	add(&c, "stdio");
+	if (machine->socket != NULL)
+		add(&c, "unix:%s,server=on,wait=off", escape_commas(machine->socket));
+	else
+		add(&c, "stdio");
 	if (machine->el3) {
 		add(&c, "-dtb");
 		add(&c, "%s", tree);

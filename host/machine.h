@@ -10,6 +10,7 @@ struct machine {
 	uint64_t ram;      // bytes; 0: chosen by machine_fit
 	const char *cpu;
 	bool el3;           // start at EL3, with no firmware
+	const char *socket; // where the UART is to be found; NULL: standard input and output
 	const char *image;  // mezzo.img, found by machine_find_image
 	char *const *extra; // for QEMU, NULL-terminated
 };

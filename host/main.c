@@ -12,11 +12,11 @@
 
 static const struct verb verbs[] = {
         {"run", "boot a system of virtual machines in QEMU", verb_run, run_help},
+        {"console", "attach to a running Mezzo on a serial port or socket", verb_console,
+         console_help},
         {"check", "find every mistake in a .conf file before boot", verb_check, check_help},
         {"pack", "make the bundle of a system, to boot it elsewhere", verb_pack, pack_help},
         {"ls", "list and verify a bundle", verb_ls, ls_help},
-        {"console", "attach to a running Mezzo on a serial port or socket", verb_console,
-         console_help},
 };
 
 static void help(FILE *out)

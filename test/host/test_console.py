@@ -381,7 +381,7 @@ def test_a_reboot(fake, lines):
         one.framed = False
         one.raw(b"[mezzo] rebooting\r\n")
     one.do(bye)
-    run.wait_for("Mezzo has ended the framed mode; plain until it is greeted again", run.err)
+    run.wait_for("Mezzo has ended the framed mode; greeting it again", run.err)
     run.wait_for("[mezzo] rebooting\n")
     run.wait_for("Mezzo answers again", run.err)
     one.say(9, "new\n")

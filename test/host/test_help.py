@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from conftest import ONE, ROOT
 
-VERBS = ["run", "check", "pack", "ls"]
+VERBS = ["run", "check", "pack", "ls", "console"]
 
 
 @pytest.mark.parametrize("words", [["--help"], *[[verb, "--help"] for verb in VERBS]], ids=" ".join)
@@ -78,7 +78,8 @@ def test_wrong_verb_without_a_suggestion(bench):
     assert done.status == 2 and "did you mean" not in done.err
 
 
-@pytest.mark.parametrize("words", [["check"], ["check", "a", "b"], ["pack", "a"], ["ls"], ["ls", "a", "b"]])
+@pytest.mark.parametrize("words", [["check"], ["check", "a", "b"], ["pack", "a"], ["ls"], ["ls", "a", "b"],
+                                   ["console"]])
 def test_missing_words(bench, words):
     done = bench.mezzo(*words)
     assert done.status == 2 and f"`mezzo {words[0]} --help` shows what there is" in done.err
@@ -129,3 +130,6 @@ def test_completion(tmp_path, monkeypatch):
     assert "Image" in complete("mezzo", "run", "-k", "")
     assert complete("mezzo", "run", "--gic", "") == ["2", "3"]
     assert complete("mezzo", "run", "--ti") == ["--timeout"]
+    assert complete("mezzo", "console", "--p") == ["--plain", "--pty"]
+    assert "115200" in complete("mezzo", "console", "x", "--baud", "")
+    assert "Image" in complete("mezzo", "console", "")
