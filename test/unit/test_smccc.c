@@ -51,7 +51,7 @@ static int setup(void **state)
 static int finish(void **state)
 {
 	(void)state;
-	while (stage2_destroy_some(&vm.stage2) || pages_free_some(&vm.pages, 64))
+	while (stage2_destroy_some(&vm.stage2) || pages_scrub_some(&vm.pages))
 		;
 	return 0;
 }
