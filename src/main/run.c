@@ -25,6 +25,33 @@
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
+// The debug build measures how long each exit kept the CPU at EL2, from the vector to the next entry, or
+// until the vCPU gave the CPU up. Under an emulator whose counter ticks once an instruction, that is
+// instructions.
+#ifdef MEZZO_DEBUG
+static void note_left(struct vcpu *vcpu)
+{
+	vcpu->left = read_sysreg(cntpct_el0);
+	vcpu->left_for = read_sysreg(esr_el2);
+}
+static void note_done(struct vcpu *vcpu)
+{
+	uint64_t stay = read_sysreg(cntpct_el0) - vcpu->left;
+	if (vcpu->left != 0 && stay > vcpu->longest) {
+		vcpu->longest = stay;
+		vcpu->longest_esr = vcpu->left_for;
+	}
+	vcpu->left = 0;
+}
+#else
+static void note_left(struct vcpu *vcpu UNUSED)
+{
+}
+static void note_done(struct vcpu *vcpu UNUSED)
+{
+}
+#endif
+
 // ---- registers in and out ----
 
 // Takes out of this CPU whatever vCPU it holds.
@@ -59,7 +86,7 @@ static void take_up(struct cpu *cpu, struct vcpu *vcpu)
 // needs none, and one that is off gets them when it is switched on.
 static void choose(struct cpu *cpu)
 {
-	struct vcpu *next = sched_choose(), *loaded = cpu->vcpu;
+	struct vcpu *before = cpu->current, *loaded = cpu->vcpu, *next = sched_choose();
 	if (next == NULL && loaded != NULL && load_relaxed(&loaded->sched.state) != SCHED_BLOCKED) {
 		// It waits for its budget, or must go elsewhere: nobody shall have to wait for this CPU to
 		// let go of it.
@@ -68,6 +95,8 @@ static void choose(struct cpu *cpu)
 		if (again)
 			next = sched_choose();
 	}
+	if (before != NULL && before != next)
+		note_done(before);
 	cpu->current = next;
 	if (next != NULL && next != cpu->vcpu && load_acquire(&next->power) == VCPU_ON &&
 	    (load_relaxed(&next->request) & VCPU_REQ_STOP) == 0)
@@ -143,6 +172,7 @@ static void sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
 	}
 	if (!sched_block(vcpu, deadline))
 		return; // something was posted meanwhile
+	note_done(vcpu);
 	cpu->current = NULL;
 	choose(cpu);
 }
@@ -235,31 +265,6 @@ static void idle(struct cpu *cpu)
 		look_at_sleeper(cpu->vcpu);
 }
 
-// The debug build measures how long each exit kept the CPU at EL2, from the vector to the next entry.
-// Under an emulator whose counter ticks once an instruction, that is instructions.
-#ifdef MEZZO_DEBUG
-static void note_left(struct vcpu *vcpu)
-{
-	vcpu->left = read_sysreg(cntpct_el0);
-	vcpu->left_for = read_sysreg(esr_el2);
-}
-static void note_enter(struct vcpu *vcpu)
-{
-	uint64_t stay = read_sysreg(cntpct_el0) - vcpu->left;
-	if (vcpu->left != 0 && stay > vcpu->longest) {
-		vcpu->longest = stay;
-		vcpu->longest_esr = vcpu->left_for;
-	}
-}
-#else
-static void note_left(struct vcpu *vcpu UNUSED)
-{
-}
-static void note_enter(struct vcpu *vcpu UNUSED)
-{
-}
-#endif
-
 void run_loop(void)
 {
 	struct cpu *cpu = cpu_this();
@@ -284,7 +289,7 @@ void run_loop(void)
 		}
 		if (vcpu->waiting && !wait_is_over(cpu, vcpu))
 			continue;
-		note_enter(vcpu);
+		note_done(vcpu);
 		enum guest_exit_reason reason = guest_enter(vcpu);
 		note_left(vcpu);
 		store_relaxed(&cpu->in_guest, 0);
