@@ -354,8 +354,8 @@ static void run_for(uint64_t time)
 }
 
 // `got` is `part` of `whole`, `permille` of it more or less.
-static void expect_share(const struct guest *guest, uint64_t before, double part, uint64_t whole,
-                         double permille)
+UNUSED static void expect_share(const struct guest *guest, uint64_t before, double part,
+                                uint64_t whole, double permille)
 {
 	double share = (double)(guest->got - before) / (double)whole;
 	if (share < part * (1 - permille / 1000) || share > part * (1 + permille / 1000))
