@@ -271,7 +271,7 @@ bool sched_must_unload(const struct vcpu *vcpu)
 static void wake_sleepers(struct cpu *cpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
-	for (unsigned i = 0; i < SCHED_BATCH; i++) {
+	for (unsigned i = 0; i < SCHED_AT_ONCE; i++) {
 		spin_lock(&queue->lock);
 		struct heap_node *first = heap_first(&queue->sleepers);
 		bool due = first != NULL && !sched_before(timer_now(), first->key);

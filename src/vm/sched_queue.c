@@ -102,7 +102,7 @@ void sched_queue_account(struct sched_queue *queue, uint64_t now)
 
 static void refill_heap(struct cpu *cpu, struct heap *heap, uint64_t now)
 {
-	for (unsigned i = 0; i < SCHED_BATCH; i++) {
+	for (unsigned i = 0; i < SCHED_AT_ONCE; i++) {
 		struct heap_node *first = heap_first(heap);
 		if (first == NULL || sched_before(now, first->key))
 			return;

@@ -14,7 +14,7 @@
 #define SCHED_SLICE_US   3000
 #define SCHED_BALANCE_US 20000
 #define SCHED_RETRY_US   100 // until what is still loaded can be expected to be out of the registers
-#define SCHED_BATCH      32  // refills and wake-ups in one go; the timer brings the rest
+#define SCHED_AT_ONCE    32  // refills and wake-ups in one go; the timer brings the rest
 
 // Which of the queue's heaps `node` is in: vcpu->sched.where.
 enum sched_where {
