@@ -243,13 +243,15 @@ static void run_guest(struct cpu *cpu, struct vcpu *vcpu)
 	block(cpu, vcpu);
 }
 
-static void idle(const struct cpu *cpu)
+// What an idle CPU does instead of sleeping; true: it did something, and looks at its work again.
+static bool chores(void)
 {
 	for (uint32_t vm = 0; vm < NR_VMS && load_acquire(&closing) == 0; vm++)
-		if (load_acquire(&life[vm]) == OUT && (load_acquire(&draining) || any(50) == 0))
+		if (load_acquire(&life[vm]) == OUT && (load_acquire(&draining) || any(4) == 0)) {
 			begin_vm(vm);
-	if (load_relaxed(&cpu->work) == 0 && !interrupted(cpu->id))
-		sched_yield();
+			return true;
+		}
+	return false;
 }
 
 static bool all_out(void)
@@ -269,8 +271,7 @@ static void *run_cpu(void *argument)
 	bool awake = true; // else it waits in its guest or in WFI, and looks at nothing
 	while (!load_acquire(&closing) || !all_out()) {
 		if (!awake && !interrupted(id)) {
-			idle(cpu);
-			awake = load_relaxed(&cpu->in_guest) == 0;
+			sched_yield();
 			continue;
 		}
 		awake = true;
@@ -288,7 +289,7 @@ static void *run_cpu(void *argument)
 		}
 		struct vcpu *vcpu = cpu->current;
 		if (vcpu == NULL)
-			awake = false;
+			awake = chores();
 		else if (__atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST) != 0)
 			serve(cpu, vcpu);
 		else
