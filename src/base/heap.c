@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A leftist heap. Owns nothing; called by vm/sched.c under its queue's lock.
-// Invariant: no node's key is less than its parent's; rank(left) >= rank(right), so the right spine, along which two
-// heaps are joined, is as short as log2 of the count.
+// Invariant: no node's key is less than its parent's; rank(left) >= rank(right), so the right
+// spine, along which two heaps are joined, is as short as log2 of the count.
 #include "base/heap.h"
 
 static uint32_t rank_of(const struct heap_node *node)
@@ -14,7 +14,8 @@ static bool before(const struct heap_node *a, const struct heap_node *b)
 	return (int64_t)(a->key - b->key) < 0;
 }
 
-// Restores the order of children and the rank of `node` and of what is above it, as far as they change.
+// Restores the order of children and the rank of `node` and of what is above it, as far as they
+// change.
 static void repair(struct heap_node *node)
 {
 	for (; node != NULL; node = node->parent) {
@@ -30,7 +31,8 @@ static void repair(struct heap_node *node)
 	}
 }
 
-// Joins two heaps under `parent`, in the place that *link is. What hangs there is complete but for ranks above.
+// Joins two heaps under `parent`, in the place that *link is. What hangs there is complete but for
+// ranks above.
 static void join(struct heap_node *parent, struct heap_node **link, struct heap_node *a,
                  struct heap_node *b)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A heap of nodes that live in their owners: the one with the least key is at hand. Leftist heap: no memory of
-// its own, every operation O(log n), any node can be taken out. Keys are compared modulo 2^64, so that
-// time may go round. Locked by whoever owns the heap.
+// A heap of nodes that live in their owners: the one with the least key is at hand. Leftist heap:
+// no memory of its own, every operation O(log n), any node can be taken out. Keys are compared
+// modulo 2^64, so that time may go round. Locked by whoever owns the heap.
 #ifndef BASE_HEAP_H
 #define BASE_HEAP_H
 

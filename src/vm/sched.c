@@ -1,27 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scheduler as everybody else sees it: vCPUs enter, block, wake up and leave; CPUs choose. docs/scheduling.md has
-// the rules. Called by the guest loop (choose, block, leave, tick), by whoever posts requests (wake), and by the
-// life of VMs (enter). Owns cpu->current and vcpu->cpu.
-// Invariant: a request is never lost. Who posts one writes vcpu->request, then reads the state; who blocks writes
-// the state, then reads vcpu->request; all of it sequentially consistent, so one of the two sees the other.
+// The scheduler as everybody else sees it: vCPUs enter, block, wake up and leave; CPUs choose.
+// docs/scheduling.md has the rules. Called by the guest loop (choose, block, leave, tick), by
+// whoever posts requests (wake), and by the life of VMs (enter). Owns cpu->current and vcpu->cpu.
+// Invariant: a request is never lost. Who posts one writes vcpu->request, then reads the state; who
+// blocks writes the state, then reads vcpu->request; all of it sequentially consistent, so one of
+// the two sees the other.
 #include "vm/sched.h"
 
-#include "hw/gic.h"
 #include "hw/timer.h"
 #include "vm/sched_queue.h"
 
-#define KICK_SGI  0
 #define FAR_AWAY  ((uint64_t)1 << 62) // ticks: no sleep is longer, so that deadlines can be compared
 #define SNAPSHOTS 4
-
-static bool asked_to_stop(const struct vcpu *vcpu)
-{
-	return (__atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST) & VCPU_REQ_STOP) != 0;
-}
 
 static uint32_t requests(const struct vcpu *vcpu)
 {
 	return __atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST);
+}
+
+static bool asked_to_stop(const struct vcpu *vcpu)
+{
+	return (requests(vcpu) & VCPU_REQ_STOP) != 0;
 }
 
 // ---- a vCPU ----
@@ -39,7 +38,8 @@ void sched_enter(struct vcpu *vcpu)
 	sched->deadline = now + vcpu->vm->sched.period;
 	sched->budget_left = vcpu->vm->sched.budget;
 	sched_queue_set_state(vcpu, SCHED_READY, now);
-	// Who asked before this saw it OUT and left it alone; who asks from now on finds it on its way.
+	// Who asked before this saw it OUT and left it alone; who asks from now on finds it on its
+	// way.
 	sched->urgent = asked_to_stop(vcpu);
 	spin_unlock(&queue->lock);
 	sched_balance_arrive(vcpu);
@@ -152,12 +152,6 @@ static struct errand wake_locked(struct cpu *cpu, struct vcpu *vcpu, bool urgent
 	return (struct errand){0};
 }
 
-static void interrupt(struct cpu *cpu)
-{
-	if (cpu != cpu_this() && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
-		gic_send_sgi(cpu, KICK_SGI);
-}
-
 void sched_wake(struct vcpu *vcpu, bool urgent)
 {
 	for (;;) {
@@ -166,7 +160,7 @@ void sched_wake(struct vcpu *vcpu, bool urgent)
 		if (state == SCHED_OUT || (state == SCHED_READY && !urgent))
 			return; // it looks at its requests before it runs
 		if (state == SCHED_RUNNING && !urgent) {
-			interrupt(cpu);
+			sched_balance_interrupt(cpu);
 			return;
 		}
 		struct sched_queue *queue = sched_queue_of(cpu);
@@ -179,7 +173,7 @@ void sched_wake(struct vcpu *vcpu, bool urgent)
 		if (!there)
 			continue;
 		if (errand.interrupt)
-			interrupt(cpu);
+			sched_balance_interrupt(cpu);
 		if (errand.tell)
 			sched_balance_tell(cpu);
 		if (errand.call)
@@ -249,8 +243,8 @@ struct vcpu *sched_choose(void)
 	spin_lock(&queue->lock);
 	struct vcpu *chosen = choose_locked(cpu);
 	if (chosen == NULL) {
-		// Who puts somebody into a queue looks for idle CPUs afterwards; this one says that it is idle, then looks
-		// into the queues. One of the two sees the other.
+		// Who puts somebody into a queue looks for idle CPUs afterwards; this one says that
+		// it is idle, then looks into the queues. One of the two sees the other.
 		sched_set_add(&sched_idle, cpu->id);
 		spin_unlock(&queue->lock);
 		(void)sched_balance_steal(cpu);
@@ -280,7 +274,8 @@ static void wake_sleepers(struct cpu *cpu)
 		spin_unlock(&queue->lock);
 		if (!due)
 			return;
-		// Somebody else may wake it meanwhile: then its timers are looked at once too often.
+		// Somebody else may wake it meanwhile: then its timers are looked at once too
+		// often.
 		struct vcpu *vcpu = sched_vcpu_of(first);
 		__atomic_fetch_or(&vcpu->request, VCPU_REQ_TIMER, __ATOMIC_SEQ_CST);
 		sched_wake(vcpu, false);
@@ -353,7 +348,8 @@ bool sched_yield_to_sibling(struct vcpu *self)
 
 // ---- figures ----
 
-// `total` and the time since then if the vCPU is in `state`. The two are read until they fit together.
+// `total` and the time since then if the vCPU is in `state`. The two are read until they fit
+// together.
 static uint64_t figure(const struct vcpu *vcpu, const uint64_t *total, enum sched_state state)
 {
 	uint64_t sum = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which vCPU runs where and for how long. One queue for each CPU; docs/scheduling.md has the rules.
 //
-// A vCPU belongs to the queue of vcpu->cpu. That changes only while it is not `loaded`, by whoever holds the
-// lock of the queue it leaves. No two queues are ever locked at once.
+// A vCPU belongs to the queue of vcpu->cpu. That changes only while it is not `loaded`, by whoever
+// holds the lock of the queue it leaves. No two queues are ever locked at once.
 #ifndef VM_SCHED_H
 #define VM_SCHED_H
 
@@ -42,7 +42,8 @@ struct sched_vcpu {
 	uint32_t home; // the only CPU it runs on: its pin, or where its budget is; or SCHED_ANY_CPU
 	bool admitted;
 
-	// Atomically; written by the CPU that loads and unloads the vCPU. While set it stays on that CPU.
+	// Atomically; written by the CPU that loads and unloads the vCPU. While set it stays on
+	// that CPU.
 	uint32_t loaded;
 	uint32_t state; // enum sched_state; written under the queue's lock, read by anyone
 
@@ -71,11 +72,12 @@ struct sched_vcpu {
 
 // ---- admission ----
 
-// Promises the VM what vm->sched and its vCPUs' pins ask for: reserves budgets, takes exclusive CPUs. Each
-// vCPU gets a CPU to begin on (vcpu->cpu). On error nothing is reserved and `why` holds a sentence for
-// the log that begins with the key it is about ("pin: ..."). ERR_NOT_FOUND: no such CPU; ERR_BUSY: a CPU
-// belongs to somebody else; ERR_RANGE: more than a CPU can promise. While the VM is built, no lock held.
-// Takes LOCK_SCHED_PLAN. Others' vCPUs leave a CPU that becomes exclusive at their next turn.
+// Promises the VM what vm->sched and its vCPUs' pins ask for: reserves budgets, takes exclusive
+// CPUs. Each vCPU gets a CPU to begin on (vcpu->cpu). On error nothing is reserved and `why` holds
+// a sentence for the log that begins with the key it is about ("pin: ..."). ERR_NOT_FOUND: no such
+// CPU; ERR_BUSY: a CPU belongs to somebody else; ERR_RANGE: more than a CPU can promise. While the
+// VM is built, no lock held. Takes LOCK_SCHED_PLAN. Others' vCPUs leave a CPU that becomes
+// exclusive at their next turn.
 int sched_admit(struct vm *vm, char *why, size_t size);
 // Gives all of it back. The VM's vCPUs are OUT.
 void sched_dismiss(struct vm *vm);
@@ -87,14 +89,15 @@ void sched_enter(struct vcpu *vcpu);
 // This CPU's chosen vCPU is OUT from now on. It is not loaded.
 void sched_leave(struct vcpu *vcpu);
 
-// A request was posted (vcpu->request, sequentially consistent, before): a BLOCKED vCPU becomes READY on the
-// idlest CPU it may use, a RUNNING one is interrupted if it may be in its guest. `urgent`: it is to be
-// chosen before all others, whatever its priority and budget. Any CPU; the caller may hold locks up to
-// LOCK_VGIC. O(log vCPUs + CPUs / 64).
+// A request was posted (vcpu->request, sequentially consistent, before): a BLOCKED vCPU becomes
+// READY on the idlest CPU it may use, a RUNNING one is interrupted if it may be in its guest.
+// `urgent`: it is to be chosen before all others, whatever its priority and budget. Any CPU; the
+// caller may hold locks up to LOCK_VGIC. O(log vCPUs + CPUs / 64).
 void sched_wake(struct vcpu *vcpu, bool urgent);
 
 // This CPU's chosen vCPU waits for a request, or until `deadline` (ticks; TIMER_NEVER), when
-// VCPU_REQ_TIMER is posted for it. False: a request is there already, and it stays RUNNING. It may stay loaded.
+// VCPU_REQ_TIMER is posted for it. False: a request is there already, and it stays RUNNING. It may
+// stay loaded.
 bool sched_block(struct vcpu *vcpu, uint64_t deadline);
 
 // ---- a CPU ----
@@ -102,20 +105,23 @@ bool sched_block(struct vcpu *vcpu, uint64_t deadline);
 // This CPU's queue, empty. Each CPU, once timer_init_cpu is done.
 void sched_init_cpu(void);
 
-// Chooses who runs here from now on: accounts for the one before, which takes its turn again if it is still
-// RUNNING, and sets this CPU's TIMER_SCHED. The same one as before is a usual answer. NULL: nobody is
-// READY here or anywhere this CPU could help. On CPU_WORK_SCHED, and when the chosen one has gone. O(log n).
+// Chooses who runs here from now on: accounts for the one before, which takes its turn again if it
+// is still RUNNING, and sets this CPU's TIMER_SCHED. The same one as before is a usual answer.
+// NULL: nobody is READY here or anywhere this CPU could help. On CPU_WORK_SCHED, and when the
+// chosen one has gone. O(log n).
 struct vcpu *sched_choose(void);
-// sched_choose() gave NULL, and this vCPU, which is still loaded here, is READY but may not stay: the CPU is another
-// VM's now. Unload it, then choose again, and it goes elsewhere. On the CPU that has it loaded.
+// sched_choose() gave NULL, and this vCPU, which is still loaded here, is READY but may not stay:
+// the CPU is another VM's now. Unload it, then choose again, and it goes elsewhere. On the CPU that
+// has it loaded.
 bool sched_must_unload(const struct vcpu *vcpu);
 
-// TIMER_SCHED expired: sleepers wake, budgets are refilled, loads are balanced now and then; posts CPU_WORK_SCHED to this
-// CPU if somebody else may be due.
+// TIMER_SCHED expired: sleepers wake, budgets are refilled, loads are balanced now and then; posts
+// CPU_WORK_SCHED to this CPU if somebody else may be due.
 void sched_tick(void);
 
-// The vCPU that runs here spins for something another vCPU of its VM holds (a trapped WFE): lets such a one run in its
-// place if one is READY and may run here. True: this CPU has CPU_WORK_SCHED to do.
+// The vCPU that runs here spins for something another vCPU of its VM holds (a trapped WFE): lets
+// such a one run in its place if one is READY and may run here. True: this CPU has CPU_WORK_SCHED
+// to do.
 bool sched_yield_to_sibling(struct vcpu *self);
 
 // ---- figures ----

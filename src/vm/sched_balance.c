@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between the queues: where a vCPU goes when it wakes up, what an idle CPU takes, what a crowded one gives away.
-// Called by vm/sched.c, without a queue's lock but where sched_queue.h says so. Owns sched_idle.
-// Invariant: a vCPU that moves is READY and in no heap while it belongs to neither lock; vcpu->cpu is already
-// the new one then, so what sched_wake() writes meanwhile is found when it arrives.
+// Between the queues: where a vCPU goes when it wakes up, what an idle CPU takes, what a crowded
+// one gives away. Called by vm/sched.c, without a queue's lock but where sched_queue.h says so.
+// Owns sched_idle.
+// Invariant: a vCPU that moves is READY and in no heap while it belongs to neither lock; vcpu->cpu
+// is already the new one then, so what sched_wake() writes meanwhile is found when it arrives.
 #include "vm/sched_queue.h"
 
 #include "base/bits.h"
@@ -18,17 +19,24 @@
 #define POSTPONE   8 // half slices until balance no longer waits for the one whose turn it is
 #define SHARE_FULL 10000
 
-void sched_balance_tell(struct cpu *cpu)
+void sched_balance_interrupt(const struct cpu *cpu)
 {
-	// The other side sets in_guest before it looks at its work, so one of the two sees the other.
-	__atomic_fetch_or(&cpu->work, CPU_WORK_SCHED, __ATOMIC_SEQ_CST);
+	// The other side sets in_guest before it looks at its work and at its vCPU's requests, so
+	// one of the two sees the other.
 	if (cpu != cpu_this() && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
 		gic_send_sgi(cpu, KICK_SGI);
 }
 
+void sched_balance_tell(struct cpu *cpu)
+{
+	__atomic_fetch_or(&cpu->work, CPU_WORK_SCHED, __ATOMIC_SEQ_CST);
+	sched_balance_interrupt(cpu);
+}
+
 // ---- loads ----
 
-// What a vCPU of this priority would share the CPU with, as if nothing of it were promised to budgets.
+// What a vCPU of this priority would share the CPU with, as if nothing of it were promised to
+// budgets.
 static uint64_t load_of(uint32_t cpu, uint32_t priority, uint64_t extra)
 {
 	for (; priority < SCHED_PRIORITIES; priority++)
@@ -36,8 +44,9 @@ static uint64_t load_of(uint32_t cpu, uint32_t priority, uint64_t extra)
 	return extra * SHARE_FULL / (SHARE_FULL - sched_plan_reserved(cpu));
 }
 
-// The CPU with the least to do for a vCPU of this priority and weight, if that is no more than `limit` with it; NULL:
-// none. Looks at `probes` CPUs that may be used, beginning after `from`, so that equals take turns.
+// The CPU with the least to do for a vCPU of this priority and weight, if that is no more than
+// `limit` with it; NULL: none. Looks at `probes` CPUs that may be used, beginning after `from`, so
+// that equals take turns.
 static struct cpu *lightest(uint32_t from, uint32_t priority, uint64_t weight, uint64_t limit,
                             uint32_t probes)
 {
@@ -58,7 +67,8 @@ static struct cpu *lightest(uint32_t from, uint32_t priority, uint64_t weight, u
 
 // ---- idle CPUs ----
 
-// An idle CPU that anybody may use, which is not counted as idle any more; near ones first. NULL: none.
+// An idle CPU that anybody may use, which is not counted as idle any more; near ones first. NULL:
+// none.
 static struct cpu *take_idle(uint32_t near)
 {
 	uint32_t words = (cpu_count() + 63) / 64;
@@ -125,8 +135,8 @@ static bool is_loaded(const struct vcpu *vcpu)
 	return load_acquire(&vcpu->sched.loaded) != 0;
 }
 
-// The up to three vCPUs of a heap that were there longest, oldest first. Of those that wait in one queue at most
-// one is loaded: the one that ran last.
+// The up to three vCPUs of a heap that were there longest, oldest first. Of those that wait in one
+// queue at most one is loaded: the one that ran last.
 static unsigned oldest(const struct heap *heap, struct vcpu *found[3])
 {
 	struct heap_node *root = heap_first(heap);
@@ -180,6 +190,7 @@ void sched_balance_offer(struct cpu *cpu)
 // Takes a READY vCPU out of `from`'s queue, whose lock is held, for `to`.
 static void depart(struct cpu *from, struct vcpu *vcpu, struct cpu *to)
 {
+	sched_queue_account(sched_queue_of(from), timer_now()); // the floor is to be right
 	sched_queue_take(from, vcpu);
 	sched_queue_weigh(from, vcpu, false);
 	sched_queue_detach(sched_queue_of(from), vcpu);
@@ -271,8 +282,8 @@ static uint32_t next_priority(struct sched_queue *queue)
 	return queue->balance_turn;
 }
 
-// Whom to give away and whereto. The one that runs goes first if it was there longest: then later, when
-// it waits. NULL: nobody, or not now.
+// Whom to give away and whereto. The one that runs goes first if it was there longest: then later,
+// when it waits. NULL: nobody, or not now.
 static struct vcpu *choose_push(struct cpu *cpu, uint64_t now, struct cpu **to)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);

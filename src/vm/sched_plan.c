@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What CPUs have been promised to whom: budgets, pins, exclusive CPUs. Owns the plan and sched_owned, under
-// plan_lock; called while a VM is built and when it is taken away. Invariant: no CPU has promised more than PROMISED_MAX;
-// an exclusive CPU has promised nothing to others; while a vCPU without a home exists, so does a CPU for it.
+// What CPUs have been promised to whom: budgets, pins, exclusive CPUs. Owns the plan and
+// sched_owned, under plan_lock; called while a VM is built and when it is taken away. Invariant: no
+// CPU has promised more than PROMISED_MAX; an exclusive CPU has promised nothing to others; while a
+// vCPU without a home exists, so does a CPU for it.
 #include "base/print.h"
 #include "hw/timer.h"
 #include "vm/sched_queue.h"

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order of vCPUs within one CPU's queue. Owns sched_queues; called by vm/sched*.c with the queue's lock held.
-// Invariant: a READY vCPU is in exactly one place (vcpu->sched.where), and in `movable` as well if it has no home
-// and is not urgent. Everything is O(log n).
-// Source: earliest deadline first with hard constant bandwidth servers (Abeni and Buttazzo); weighted fair
-// queueing by virtual time for the rest.
+// The order of vCPUs within one CPU's queue. Owns sched_queues; called by vm/sched*.c with the
+// queue's lock held.
+// Invariant: a READY vCPU is in exactly one place (vcpu->sched.where), and in `movable` as well if
+// it has no home and is not urgent. Everything is O(log n).
+// Source: earliest deadline first with hard constant bandwidth servers (Abeni and Buttazzo);
+// weighted fair queueing by virtual time for the rest.
 #include "vm/sched_queue.h"
 
 #include "base/bits.h"
 #include "hw/timer.h"
 
-// Units of virtual time a tick at weight 1: fine enough that at weight 10,000 one tick is 256 units. A difference of
-// virtual times stays below 2^63 as long as no step is longer than LONG_TIME.
+// Units of virtual time a tick at weight 1: fine enough that at weight 10,000 one tick is 256
+// units. A difference of virtual times stays below 2^63 as long as no step is longer than
+// LONG_TIME.
 #define UNITS     ((uint64_t)SCHED_WEIGHT_MAX << 8)
 #define LONG_TIME BIT_U64(40) // ticks: 18 minutes at 1 GHz
 
@@ -64,7 +66,8 @@ static void spend(struct sched_vcpu *sched, uint64_t ticks)
 	sched->budget_left -= ticks < sched->budget_left ? ticks : sched->budget_left;
 }
 
-// The period is over while it wanted to run. Periods that passed unseen are missed too, unless it ran then.
+// The period is over while it wanted to run. Periods that passed unseen are missed too, unless it
+// ran then.
 static void renew(struct vcpu *vcpu, uint64_t now, bool ran)
 {
 	struct sched_vcpu *sched = &vcpu->sched;
@@ -129,8 +132,8 @@ void sched_queue_set_state(struct vcpu *vcpu, enum sched_state state, uint64_t n
 	__atomic_store_n(&sched->state, (uint32_t)state, __ATOMIC_SEQ_CST);
 }
 
-// What is left of a budget may be used up until its deadline only as far as that is no more than its share of the
-// time until then; else a new period begins.
+// What is left of a budget may be used up until its deadline only as far as that is no more than
+// its share of the time until then; else a new period begins.
 static void wake_budget(struct vcpu *vcpu, uint64_t now)
 {
 	struct sched_vcpu *sched = &vcpu->sched;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One CPU's queue of vCPUs, for vm/sched*.c only. sched_queue.c keeps the queues' order, sched_balance.c moves vCPUs
-// between them, sched_plan.c knows what was promised, sched.c is what everybody else calls.
+// One CPU's queue of vCPUs, for vm/sched*.c only. sched_queue.c keeps the queues' order,
+// sched_balance.c moves vCPUs between them, sched_plan.c knows what was promised, sched.c is what
+// everybody else calls.
 #ifndef VM_SCHED_QUEUE_H
 #define VM_SCHED_QUEUE_H
 
@@ -57,7 +58,8 @@ struct sched_queue {
 
 extern struct sched_queue sched_queues[CPU_MAX]; // by cpu->id
 
-// ---- sets of CPUs, sequentially consistent: each side writes its own word, then reads the other's ----
+// ---- sets of CPUs, sequentially consistent: each side writes its own word, then reads the other's
+// ----
 
 #define SCHED_WORDS ((CPU_MAX + 63) / 64)
 struct sched_set {
@@ -123,7 +125,8 @@ static inline bool sched_is_alien(const struct vcpu *vcpu, uint32_t cpu)
 
 // ---- sched_queue.c: the order within one queue; all under its lock ----
 
-// Brings the figures of the one that runs up to date, and begins its next period if the last one is over.
+// Brings the figures of the one that runs up to date, and begins its next period if the last one is
+// over.
 void sched_queue_account(struct sched_queue *queue, uint64_t now);
 // Begins new periods for those that wait and whose period is over.
 void sched_queue_refill(struct cpu *cpu, uint64_t now);
@@ -138,7 +141,8 @@ void sched_queue_sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline);
 void sched_queue_weigh(struct cpu *cpu, const struct vcpu *vcpu, bool add);
 // Virtual time and budget of a BLOCKED one that becomes READY.
 void sched_queue_wake_up(struct sched_queue *queue, struct vcpu *vcpu, uint64_t now);
-// Its virtual time becomes a distance from the queue's floor, as it is between two queues, and back.
+// Its virtual time becomes a distance from the queue's floor, as it is between two queues, and
+// back.
 void sched_queue_detach(struct sched_queue *queue, struct vcpu *vcpu);
 void sched_queue_attach(struct sched_queue *queue, struct vcpu *vcpu, uint64_t now);
 // Whether the one that runs goes on running; if so its slice is right afterwards.
@@ -156,17 +160,23 @@ uint64_t sched_queue_slice(void);
 
 // ---- sched_balance.c: between queues; no queue's lock is held, but where it says so ----
 
+// Makes the CPU, if it is another one and may be in its guest, look at what it was asked for.
+void sched_balance_interrupt(const struct cpu *cpu);
 // Makes the CPU look at its queue: posts CPU_WORK_SCHED, and interrupts it if it is another one.
 void sched_balance_tell(struct cpu *cpu);
-// A CPU for one that becomes READY; if it is an idle one, it is not counted as idle any more. A lock may be held.
+// A CPU for one that becomes READY; if it is an idle one, it is not counted as idle any more. A
+// lock may be held.
 struct cpu *sched_balance_place(const struct vcpu *vcpu);
-// Puts a vCPU that is READY, detached, and whose vcpu->cpu is set, into that CPU's queue, and tells whom it concerns.
+// Puts a vCPU that is READY, detached, and whose vcpu->cpu is set, into that CPU's queue, and tells
+// whom it concerns.
 void sched_balance_arrive(struct vcpu *vcpu);
 // Somebody without a home waits on this CPU: tells an idle one. A lock may be held.
 void sched_balance_call(const struct cpu *cpu);
-// This CPU has nobody: takes somebody from a crowded queue. True: somebody is in this CPU's queue now.
+// This CPU has nobody: takes somebody from a crowded queue. True: somebody is in this CPU's queue
+// now.
 bool sched_balance_steal(struct cpu *cpu);
-// Somebody waits here while others are idle, who can have this one: tells one of them. The queue's lock is held.
+// Somebody waits here while others are idle, who can have this one: tells one of them. The queue's
+// lock is held.
 void sched_balance_offer(struct cpu *cpu);
 // Sends away who may not be here any more: some of them; true: more are left that can go.
 bool sched_balance_evacuate(struct cpu *cpu);

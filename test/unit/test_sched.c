@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who runs when: shares, priorities, budgets, sleep, placement, directed yield, on a board whose clock the test turns.
+// Who runs when: shares, priorities, budgets, sleep, placement, directed yield, on a board whose
+// clock the test turns.
 #include "test_sched_board.h"
 
 #define ANY SCHED_ANY_CPU
@@ -225,7 +226,7 @@ static void test_budgets_meet_their_deadlines(void **state)
 static void test_budget_of_one_that_sleeps(void **state)
 {
 	(void)state;
-	for (uint64_t sleep = MS(1); sleep < MS(12); sleep += US(130)) {
+	for (uint64_t sleep = US(1); sleep < MS(12); sleep += US(130)) {
 		board(1, MS(1));
 		struct guest *steady = budgeted(US(700), MS(1), ANY);
 		struct guest *sly = make_vm(1);
@@ -424,7 +425,8 @@ static void test_urgent(void **state)
 	assert_true(throttled->off);
 }
 
-// The one that is to stop is chosen; before it serves the request somebody else makes the CPU choose again.
+// The one that is to stop is chosen; before it serves the request somebody else makes the CPU
+// choose again.
 static void test_urgent_stays_chosen(void **state)
 {
 	(void)state;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A board for the scheduler's tests: a clock that jumps from event to event, CPUs that go through the guest loop
-// in miniature, guests that are busy or run and sleep in turns. EL2 takes no time here, so every figure is exact.
-// A CPU that is in its guest or idle notices nothing but its timer and SGIs, as on a real one.
+// A board for the scheduler's tests: a clock that jumps from event to event, CPUs that go through
+// the guest loop in miniature, guests that are busy or run and sleep in turns. EL2 takes no time
+// here, so every figure is exact. A CPU that is in its guest or idle notices nothing but its timer
+// and SGIs, as on a real one.
 #ifndef TEST_SCHED_BOARD_H
 #define TEST_SCHED_BOARD_H
 

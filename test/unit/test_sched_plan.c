@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is promised to VMs: budgets, pins, exclusive CPUs; each refusal is a sentence and changes nothing; exclusive CPUs
-// stay clean.
+// What is promised to VMs: budgets, pins, exclusive CPUs; each refusal is a sentence and changes
+// nothing; exclusive CPUs stay clean.
 #include "test_sched_board.h"
 
 #define ANY SCHED_ANY_CPU

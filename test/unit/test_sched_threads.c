@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scheduler with a thread for each CPU: vCPUs pass tokens to each other and block, sleep, yield, end and begin
-// again, are pinned, have budgets, and a CPU becomes exclusive now and then. A token that is lost is a lost wake-up;
-// no vCPU ever runs on two CPUs, no CPU ever holds two queues. A CPU in its guest or asleep notices nothing but its
-// timer and SGIs.
-//   test_sched_threads [seconds [CPUs]]
+// The scheduler with a thread for each CPU: vCPUs pass tokens to each other and block, sleep,
+// yield, end and begin again, are pinned, have budgets, and a CPU becomes exclusive now and then. A
+// token that is lost is a lost wake-up; no vCPU ever runs on two CPUs, no CPU ever holds two
+// queues. A CPU in its guest or asleep notices nothing but its timer and SGIs.
+// test_sched_threads [seconds [CPUs]]
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
