@@ -100,6 +100,31 @@ static void test_a_year_alone(void **state)
 	expect_share(third, MS(500), 0.5, MS(600), 20);
 }
 
+// Virtual time goes more than half round while one sleeps.
+static void test_a_long_sleep_beside_a_busy_one(void **state)
+{
+	(void)state;
+	const uint64_t sleep = UINT64_C(5000000000000); // ticks, at 2,560,000 units each
+	board(1, MS(1));
+	struct guest *first = busy(1, 0, ANY), *stirrer = sleeper(US(1), 0, 0);
+	struct guest *third = make_vm(1);
+	third->run = MS(500);
+	third->sleep = sleep;
+	third->vcpu.vm->sched.weight = 1;
+	begin(third);
+	run_for(MS(1500));
+	assert_int_equal(third->got, MS(500));
+	for (unsigned i = 0; i < 25; i++) {
+		run_for(sleep / 26);
+		post(&stirrer->vcpu, VCPU_REQ_VIRQ); // what ran is accounted for
+	}
+	run_until(third->wakes_at + MS(1));
+	uint64_t before = first->got;
+	run_for(MS(600));
+	expect_share(first, before, 0.5, MS(600), 20);
+	expect_share(third, MS(500), 0.5, MS(600), 20);
+}
+
 static void test_sixty_four(void **state)
 {
 	(void)state;
@@ -249,7 +274,7 @@ static void test_missed_is_counted(void **state)
 	run_for(MS(10));
 	assert_int_equal(guest->vcpu.sched.missed, 0);
 	// Something at EL2 keeps the CPU for 20 ms: the clock goes on, nobody runs.
-	fake_run_on(0);
+	run_on(0);
 	sched_leave(cpu_this()->current);
 	unload(cpu_this());
 	guest->vcpu.cpu = cpu_get(0);
@@ -298,7 +323,7 @@ static void test_far_and_past_deadlines(void **state)
 		run_for(MS(100));
 		assert_int_equal(ticks[0], before);
 	}
-	fake_run_on(0);
+	run_on(0);
 	guest->vcpu.request = VCPU_REQ_SYNC;
 	sched_wake(&guest->vcpu, false);
 	assert_ptr_equal(sched_choose(), &guest->vcpu);
@@ -399,6 +424,37 @@ static void test_an_idle_cpu_takes_who_waits(void **state)
 	assert_true(b->got + c->got - got >= MS(100) - US(200));
 }
 
+// More CPUs than a word has bits: idle and crowded ones are found in every word.
+static void test_many_cpus(void **state)
+{
+	(void)state;
+	board(200, MS(1));
+	for (unsigned i = 0; i < 200; i++)
+		busy(100, 0, ANY);
+	run_for(MS(1));
+	for (unsigned i = 0; i < 200; i++)
+		assert_int_equal(guests[i].got, MS(1));
+	// Where one ends, the one that waits goes; where one waits does not matter.
+	static const uint32_t pairs[][2] = {{3, 140}, {140, 3}, {70, 71}, {199, 64}, {63, 198}};
+	for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct guest *crowded = guest_of(cpu_get(pairs[i][0])->current);
+		struct guest *extra = make_vm(1);
+		char why[100];
+		assert_int_equal(sched_admit(extra->vcpu.vm, why, sizeof why), 0);
+		store_release(&extra->vcpu.cpu, crowded->vcpu.cpu);
+		begin(extra);
+		run_for(MS(1));
+		uint64_t got = extra->got;
+		post(cpu_get(pairs[i][1])->current, VCPU_REQ_STOP);
+		run_for(MS(5));
+		unsigned running = 0;
+		for (unsigned cpu = 0; cpu < 200; cpu++)
+			running += cpu_get(cpu)->current != NULL;
+		assert_int_equal(running, 200);
+		assert_true(extra->got - got > MS(4));
+	}
+}
+
 // ---- urgent ----
 
 static void test_urgent(void **state)
@@ -435,7 +491,7 @@ static void test_urgent_stays_chosen(void **state)
 	struct guest *low = busy(100, 0, ANY);
 	run_for(MS(1));
 	post(&low->vcpu, VCPU_REQ_STOP);
-	fake_run_on(0);
+	run_on(0);
 	for (unsigned i = 0; i < 5; i++)
 		assert_ptr_equal(sched_choose(), &low->vcpu);
 	low->vcpu.request = 0; // served, and it goes on: then it waits for its turn like the others
@@ -472,12 +528,12 @@ static void test_yield(void **state)
 	board(1, MS(1));
 	struct guest *pair = spinners(2), *other = busy(100, 0, ANY);
 	run_for(MS(100));
-	fake_run_on(0);
+	run_on(0);
 	while (cpu_this()->current != &pair[0].vcpu)
 		run_for(US(100));
 	uint64_t debt = pair[1].vcpu.sched.vruntime += MS(1000) << 20; // whatever its virtual time
 	assert_true(debt > 0);
-	fake_run_on(0);
+	run_on(0);
 	heap_remove(&sched_queues[0].ready[0], &pair[1].vcpu.sched.node);
 	heap_put(&sched_queues[0].ready[0], &pair[1].vcpu.sched.node, debt);
 	assert_true(sched_yield_to_sibling(&pair[0].vcpu));
@@ -496,7 +552,7 @@ static void test_yield_to_nobody(void **state)
 	begin(pair);
 	busy(100, 0, ANY);
 	run_for(MS(100));
-	fake_run_on(0);
+	run_on(0);
 	while (cpu_this()->current != &pair[0].vcpu)
 		run_for(US(100));
 	assert_int_equal(pair[1].vcpu.sched.state, SCHED_BLOCKED);
@@ -519,7 +575,7 @@ static void test_yield_pulls_a_sibling_over(void **state)
 			break;
 		assert_true(i < 999);
 	}
-	fake_run_on(pair[0].vcpu.cpu->id);
+	run_on(pair[0].vcpu.cpu->id);
 	assert_true(sched_yield_to_sibling(&pair[0].vcpu));
 	assert_ptr_equal(pair[1].vcpu.cpu, pair[0].vcpu.cpu);
 	assert_ptr_equal(sched_choose(), &pair[1].vcpu);
@@ -534,7 +590,7 @@ static void test_yield_takes_nothing_from_others(void **state)
 	struct guest *pair = spinners(2), *other = busy(100, 0, ANY);
 	for (unsigned i = 0; i < 30000; i++) {
 		run_for(US(50));
-		fake_run_on(0);
+		run_on(0);
 		struct vcpu *current = cpu_this()->current;
 		if (current != &other->vcpu && sched_yield_to_sibling(current)) {
 			choose(cpu_this());
@@ -621,6 +677,7 @@ int main(void)
 	        cmocka_unit_test(test_weights),
 	        cmocka_unit_test(test_the_least_weight_beside_the_greatest),
 	        cmocka_unit_test(test_a_year_alone),
+	        cmocka_unit_test(test_a_long_sleep_beside_a_busy_one),
 	        cmocka_unit_test(test_sixty_four),
 	        cmocka_unit_test(test_sleep_saves_no_credit),
 	        cmocka_unit_test(test_short_sleeps_gain_nothing),
@@ -638,6 +695,7 @@ int main(void)
 	        cmocka_unit_test(test_wakes_on_an_idle_cpu),
 	        cmocka_unit_test(test_nobody_waits_while_a_cpu_is_idle),
 	        cmocka_unit_test(test_an_idle_cpu_takes_who_waits),
+	        cmocka_unit_test(test_many_cpus),
 	        cmocka_unit_test(test_urgent),
 	        cmocka_unit_test(test_urgent_stays_chosen),
 	        cmocka_unit_test(test_asked_to_stop_before_it_entered),

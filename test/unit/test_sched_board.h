@@ -24,8 +24,9 @@
 #define MS(n)    US((uint64_t)(n)*1000)
 #define FOR_EVER UINT64_MAX
 
-#define MAX_GUESTS    96
-#define MAX_BOARD_VMS 96
+#define MAX_GUESTS    256
+#define MAX_BOARD_VMS 256
+#define BOARD_CPUS    200
 
 struct guest {
 	struct vcpu vcpu;
@@ -45,12 +46,21 @@ static struct vm board_vms[MAX_BOARD_VMS];
 static unsigned nr_guests, nr_vms;
 static uint32_t nr_cpus;
 static uint64_t now;
-static uint64_t timer_at[FAKE_CPUS];
-static bool sgi[FAKE_CPUS];
-static unsigned ticks[FAKE_CPUS], sgis[FAKE_CPUS];
+static uint64_t timer_at[BOARD_CPUS];
+static bool sgi[BOARD_CPUS];
+static unsigned ticks[BOARD_CPUS], sgis[BOARD_CPUS];
 
 // ---- what the scheduler calls ----
 
+static struct cpu board_cpus[BOARD_CPUS];
+struct cpu *cpu_get(uint32_t id)
+{
+	return &board_cpus[id];
+}
+static void run_on(uint32_t id)
+{
+	fake_cpu_this = &board_cpus[id];
+}
 uint32_t cpu_count(void)
 {
 	return nr_cpus;
@@ -90,6 +100,7 @@ static void board(uint32_t cpus, uint64_t start)
 	fake_reset();
 	fake_sysreg_hook = counter;
 	fake_log_count = FAKE_LOG_MAX;
+	memset(board_cpus, 0, sizeof board_cpus);
 	memset(guests, 0, sizeof guests);
 	memset(board_vms, 0, sizeof board_vms);
 	memset(sgi, 0, sizeof sgi);
@@ -99,18 +110,19 @@ static void board(uint32_t cpus, uint64_t start)
 	nr_cpus = cpus;
 	now = start;
 	for (uint32_t i = 0; i < cpus; i++) {
-		fake_run_on(i);
+		run_on(i);
+		cpu_this()->id = i;
 		sched_init_cpu();
 		timer_at[i] = TIMER_NEVER;
 		cpu_post_local(CPU_WORK_SCHED);
 	}
-	fake_run_on(0);
+	run_on(0);
 }
 
 // What the test itself does is done by CPU 0, which has left its guest for it.
 static void leave_guest(void)
 {
-	fake_run_on(0);
+	run_on(0);
 	cpu_this()->in_guest = 0;
 }
 
@@ -252,7 +264,7 @@ static bool block(struct cpu *cpu, struct guest *guest)
 // Until it is in its guest, or idle.
 static void turn(uint32_t id)
 {
-	fake_run_on(id);
+	run_on(id);
 	struct cpu *cpu = cpu_this();
 	sgi[id] = false;
 	for (unsigned i = 0; i < 1000; i++) {
@@ -305,7 +317,7 @@ static void settle(void)
 				again = true;
 			}
 	}
-	fake_run_on(0);
+	run_on(0);
 }
 
 // Every vCPU runs on one CPU, and its figures are right to the tick.
