@@ -337,9 +337,14 @@ static void test_figures_add_up(void **state)
 	(void)state;
 	board(2, MS(3));
 	for (unsigned i = 0; i < 5; i++)
-		busy(100 + i, i % 2, ANY);
-	for (unsigned i = 0; i < 5; i++)
-		sleeper(US(100), US(300 + i), ANY);
+		busy(100 + i, 0, ANY);
+	for (unsigned i = 0; i < 5; i++) {
+		struct guest *guest = make_vm(1);
+		guest->run = US(100);
+		guest->sleep = US(300 + i);
+		guest->vcpu.vm->sched.priority = i % 2;
+		begin(guest);
+	}
 	for (unsigned i = 0; i < 500; i++) {
 		run_for(US(777));
 		for (unsigned g = 0; g < 5; g++)
@@ -357,6 +362,8 @@ static void test_figures_add_up(void **state)
 			                 now - guest->entered);
 		}
 	}
+	for (unsigned g = 0; g < 5; g++) // they have run and waited, again and again
+		assert_true(guests[g].got != 0 && guests[g].vcpu.sched.waited != 0);
 }
 
 // ---- placement ----
@@ -644,19 +651,19 @@ static void test_no_needless_kicks(void **state)
 {
 	(void)state;
 	board(2, MS(1));
-	struct guest *low = make_vm(1);
-	low->run = US(1);
-	low->vcpu.sched.pin = 1;
-	begin(low);
+	for (unsigned i = 0; i < 20; i++)
+		sleeper(US(1), 0, 1);
+	run_for(MS(10));
 	busy(100, 5, 1);
 	struct guest *there = busy(100, 5, 1);
 	run_for(MS(10));
 	uint64_t before = sgis[1];
-	for (unsigned i = 0; i < 100; i++) {
-		post(&low->vcpu, VCPU_REQ_VIRQ);
+	for (unsigned i = 0; i < 20; i++) {
+		post(&guests[i].vcpu, VCPU_REQ_VIRQ); // of a lower priority: it waits
 		run_for(US(10));
+		assert_int_equal(guests[i].vcpu.sched.state, SCHED_READY);
 	}
-	assert_true(sgis[1] - before <= 1);
+	assert_int_equal(sgis[1], before);
 	while (there->vcpu.sched.state != SCHED_READY)
 		run_for(US(100));
 	before = sgis[1];
