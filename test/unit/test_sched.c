@@ -520,6 +520,26 @@ static void test_asked_to_stop_before_it_entered(void **state)
 	assert_true(late->off);
 }
 
+// Asked to stop while it is between two queues, in neither of them.
+static void test_asked_to_stop_on_its_way(void **state)
+{
+	(void)state;
+	board(2, MS(1));
+	busy(100, 7, 0);
+	busy(100, 7, 1);
+	struct guest *low = busy(100, 0, ANY);
+	run_for(MS(1));
+	struct cpu *from = low->vcpu.cpu, *to = cpu_get(1 - from->id);
+	sched_queue_take(from, &low->vcpu);
+	sched_queue_weigh(from, &low->vcpu, false);
+	sched_queue_detach(sched_queue_of(from), &low->vcpu);
+	low->vcpu.cpu = to;
+	post(&low->vcpu, VCPU_REQ_STOP);
+	sched_balance_arrive(&low->vcpu);
+	settle();
+	assert_true(low->off);
+}
+
 // ---- directed yield ----
 
 static struct guest *spinners(unsigned count)
@@ -706,6 +726,7 @@ int main(void)
 	        cmocka_unit_test(test_urgent),
 	        cmocka_unit_test(test_urgent_stays_chosen),
 	        cmocka_unit_test(test_asked_to_stop_before_it_entered),
+	        cmocka_unit_test(test_asked_to_stop_on_its_way),
 	        cmocka_unit_test(test_yield),
 	        cmocka_unit_test(test_yield_to_nobody),
 	        cmocka_unit_test(test_yield_pulls_a_sibling_over),
