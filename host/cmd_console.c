@@ -224,10 +224,10 @@ static void give_wire(struct desk *d)
 	struct buffer *out = hub_wire(d->hub);
 	ssize_t n = write(d->wire, buffer_data(out), buffer_size(out));
 
+	if (n < 0 && !is_passing(n))
+		n = (ssize_t)buffer_size(out); // it is gone; what it said last can still be read
 	if (n > 0)
 		buffer_drop(out, (size_t)n);
-	else if (!is_passing(n))
-		d->wire_gone = true;
 }
 
 // A ready pipe or terminal takes CHUNK bytes without waiting.
@@ -323,8 +323,7 @@ static int attend(struct request *r, struct desk *d)
 		term_make_raw();
 	while (d->status < 0 && !d->wire_gone)
 		turn(d);
-	if (!d->wire_gone)
-		hub_leave(d->hub);
+	hub_leave(d->hub);
 	int status = d->status;
 	finish(d);
 	term_restore();

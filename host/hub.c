@@ -588,4 +588,6 @@ int hub_status(const struct hub *hub)
 void hub_leave(struct hub *hub)
 {
 	link_leave(&hub->link);
+	hub->greet = 0;
+	view_tick(hub->view, INT64_MAX);
 }

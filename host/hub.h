@@ -50,7 +50,7 @@ int64_t hub_due(const struct hub *hub);
 // The exit status once all commands are answered, or cannot be; -1: not yet.
 int hub_status(const struct hub *hub);
 
-// BYE, for hub_wire.
+// The end: BYE for hub_wire, and what is unfinished for hub_screen.
 void hub_leave(struct hub *hub);
 
 // A line for the person, as view_note.

@@ -99,6 +99,7 @@ static void send_hello(struct link *link, int64_t now)
 void link_greet(struct link *link, int64_t now, int64_t patience)
 {
 	close_all(link);
+	frame_decoder_drop(&link->decoder);
 	link->state = LINK_GREETS;
 	link->patience = now + patience;
 	link->hellos = 0;
@@ -230,6 +231,7 @@ static void take_welcome(struct link *link, int64_t now)
 		return;
 	}
 	link->state = LINK_FRAMED;
+	link->met = true;
 	link->ping = now + PING_EACH;
 	link->reading = false;
 	copy_text(version, sizeof(version), link->decoder.payload + FRAME_WELCOME_SIZE,
@@ -422,7 +424,7 @@ void link_take(struct link *link, const uint8_t *bytes, size_t size, int64_t now
 {
 	size_t text = 0; // bytes before `i` that belong to no frame
 
-	if (link->state == LINK_PLAIN) {
+	if (link->state == LINK_PLAIN && !link->met) {
 		link->ops->text(link->who, bytes, size);
 		return;
 	}

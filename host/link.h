@@ -42,6 +42,8 @@ struct link {
 	const struct link_ops *ops;
 	void *who; // first argument of each of them
 
+	bool met; // Mezzo has answered once: from then on frames are never taken for text
+
 	// Times on term_now()'s clock, in milliseconds.
 	int64_t hello, patience; // when to send the next HELLO, and when to give up
 	int64_t heard, ping;     // when a frame came last, and when to send the next PING

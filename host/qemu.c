@@ -211,6 +211,8 @@ static void take_output(struct wire *w)
 		hub_take(w->hub, bytes, (size_t)n, term_now());
 	else
 		take_report(w, bytes, (size_t)n);
+	if (!w->child_open && w->hub != NULL)
+		hub_leave(w->hub);
 }
 
 static void give_output(struct wire *w)

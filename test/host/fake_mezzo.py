@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Mezzo that is not there: the other end of docs/wire.md, written from that page alone, on a UNIX
-socket or a pseudo-terminal. It notes every rule that the host breaks."""
+socket, a pseudo-terminal or a pair of pipes. It notes every rule that the host breaks.
+
+    fake_mezzo.py VM...     in the place of QEMU, on standard input and output: says a few lines, then what is
+                            typed for a VM comes back in <>, and `off` ends it
+"""
 
 import os
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 import zlib
@@ -72,7 +77,7 @@ class Fake(threading.Thread):
     """`channels`: number to Channel. `window`: credit that the host gets and keeps getting, unless
     `stingy`. `commands`: a line to its answer. Until `deaf` is false HELLO is not answered."""
 
-    def __init__(self, path=None, fd=None, channels=None, commands=None, window=64, text=b"", deaf=False):
+    def __init__(self, path=None, fd=None, to=None, channels=None, commands=None, window=64, text=b"", deaf=False):
         super().__init__(daemon=True)
         self.lock = threading.RLock()
         self.channels = channels or {}
@@ -83,6 +88,7 @@ class Fake(threading.Thread):
         self.pings = self.byes = 0
         self.sequence = self.expected = 0
         self.fd, self.connection, self.ending = fd, None, False
+        self.to = fd if to is None else to
         self.reader = Reader()
         if path is not None:
             self.server = socket.socket(socket.AF_UNIX)
@@ -95,7 +101,7 @@ class Fake(threading.Thread):
     def run(self):
         if self.fd is None:
             self.connection, _ = self.server.accept()
-            self.fd = self.connection.fileno()
+            self.fd = self.to = self.connection.fileno()
         if self.text:
             self.raw(self.text)
         while not self.ending:
@@ -120,7 +126,7 @@ class Fake(threading.Thread):
     def raw(self, data):
         while data:
             try:
-                data = data[os.write(self.fd, data):]
+                data = data[os.write(self.to, data):]
             except OSError:
                 return
 
@@ -253,3 +259,31 @@ def board(**more):
     """Two VMs, one of which has said something, the shell and the log."""
     return {7: Channel(SHELL, "shell", 0, b"mezzo> "), 9: Channel(VM, "linux", 1, b"old line\n"),
             300: Channel(VM, "rtos", 2), 12: Channel(LOG, "log", 0, b"Mezzo fake-1 at EL2\n"), **more}
+
+
+def main(names):
+    channels = {number: Channel(VM, name, number, f"{name} is here\n".encode()) for number, name in enumerate(names, 1)}
+    channels[50] = Channel(SHELL, "shell", 0, b"mezzo> ")
+    channels[51] = Channel(LOG, "log", 0, b"Mezzo fake-1 at EL2\nboard: none\nboard: none\nnew line\n")
+    one = Fake(fd=0, to=1, channels=channels, deaf="deaf" in sys.argv, text=b"[mezzo] Mezzo fake-1 at EL2\r\n[mezzo] board: none\r\n")
+    told = {}
+    while one.is_alive():
+        time.sleep(0.01)
+        for number, channel in channels.items():
+            with one.lock:
+                new = channel.typed[told.get(number, 0):]
+                told[number] = len(channel.typed)
+            if new:
+                one.say(number, b"<" + new + b">")
+            if channel.typed.endswith(b"off"):
+                one.do(one.send, BYE, 0)
+                one.ending = True
+                one.join()
+                os.write(1, b"[mezzo] end: 1 off, 0 crashed\r\n")
+                sys.exit(1 if one.faults else 0)
+        if one.deaf and one.plain_input.endswith(b"off"):
+            sys.exit(0)
+
+
+if __name__ == "__main__":
+    main([name for name in sys.argv[1:] if name != "deaf"])

@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import MEZZO, MIB, ONE, image
+from conftest import MEZZO, MIB, ONE, ROOT, image
 
 TWO = """
 vm a { kernel = Image cpus = 2 memory = 64M }
@@ -485,3 +485,99 @@ def test_raw_output_passes_unchanged(bench):
     terminal = Terminal(bench, "test.conf")
     terminal.child.expect_exact("\x1b[1mbold\x1b[0m\rover\r")
     assert terminal.end() == 0
+
+
+# --- frames, with a terminal -----------------------------------------------------------------------
+
+
+def framed(bench, conf, *names):
+    """On a terminal, with a Mezzo in the place of QEMU that speaks frames."""
+    bench.fake_qemu(f"exec python3 {ROOT}/test/host/fake_mezzo.py {' '.join(names)} 2> fake.err")
+    bench.write("test.conf", conf)
+    return Terminal(bench, "test.conf")
+
+
+def test_one_vm_is_seen_raw(bench):
+    terminal = framed(bench, ONE, "a")
+    terminal.child.expect_exact("[mezzo] Mezzo fake-1 at EL2")  # before any frame
+    terminal.child.expect_exact("[mezzo] board: none")
+    terminal.child.expect_exact("a is here")
+    assert b"[a]" not in terminal.child.before
+    terminal.child.send("x\x03")
+    terminal.child.expect_exact("<x\x03>")
+    terminal.child.send("\x1da")
+    terminal.child.send("\x1d0")
+    terminal.child.expect_exact("mezzo> ")
+    terminal.child.send("\x1d1off")
+    terminal.child.expect_exact("[mezzo] end: 1 off, 0 crashed")
+    assert terminal.end() == 0
+    assert (bench.path / "fake.err").read_text() == ""
+
+
+def test_several_vms_are_seen_as_lines(bench):
+    terminal = framed(bench, TWO, "a", "b")
+    terminal.child.expect_exact("[a] a is here")
+    terminal.child.expect_exact("[b] b is here")
+    # What was said before the greeting is not told again by the log; what is new is.
+    terminal.child.expect_exact("[mezzo] board: none")
+    terminal.child.expect_exact("[mezzo] new line")
+    assert b"fake-1" not in terminal.child.before
+    terminal.child.send("\x1d2x")
+    terminal.child.expect_exact("<x>")
+    terminal.child.send("\x1dq")
+    assert terminal.end() == 0
+
+
+def test_an_image_that_knows_no_frames(bench):
+    terminal = framed(bench, ONE, "a", "deaf")
+    terminal.child.expect_exact("[mezzo] board: none")
+    terminal.child.expect_exact("nobody answers in frames: this is a plain terminal")
+    terminal.child.send("off")
+    assert terminal.end() == 0
+
+
+# --- the UART as a socket --------------------------------------------------------------------------
+
+
+def test_socket_in_the_command(bench):
+    words = dry_run(bench, "--socket", "a,b.sock").split(" ")
+    assert after(words, "-serial") == "unix:a,,b.sock,server=on,wait=off"
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--socket", "Image"], "--socket: `Image` is there and is no socket"),
+    (["--socket", "x" * 108], "--socket: a path of at most 107 bytes"),
+])
+def test_socket_that_cannot_be(bench, words, message):
+    bench.fake_qemu("exit 0")
+    bench.write("test.conf", ONE)
+    done = bench.mezzo("run", "test.conf", *words)
+    assert done.status == 2 and message in done.err and (bench.path / "Image").exists(), done
+
+
+@pytest.mark.parametrize("script, flags, status", [
+    ("exit 0", [], 0), ("exit 3", [], 1), ("exec sleep 60", ["--timeout", "1"], 124),
+    # Its output is no wire.
+    ("echo '[mezzo] panic: not so'; exit 0", [], 0)])
+def test_socket_status(run, script, flags, status):
+    done = run(script, "--socket", "board.sock", *flags)
+    assert done.status == status and "`mezzo console board.sock` attaches" in done.err, done
+
+
+def test_console_on_the_socket_of_a_run(bench):
+    bench.fake_qemu(f"""exec python3 -c 'import sys, time
+sys.path.insert(0, "{ROOT}/test/host")
+import fake_mezzo
+one = fake_mezzo.Fake(path="board.sock", channels=fake_mezzo.board(), commands={{"vm": "[]"}})
+one.until(lambda: one.byes == 1, 20)
+sys.exit(len(one.faults))'""")
+    bench.write("test.conf", ONE)
+    process = subprocess.Popen([MEZZO, "run", "test.conf", "--socket", "board.sock"], cwd=bench.path,
+                               env=bench.environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (bench.path / "board.sock").exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    done = bench.mezzo("console", "board.sock", "--command", "vm")
+    assert (done.status, done.out) == (0, "[]\n"), done
+    assert process.wait(timeout=20) == 0
+    assert not (bench.path / "board.sock").exists()
