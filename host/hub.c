@@ -108,6 +108,8 @@ static void on_up(void *who, const char *version)
 {
 	struct hub *hub = who;
 
+	if (strncmp(version, "Mezzo ", 6) == 0)
+		version += 6;
 	if (hub->met)
 		view_note(hub->view, "Mezzo answers again");
 	else if (!hub->options->patient && hub->answers == NULL)
@@ -368,13 +370,11 @@ static void type(struct hub *hub, uint8_t key)
 {
 	struct channel *channel = target_channel(hub);
 
-	if (channel == NULL || channel->state == FRAME_STATE_STOPPED) {
-		if (key == '\r')
-			view_note(hub->view, "%s; Ctrl-] 0 leads to Mezzo's shell",
-			          channel == NULL ? "there is no VM" : "this VM does not run");
-		return;
-	}
-	link_send(&hub->link, channel, &key, 1); // what has no room is dropped, as a UART would
+	if (key == '\r' && (channel == NULL || channel->state == FRAME_STATE_STOPPED))
+		view_note(hub->view, "%s; Ctrl-] 0 leads to Mezzo's shell",
+		          channel == NULL ? "there is no VM" : "this VM does not run");
+	if (channel != NULL) // what has no room is dropped, as a UART would
+		link_send(&hub->link, channel, &key, 1);
 }
 
 static void obey(struct hub *hub, uint8_t key)

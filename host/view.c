@@ -25,6 +25,7 @@
 #define TEXT_PIECE 256
 
 static const char own_prefix[] = "[mezzo] ";
+static const char last_word[] = "end: ";
 
 struct kept {
 	struct source source; // first, so that a source is a kept
@@ -204,13 +205,15 @@ static void release(struct view *view, struct kept *kept)
 	kept->since = 0;
 }
 
-// Whether this complete line was seen before Mezzo was greeted: then it is not shown again.
-static bool was_early(struct view *view, const struct kept *kept)
+// Whether this complete line is also said in plain text: before Mezzo was greeted, or as its last word.
+static bool is_text_too(struct view *view, const struct kept *kept)
 {
-	size_t size = kept->held_size - 1; // without its end
+	size_t size = kept->held_size - 1, last = sizeof(last_word) - 1;
 
 	if (kept->source.kind != FRAME_KIND_LOG)
 		return false;
+	if (size > last && memcmp(kept->held, last_word, last) == 0)
+		return true;
 	for (size_t i = 0; i < view->early.count; i++) {
 		char *line = view->early.lines[i];
 
@@ -230,7 +233,7 @@ static void put_line(struct view *view, struct kept *kept, uint8_t byte, int64_t
 		return;
 	}
 	kept->held[kept->held_size++] = byte;
-	if (byte == '\n' && was_early(view, kept)) {
+	if (byte == '\n' && is_text_too(view, kept)) {
 		kept->held_size = 0;
 		kept->since = 0;
 	} else if (byte == '\n' || kept->held_size == sizeof(kept->held)) {

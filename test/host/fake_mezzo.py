@@ -182,7 +182,7 @@ class Fake(threading.Thread):
         self.framed, self.sequence, self.expected = True, 0, 1
         for channel in self.channels.values():
             channel.open = False
-        self.send(WELCOME, 0, struct.pack("<BxxxIQ", 1, 1, nonce) + b"fake-1")
+        self.send(WELCOME, 0, struct.pack("<BxxxIQ", 1, 1, nonce) + b"Mezzo fake-1")
         self.directory()
 
     def directory(self):
@@ -276,6 +276,7 @@ def main(names):
             if new:
                 one.say(number, b"<" + new + b">")
             if channel.typed.endswith(b"off"):
+                one.say(51, "end: 1 off, 0 crashed\n")
                 one.do(one.send, BYE, 0)
                 one.ending = True
                 one.join()

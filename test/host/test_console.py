@@ -631,12 +631,13 @@ def test_shell_view(fake, terminal):
 def test_a_vm_that_does_not_run(fake, terminal):
     channels = board()
     channels[300].state = OFF
-    fake(channels=channels)
+    one = fake(channels=channels)
     child = terminal()
     child.expect_exact("old line")
     child.send("\x1d2")
     child.expect_exact("rtos: attached (it does not run)")
     child.send("x\r")
+    one.until(lambda: one.channels[300].typed == b"x\r")  # Mezzo decides
     child.expect_exact("this VM does not run; Ctrl-] 0 leads to Mezzo's shell")
     assert leave(child) == 0
 

@@ -511,6 +511,7 @@ def test_one_vm_is_seen_raw(bench):
     terminal.child.send("\x1d1off")
     terminal.child.expect_exact("[mezzo] end: 1 off, 0 crashed")
     assert terminal.end() == 0
+    assert b"end: " not in terminal.child.before  # once is enough
     assert (bench.path / "fake.err").read_text() == ""
 
 
