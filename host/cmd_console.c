@@ -341,7 +341,7 @@ int verb_console(int argc, char **argv)
 	struct desk d = {.input_open = true, .status = -1};
 	int status = take_options(argc, argv, &r);
 
-	if (status != STATUS_OK)
+	if (status != STATUS_OK || r.path == NULL)
 		return status;
 	r.hub.who = who;
 	r.hub.terminal = isatty(STDOUT_FILENO) != 0;
