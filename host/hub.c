@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SCREEN_ENOUGH 65536 // bytes that wait for standard output
@@ -116,6 +117,7 @@ static void on_up(void *who, const char *version)
 		view_note(hub->view,
 		          "attached to Mezzo %s; Ctrl-] q leaves, Ctrl-] ? lists the other keys",
 		          version);
+	view_greeted(hub->view, term_now());
 	hub->greet = 0;
 	hub->up = true;
 }
@@ -200,11 +202,11 @@ static void on_gone(void *who, struct channel *channel)
 			hub->ptys[i].channel = NULL;
 }
 
-static void show(struct hub *hub, struct source *source)
+static void show(struct hub *hub, struct source *source, const char *title)
 {
 	if (source != NULL && source->kind == FRAME_KIND_CONSOLE)
 		hub->focus = source;
-	view_show(hub->view, source);
+	view_show(hub->view, source, title);
 }
 
 static void choose_first_view(struct hub *hub)
@@ -221,7 +223,7 @@ static void choose_first_view(struct hub *hub)
 			vm = ((struct feed *)channel->owner)->source;
 	}
 	if (vm != NULL)
-		show(hub, vm);
+		show(hub, vm, NULL);
 	for (size_t i = 0; i < hub->options->pty_count; i++)
 		if (hub->ptys[i].channel == NULL)
 			view_note(hub->view, "no VM is called `%s` now", hub->ptys[i].name);
@@ -238,8 +240,10 @@ static void on_complete(void *who)
 		choose_first_view(hub);
 	hub->settled = hub->met = true;
 	if (shown != NULL && !shown->there) {
-		view_show(hub->view, NULL);
-		view_note(hub->view, "%s is gone", shown->name);
+		char *title = util_format("%s is gone", shown->name);
+
+		view_show(hub->view, NULL, title);
+		free(title);
 	}
 	if (hub->focus != NULL && !hub->focus->there)
 		hub->focus = NULL;
@@ -338,14 +342,17 @@ static struct channel *target_channel(struct hub *hub)
 static void show_vm(struct hub *hub, struct source *vm)
 {
 	const struct feed *feed = vm != NULL ? vm->owner : NULL;
+	char *title;
 
 	if (vm == NULL) {
 		view_note(hub->view, "there is no such VM");
 		return;
 	}
-	show(hub, vm);
-	view_note(hub->view, "%s: attached%s; Ctrl-] ? lists the keys", vm->name,
-	          feed->channel->state == FRAME_STATE_STOPPED ? " (it does not run)" : "");
+	title = util_format("%s: attached%s; Ctrl-] ? lists the keys", vm->name,
+	                    feed->channel->state == FRAME_STATE_STOPPED ? " (it does not run)"
+	                                                                : "");
+	show(hub, vm, title);
+	free(title);
 }
 
 static void show_shell(struct hub *hub)
@@ -353,7 +360,7 @@ static void show_shell(struct hub *hub)
 	struct channel *shell = link_find(&hub->link, FRAME_KIND_SHELL);
 
 	if (shell != NULL && shell->owner != NULL)
-		show(hub, ((struct feed *)shell->owner)->source);
+		show(hub, ((struct feed *)shell->owner)->source, NULL);
 	else
 		view_note(hub->view, "Mezzo offers no shell");
 }
@@ -388,7 +395,7 @@ static void obey(struct hub *hub, uint8_t key)
 	case ']':
 	case KEY_ESCAPE: type(hub, KEY_ESCAPE); break;
 	case '0': show_shell(hub); break;
-	case 'a': show(hub, NULL); break;
+	case 'a': show(hub, NULL, NULL); break;
 	case 'n':
 	case 'p': show_vm(hub, view_neighbour(hub->view, id, key == 'n')); break;
 	default:

@@ -10,6 +10,7 @@
 
 #include "base/frame.h"
 #include "console/lines.h"
+#include "early.h"
 #include "report.h"
 #include "util.h"
 
@@ -20,11 +21,8 @@
 
 #define PAST_SIZE  8192 // bytes kept of each source, a power of two
 #define PAUSE      100  // ms until an unfinished line is shown
-#define EARLY_MAX  256  // lines
-#define EARLY_LINE 512  // bytes
 #define TEXT_PIECE 256
 
-static const char own_prefix[] = "[mezzo] ";
 static const char last_word[] = "end: ";
 
 struct kept {
@@ -41,14 +39,6 @@ struct kept {
 	int64_t since;
 };
 
-// Lines that Mezzo said before it was greeted; it tells them again when the log is opened.
-struct early {
-	char *lines[EARLY_MAX];
-	size_t count;
-	char line[EARLY_LINE]; // the one that is coming in
-	size_t size;
-};
-
 struct view {
 	bool terminal;
 	struct buffer screen;
@@ -58,6 +48,7 @@ struct view {
 	size_t count;
 	struct kept *shown; // NULL: all
 	struct early early;
+	struct kept *matching; // in view since its first byte: what the text told is skipped
 };
 
 struct view *view_new(bool terminal)
@@ -206,24 +197,14 @@ static void release(struct view *view, struct kept *kept)
 }
 
 // Whether this complete line is also said in plain text: before Mezzo was greeted, or as its last word.
-static bool is_text_too(struct view *view, const struct kept *kept)
+static bool is_text_too(struct view *view, const struct kept *kept, int64_t now)
 {
 	size_t size = kept->held_size - 1, last = sizeof(last_word) - 1;
 
-	if (kept->source.kind != FRAME_KIND_LOG)
-		return false;
-	if (size > last && memcmp(kept->held, last_word, last) == 0)
+	if (kept->source.kind == FRAME_KIND_LOG && size > last &&
+	    memcmp(kept->held, last_word, last) == 0)
 		return true;
-	for (size_t i = 0; i < view->early.count; i++) {
-		char *line = view->early.lines[i];
-
-		if (strlen(line) == size && memcmp(line, kept->held, size) == 0) {
-			free(line);
-			view->early.lines[i] = view->early.lines[--view->early.count];
-			return true;
-		}
-	}
-	return false;
+	return early_had_line(&view->early, kept->source.name, kept->held, size, now);
 }
 
 static void put_line(struct view *view, struct kept *kept, uint8_t byte, int64_t now)
@@ -233,7 +214,7 @@ static void put_line(struct view *view, struct kept *kept, uint8_t byte, int64_t
 		return;
 	}
 	kept->held[kept->held_size++] = byte;
-	if (byte == '\n' && is_text_too(view, kept)) {
+	if (byte == '\n' && is_text_too(view, kept, now)) {
 		kept->held_size = 0;
 		kept->since = 0;
 	} else if (byte == '\n' || kept->held_size == sizeof(kept->held)) {
@@ -245,6 +226,20 @@ static void put_line(struct view *view, struct kept *kept, uint8_t byte, int64_t
 
 // --- what sources say ----------------------------------------------------------------------------
 
+static void put_shown(struct view *view, struct kept *kept, const uint8_t *bytes, size_t size)
+{
+	struct buffer again = {.bytes = NULL};
+	size_t known = 0;
+
+	if (view->matching == kept)
+		known = early_had_bytes(&view->early, bytes, size, &again);
+	if (buffer_size(&again) > 0)
+		fresh_line(view);
+	put_raw(view, buffer_data(&again), buffer_size(&again));
+	put_raw(view, bytes + known, size - known);
+	free(again.bytes);
+}
+
 void view_put(struct view *view, struct source *source, const uint8_t *bytes, size_t size,
               int64_t now)
 {
@@ -254,7 +249,7 @@ void view_put(struct view *view, struct source *source, const uint8_t *bytes, si
 	for (size_t i = 0; i < size; i++)
 		kept->past[kept->total++ % PAST_SIZE] = bytes[i];
 	if (view->shown == kept) {
-		put_raw(view, bytes, size);
+		put_shown(view, kept, bytes, size);
 	} else if (is_log || (view->shown == NULL && source->kind == FRAME_KIND_CONSOLE)) {
 		for (size_t i = 0; i < size; i++)
 			put_line(view, kept, bytes[i], now);
@@ -267,30 +262,11 @@ void view_put(struct view *view, struct source *source, const uint8_t *bytes, si
 		redraw(view, view->shown);
 }
 
-static void keep_early(struct early *early, uint8_t byte)
-{
-	size_t prefix = sizeof(own_prefix) - 1;
-
-	if (byte == '\r')
-		return;
-	if (byte != '\n') {
-		if (early->size < sizeof(early->line))
-			early->line[early->size++] = (char)byte;
-		return;
-	}
-	if (early->size > prefix && early->size < sizeof(early->line) &&
-	    memcmp(early->line, own_prefix, prefix) == 0 && early->count < EARLY_MAX)
-		early->lines[early->count++] =
-		        util_format("%.*s", (int)(early->size - prefix), early->line + prefix);
-	early->size = 0;
-}
-
 void view_text(struct view *view, const uint8_t *bytes, size_t size)
 {
 	char safe[REPORT_GROWTH * (TEXT_PIECE + REPORT_HELD)];
 
-	for (size_t i = 0; i < size; i++)
-		keep_early(&view->early, bytes[i]);
+	early_take(&view->early, bytes, size);
 	if (view->terminal)
 		put_raw(view, bytes, size);
 	for (size_t at = 0; !view->terminal && at < size; at += TEXT_PIECE) {
@@ -340,7 +316,12 @@ static void catch_up(struct view *view, struct kept *kept)
 	kept->shown = kept->total;
 }
 
-void view_show(struct view *view, struct source *source)
+void view_greeted(struct view *view, int64_t now)
+{
+	early_end(&view->early, now);
+}
+
+void view_show(struct view *view, struct source *source, const char *title)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		struct kept *kept = view->kept[i];
@@ -350,7 +331,12 @@ void view_show(struct view *view, struct source *source)
 		kept->held_size = 0;
 		lines_reset(&kept->lines);
 	}
-	fresh_line(view);
+	view->matching = source != NULL && kept_of(source)->total == 0 ? kept_of(source) : NULL;
+	if (view->matching == NULL || title != NULL)
+		fresh_line(view);
+	view->shown = NULL;
+	if (title != NULL)
+		view_note(view, "%s", title);
 	view->shown = source != NULL ? kept_of(source) : NULL;
 	for (size_t i = 0; i < view->count && source == NULL; i++)
 		if (view->kept[i]->source.kind == FRAME_KIND_CONSOLE)

@@ -36,11 +36,15 @@ void view_put(struct view *view, struct source *source, const uint8_t *bytes, si
 // Bytes that belong to no source: all of them are seen, whatever is in view.
 void view_text(struct view *view, const uint8_t *bytes, size_t size);
 
+// Sources are about to tell their past, which may have been seen as text.
+void view_greeted(struct view *view, int64_t now);
+
 // A line of this program's own, behind "mezzo: "; on standard error if there is no terminal.
 void view_note(struct view *view, const char *format, ...) PRINTF_LIKE(2, 3);
 
-// Brings a source into view, with what is kept of it; NULL: the lines of all.
-void view_show(struct view *view, struct source *source);
+// Brings a source into view, with what is kept of it; NULL: the lines of all. Before that `title` is
+// noted, if it is not NULL.
+void view_show(struct view *view, struct source *source, const char *title);
 struct source *view_shown(const struct view *view);
 
 // Unfinished lines are shown after a while. view_due: when, 0: never.

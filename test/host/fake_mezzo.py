@@ -261,11 +261,16 @@ def board(**more):
             300: Channel(VM, "rtos", 2), 12: Channel(LOG, "log", 0, b"Mezzo fake-1 at EL2\n"), **more}
 
 
+# What is on the plain wire of each VM: its lines if there are several.
+TEXT = {False: lambda name: f"{name} is here\nand ".encode(), True: lambda name: f"[{name}] {name} is here\r\n".encode()}
+
+
 def main(names):
-    channels = {number: Channel(VM, name, number, f"{name} is here\n".encode()) for number, name in enumerate(names, 1)}
+    channels = {number: Channel(VM, name, number, f"{name} is here\nand well\n".encode()) for number, name in enumerate(names, 1)}
     channels[50] = Channel(SHELL, "shell", 0, b"mezzo> ")
     channels[51] = Channel(LOG, "log", 0, b"Mezzo fake-1 at EL2\nboard: none\nboard: none\nnew line\n")
-    one = Fake(fd=0, to=1, channels=channels, deaf="deaf" in sys.argv, text=b"[mezzo] Mezzo fake-1 at EL2\r\n[mezzo] board: none\r\n")
+    one = Fake(fd=0, to=1, channels=channels, deaf="deaf" in sys.argv, 
+               text=b"[mezzo] Mezzo fake-1 at EL2\r\n[mezzo] board: none\r\n" + b"".join(TEXT[len(names) > 1](name) for name in names))
     told = {}
     while one.is_alive():
         time.sleep(0.01)

@@ -606,9 +606,9 @@ def test_views_and_keys(fake, terminal):
     child.send("\x1d?")
     child.expect_exact("next/previous VM")
     child.send("\x1d1")
+    child.expect_exact("linux: attached")
     child.expect_exact("old line\r")
     child.expect_exact("missed")
-    child.expect_exact("linux: attached")
     assert leave(child) == 0
     one.until(lambda: one.byes == 1)
 

@@ -501,7 +501,7 @@ def test_one_vm_is_seen_raw(bench):
     terminal = framed(bench, ONE, "a")
     terminal.child.expect_exact("[mezzo] Mezzo fake-1 at EL2")  # before any frame
     terminal.child.expect_exact("[mezzo] board: none")
-    terminal.child.expect_exact("a is here")
+    terminal.child.expect_exact("a is here\r\nand well")  # not twice, although the channel begins with it
     assert b"[a]" not in terminal.child.before
     terminal.child.send("x\x03")
     terminal.child.expect_exact("<x\x03>")
@@ -517,11 +517,12 @@ def test_one_vm_is_seen_raw(bench):
 
 def test_several_vms_are_seen_as_lines(bench):
     terminal = framed(bench, TWO, "a", "b")
+    # What was said before the greeting is not told again; what is new is.
+    terminal.child.expect_exact("[mezzo] Mezzo fake-1")
     terminal.child.expect_exact("[a] a is here")
     terminal.child.expect_exact("[b] b is here")
-    # What was said before the greeting is not told again by the log; what is new is.
-    terminal.child.expect_exact("[mezzo] board: none")
-    terminal.child.expect_exact("[mezzo] new line")
+    terminal.child.expect_exact("[b] and well")
+    assert b"is here" not in terminal.child.before
     assert b"fake-1" not in terminal.child.before
     terminal.child.send("\x1d2x")
     terminal.child.expect_exact("<x>")
