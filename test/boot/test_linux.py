@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Unmodified Debian kernels boot under Mezzo to userspace and power off."""
 
+import re
+
 import machine
 import pytest
 
@@ -36,6 +38,33 @@ def test_size(board, cpus, memory, linux, nonce):
         machine.linux_arguments(linux(), cpus, memory, f"mezzo.nonce={nonce}"), board)
     machine.check_linux(result, guest_lines(result), cpus, nonce)
     machine.check_end(result)
+
+
+@pytest.mark.parametrize("series", ["6.1", "6.12"])
+def test_small(series, linux, nonce):
+    """The smallest guests: the figures of machine.py are enough, on the bare board and under Mezzo."""
+    linux(series)
+    guest = (series, 1, machine.SMALL_MEMORY[series], f"mezzo.nonce={nonce}")
+    result = machine.bare(*guest, initramfs=machine.SMALL_INITRAMFS)
+    machine.check_linux(result, result.lines, 1, nonce)
+    result = machine.mezzo(machine.linux_arguments(*guest, initramfs=machine.SMALL_INITRAMFS),
+                           "--gic 3 --cpu max --smp 1 --ram 512M")
+    machine.check_linux(result, guest_lines(result), 1, nonce)
+    machine.check_end(result)
+
+
+@pytest.mark.parametrize("series", ["6.1", "6.12"])
+def test_stolen_time(series, linux, nonce):
+    """Debian's kernels find Mezzo's account of stolen time, and keep one of their own."""
+    result = machine.mezzo(
+        machine.linux_arguments(linux(series), 2, "256M", f"mezzo.nonce={nonce} mezzo.steal"),
+        "--gic 3 --cpu max --smp 2 --ram 1G")
+    lines = guest_lines(result)
+    machine.check_linux(result, lines, 2, nonce)
+    assert any("arm-pv: using stolen time PV" in line for line in lines), \
+        result.explain("the kernel did not find stolen time")
+    assert any(re.fullmatch(r"mezzo-init: steal=\d+", line) for line in lines), \
+        result.explain("no stolen time in /proc/stat")
 
 
 def test_reboot(linux, nonce):
