@@ -402,12 +402,19 @@ static enum chore do_piece(struct cpu *cpu, struct vm *vm, uint64_t now, uint64_
 		check_all_off();
 		return CHORE_MORE;
 	default: // CLEANING
-		if (stage2_destroy_some(&vm->stage2))
+		if (vm->stage2.pages.first != 0) { // the last piece is a turn of its own, too
+			(void)stage2_destroy_some(&vm->stage2);
 			return CHORE_MORE;
+		}
 		remove_chore(cpu, vm);
 		cleaned(vm);
 		return CHORE_MORE;
 	}
+}
+
+void life_put_off(void)
+{
+	timer_set(TIMER_LIFE, timer_now() + timer_from_us(BUSY_US));
 }
 
 bool life_chore(struct cpu *cpu)

@@ -227,10 +227,14 @@ static void serve_cpu(struct cpu *cpu)
 	dmb(ish);
 	if ((work & CPU_WORK_SCHED) != 0)
 		choose(cpu);
-	if ((work & CPU_WORK_CONSOLE) != 0)
+	// Either is half of what an exit may take: together with the exit's own reason only one has room.
+	if ((work & CPU_WORK_CONSOLE) != 0) {
 		console_drain(CONSOLE_BUDGET);
-	if ((work & CPU_WORK_LIFE) != 0)
+		if ((work & CPU_WORK_LIFE) != 0)
+			life_put_off();
+	} else if ((work & CPU_WORK_LIFE) != 0) {
 		(void)life_chore(cpu);
+	}
 }
 
 // A vCPU that sleeps here, still loaded: what the board's interrupts did for it, and who waits for it.

@@ -29,6 +29,8 @@ void life_leave(struct vcpu *vcpu);
 // One bounded piece of what VMs leave to do on this CPU; arranges to be called again for the rest, by
 // CPU_WORK_LIFE, when the CPU is busy. False: nothing to do for now.
 bool life_chore(struct cpu *cpu);
+// The same, but not now.
+void life_put_off(void);
 // Once every VM has ended: switch the board off, or leave it to the shell. `failed`: how many VMs
 // of the description could not be built; they count as crashed.
 void life_set_policy(bool power_off, unsigned failed);
