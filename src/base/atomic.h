@@ -9,6 +9,10 @@
 #define load_acquire(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+// A load after a store of the same CPU is made after it, if both are these: two CPUs that each store, then
+// look at the other's word, do not both miss it. As cheap as acquire and release on arm64.
+#define load_ordered(p)     __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define store_ordered(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #define fetch_or(p, v)      __atomic_fetch_or((p), (v), __ATOMIC_ACQ_REL)
 #define fetch_and(p, v)     __atomic_fetch_and((p), (v), __ATOMIC_ACQ_REL)
 #define fetch_add(p, v)     __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
