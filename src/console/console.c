@@ -28,6 +28,7 @@
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
 #define INPUT_ROUND   32   // typed bytes under the lock at once
 #define INPUT_ROUNDS  16   // a terminal that sends without end is looked at again later
+#define TELL_ROUND    16   // guests that are told about room in one call
 #define RETRY_US      250  // budget used up: the guest runs for so long before it goes on
 #define STUCK_MS      10   // the UART takes nothing: look again
 #define POLL_MS       20   // typed bytes, if the UART has no interrupt
@@ -204,13 +205,29 @@ static bool drain_locked(uint64_t now, uint32_t *budget, bool flush)
 	return more || ring_fill(&console.out.wire.ring) > 0;
 }
 
-// Guests that wait for room in their output ring look again.
+// Guests that wait for room in their output ring look again: once around, or some of them if there are many.
 static void tell_waiting(void)
 {
-	FOR_EACH_VM (vm) {
-		if (load_relaxed(&vm->con.waiting) != 0 && exchange(&vm->con.waiting, 0) != 0)
+	static uint32_t
+	        next; // where it goes on; atomic, and no harm if two CPUs start at the same one
+	uint32_t start = load_relaxed(&next), n = start;
+	bool around = false;
+
+	for (unsigned i = 0; i < TELL_ROUND; i++) {
+		uint32_t found = bitset_next(&vcons_waiting, n);
+		if (found == BITSET_NONE && !around) {
+			around = true;
+			found = bitset_next(&vcons_waiting, 0);
+		}
+		if (found == BITSET_NONE || (around && found >= start))
+			break;
+		n = found + 1;
+		bitset_remove(&vcons_waiting, found);
+		struct vm *vm = vm_by_id(n);
+		if (vm != NULL)
 			vpl011_output_drained(vm->uart);
 	}
+	store_relaxed(&next, n);
 }
 
 void console_drain(uint32_t budget)
@@ -423,9 +440,10 @@ void console_vms_changed(void)
 void console_forget(struct vm *vm)
 {
 	spin_lock(&console_lock);
-	if (console.out.focus == vm)
-		console.out.focus = NULL;
+	output_forget(&console.out, vm);
+	vcons_forget(&vm->con);
 	spin_unlock(&console_lock);
+	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
 void console_start(bool has_irq)

@@ -252,5 +252,4 @@ void lines_reset(struct vcons_view *view)
 	view->escape = ESCAPE_NONE;
 	view->utf8_count = 0;
 	view->carriage_return = false;
-	view->broken = false;
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Chooses what goes on the wire next. Owns no state but what it is given; called by console.c under
-// LOCK_CONSOLE.
+// Chooses what goes on the wire next in plain mode. Owns no state but what it is given; called by console.c and
+// the link under LOCK_CONSOLE.
 //
 // In the view of all, a VM's line is shown when it is complete, when it is too long, or when its guest
 // has paused in it (a prompt); until then it waits in the VM's ring, where one newline costs one
-// look. Once shown in part, a line goes on at once, unless another source has to speak. A VM that is not
-// shown keeps the newest output in its ring, as a history for the time when it is.
-// Invariant: view.piece is 0 but for the VM at out->next.
+// look. Once shown in part, a line goes on at once, unless another source has to speak.
+//
+// Only VMs that marked themselves are looked at. A change of view touches none of them: it begins a new epoch, and
+// a VM is attached to when it is next looked at.
+// Invariant: in this epoch view.piece is 0 but for the VM out->unfinished.
 #include "console/output.h"
 
 #include "base/atomic.h"
@@ -18,21 +20,21 @@
 
 STATIC_ASSERT(WIRE_SIZE - WIRE_GOAL >= 4 * MESSAGE_MAX, "a line of Mezzo's own, all of it ^X, in "
                                                         "pieces with prefixes");
+STATIC_ASSERT(BITSET_SIZE >= VM_MAX, "sets of VMs");
 
-#define PAUSE_MS      100
-#define HISTORY_FULL  (VCONS_OUT_SIZE - 512) // a VM that is not shown has so much at most
-#define HISTORY_PIECE 1024                   // and gives up its oldest in such pieces
-#define LOOK_EFFORT   2                      // of looking at a VM that has nothing to show
+#define PAUSE_MS    100
+#define LOOK_EFFORT 2 // of looking at a VM that has nothing to show
 
 void output_init(struct output *out)
 {
 	wire_init(&out->wire);
 	out->own = (struct vcons_view){0};
-	out->view = OUTPUT_ALL;
 	out->focus = NULL;
 	out->next = 0;
 	out->deadline = TIMER_NEVER;
+	out->framed = false;
 	output_set_pause(out);
+	output_show(out, OUTPUT_ALL, NULL);
 }
 
 void output_set_pause(struct output *out)
@@ -82,38 +84,87 @@ static bool say_messages(struct output *out, uint32_t *effort)
 
 static void tell_lost_bytes(struct output *out, struct vm *vm, uint32_t *effort)
 {
-	struct vcons *con = &vm->con;
-	uint64_t lost = load_relaxed(&con->lost);
+	struct vcons_view *view = &vm->con.view;
+	uint64_t lost = load_relaxed(&vm->con.lost);
+	uint64_t gone = view->gone + (lost - view->lost_told);
 	char line[MESSAGE_MAX];
 
-	if (lost == con->view.lost_told || !wire_wants(&out->wire))
+	if (gone == 0 || !wire_wants(&out->wire))
 		return;
 	size_t n = print_buffer(line, sizeof line, "%s: %lu bytes of older output are gone",
-	                        vm->name, (unsigned long)(lost - con->view.lost_told));
-	con->view.lost_told = lost;
+	                        vm->name, (unsigned long)gone);
+	view->gone = 0;
+	view->lost_told = lost;
 	say(out, line, n, effort);
 }
 
 // ---- one VM ----
+
+// The first look at a VM in this view: what is kept of its past comes first.
+static void attach(struct output *out, struct vm *vm)
+{
+	struct vcons_view *view = &vm->con.view;
+	uint64_t from = out->view == OUTPUT_VM && out->past ? 0 : view->shown;
+
+	if (view->epoch == out->epoch)
+		return;
+	view->epoch = out->epoch;
+	view->piece = view->scanned = 0;
+	view->since = 0;
+	if (view->at != from) // else a line that was interrupted still goes on
+		view->broken = false;
+	lines_reset(view);
+	view->at = vcons_out_attach(&vm->con, from);
+	view->gone = view->at - from;
+}
+
+// Takes the next byte of a VM that is shown.
+static bool next_byte(struct vcons *con, uint8_t *byte)
+{
+	struct vcons_view *view = &con->view;
+
+	if (!vcons_out_get(con, &view->at, byte))
+		return false;
+	if (view->scanned > 0)
+		view->scanned--;
+	if (view->shown < view->at)
+		view->shown = view->at;
+	return true;
+}
+
+// How many bytes wait to be shown. The device may have given up some.
+static uint32_t waiting_bytes(struct vcons *con)
+{
+	struct vcons_view *view = &con->view;
+	uint64_t at = vcons_out_next(con, view->at);
+
+	if (at != view->at) {
+		view->at = at;
+		view->piece = view->scanned = 0;
+	}
+	return (uint32_t)(load_ordered(&con->out.head) - at);
+}
 
 // How many of the waiting bytes may be shown now as parts of lines.
 static uint32_t choose_piece(struct output *out, struct vcons *con, uint64_t now, bool flush,
                              uint32_t *effort)
 {
 	struct vcons_view *view = &con->view;
-	uint32_t fill = vcons_fill(&con->out);
+	uint32_t fill = waiting_bytes(con);
+	uint32_t width = fill < LINE_MAX_WIDTH ? fill : LINE_MAX_WIDTH;
+	uint32_t old = view->scanned < width ? view->scanned : width;
 
 	if (fill == 0) {
 		view->since = 0;
-		store_relaxed(&con->wish, VCONS_WISH_ALL);
 		return 0;
 	}
-	uint32_t at = vcons_out_find(con, '\n', fill < LINE_MAX_WIDTH ? fill : LINE_MAX_WIDTH);
-	*effort -= *effort < at ? *effort : at;
-	if (at < fill && at < LINE_MAX_WIDTH) {
+	uint32_t at = old + vcons_out_find(con, view->at + old, '\n', width - old);
+	*effort -= *effort < at - old ? *effort : at - old;
+	if (at < width) {
 		view->since = 0;
 		return at + 1; // with its line feed
 	}
+	view->scanned = at;
 	if (fill >= LINE_MAX_WIDTH || out->wire.open == view || flush ||
 	    (view->since != 0 && now - view->since >= out->pause))
 		return at; // and what follows in this line has waited as long
@@ -132,6 +183,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 	struct vcons *con = &vm->con;
 	uint8_t byte;
 
+	attach(out, vm);
 	if (con->view.piece == 0) {
 		tell_lost_bytes(out, vm, effort);
 		con->view.piece = choose_piece(out, con, now, flush, effort);
@@ -139,7 +191,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 			return false;
 	}
 	while (con->view.piece > 0 && *effort > 0 && wire_wants(&out->wire)) {
-		if (!vcons_out_get(con, &byte)) { // the device gave some of it up
+		if (!next_byte(con, &byte)) { // the device gave some of it up
 			con->view.piece = 0;
 			break;
 		}
@@ -147,6 +199,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 		--*effort;
 		lines_put(&out->wire, &con->view, vm->name, byte);
 	}
+	out->unfinished = con->view.piece > 0 ? vm->id : 0;
 	store_relaxed(&con->progress_time, now);
 	return true;
 }
@@ -157,78 +210,162 @@ static bool show_raw(struct output *out, struct vm *vm, uint64_t now, uint32_t *
 	struct vcons *con = &vm->con;
 	uint8_t byte;
 
+	attach(out, vm);
 	tell_lost_bytes(out, vm, effort);
-	store_relaxed(&con->wish, VCONS_WISH_ALL);
-	if (vcons_fill(&con->out) == 0)
-		return false;
-	while (*effort > 0 && wire_wants(&out->wire)) {
-		if (!vcons_out_get(con, &byte))
-			return false;
+	store_ordered(&con->wish, VCONS_WISH_ALL); // before the last look
+	while (waiting_bytes(con) > 0) {
+		if (*effort == 0 || !wire_wants(&out->wire))
+			return true;
 		--*effort;
+		if (!next_byte(con, &byte))
+			continue;
 		wire_put(&out->wire, byte);
 		store_relaxed(&con->progress_time, now);
 	}
-	return true;
-}
-
-// Keeps room in the ring of a VM that is not shown.
-static void keep_history(struct vm *vm, uint64_t now)
-{
-	struct vcons *con = &vm->con;
-
-	store_relaxed(&con->wish, VCONS_WISH_FEW);
-	if (vcons_fill(&con->out) < HISTORY_FULL)
-		return;
-	fetch_add(&con->lost, vcons_out_drop(con, HISTORY_PIECE));
-	store_relaxed(&con->progress_time, now);
+	return false;
 }
 
 // ---- the views ----
 
-void output_show(struct output *out, enum output_view view, struct vm *vm)
+// Every VM there is will be looked at.
+static void mark_all(void)
 {
-	FOR_EACH_VM (other) {
-		other->con.view.piece = 0;
-		other->con.view.since = 0;
-		lines_reset(&other->con.view);
-	}
+	const struct vm *last = vm_before(VM_MAX + 1);
+
+	bitset_add_below(&vcons_marked, last != NULL ? last->id : 0);
+}
+
+// A new epoch: nothing that was on its way to the wire goes on.
+static void begin_view(struct output *out, bool past)
+{
+	uint32_t watch = out->framed ? VCONS_WATCH_LINK : VCONS_WATCH_NONE;
+
+	out->epoch++;
+	out->past = past;
+	out->unfinished = 0;
+	if (!out->framed && out->view == OUTPUT_ALL)
+		watch = VCONS_WATCH_ALL;
+	else if (!out->framed && out->view == OUTPUT_VM && out->focus != NULL)
+		watch = out->focus->id;
+	store_release(&vcons_watch, watch);
+	if (out->framed)
+		return;
+	if (out->view == OUTPUT_ALL)
+		mark_all();
 	wire_fresh_line(&out->wire);
-	out->view = view;
-	if (vm != NULL)
-		out->focus = vm;
-	if (view == OUTPUT_SHELL)
+	if (out->view == OUTPUT_SHELL)
 		shell_redraw();
 }
 
-// The VM whose turn it is; NULL: there is none.
-static struct vm *next_vm(const struct output *out)
+void output_show(struct output *out, enum output_view view, struct vm *vm)
 {
-	struct vm *vm = out->next != 0 ? vm_after(out->next - 1) : NULL;
+	out->view = view;
+	if (vm != NULL)
+		out->focus = vm;
+	begin_view(out, true);
+}
 
-	return vm != NULL ? vm : vm_after(0);
+void output_set_framed(struct output *out, bool framed)
+{
+	if (framed)
+		wire_fresh_line(&out->wire);
+	else
+		out->wire.last = '\n';
+	out->framed = framed;
+	begin_view(out, false);
+}
+
+void output_forget(struct output *out, struct vm *vm)
+{
+	if (out->wire.open == &vm->con.view)
+		wire_fresh_line(&out->wire);
+	if (out->focus != vm)
+		return;
+	out->focus = NULL;
+	if (out->view == OUTPUT_VM)
+		output_show(out, OUTPUT_SHELL, NULL);
+}
+
+void output_quiet(struct vm *vm)
+{
+	store_relaxed(&vm->con.wish, VCONS_WISH_FEW);
+	bitset_remove(&vcons_marked, vm->id - 1);
+}
+
+// It has nothing more to show: it is not looked at before it says so. A byte that comes meanwhile sees the wish, or
+// is seen here; then the answer is false.
+static bool rest(struct vm *vm)
+{
+	struct vcons *con = &vm->con;
+
+	store_ordered(&con->wish, VCONS_WISH_ALL);
+	bitset_remove(&vcons_marked, vm->id - 1);
+	if (waiting_bytes(con) == 0)
+		return true;
+	vcons_mark(con);
+	return false;
+}
+
+// Looks at VM number n + 1, which is marked. False: it has nothing to show now.
+static bool look_at(struct output *out, uint32_t n, uint64_t now, bool flush, uint32_t *effort)
+{
+	struct vm *vm = vm_by_id(n + 1);
+
+	if (vm == NULL) {
+		bitset_remove(&vcons_marked, n);
+		return false;
+	}
+	if (show_lines(out, vm, now, flush, effort))
+		return true;
+	return waiting_bytes(&vm->con) == 0 && !rest(vm);
 }
 
 // Round after round, a piece of each VM, until nobody has one.
 static bool show_all(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 {
-	uint32_t count = vm_count();
-	uint32_t idle = 0; // VMs in a row without anything to show
+	uint32_t from = out->next;
+	bool around = false; // and nobody between out->next and the end had anything
 
-	while (idle < count) {
-		struct vm *vm = next_vm(out);
-		if (vm == NULL)
-			break;
+	for (;;) {
+		uint32_t n = bitset_next(&vcons_marked, from);
+		if (n == BITSET_NONE && !around) {
+			around = true;
+			from = 0;
+			continue;
+		}
+		if (n == BITSET_NONE || (around && n >= out->next))
+			return false;
 		if (*effort < LOOK_EFFORT) {
-			*effort =
-			        0; // a rest that pays for no look must not look like a reason to go on
+			// A rest that pays for no look must not look like a reason to go on.
+			*effort = 0;
 			return true;
 		}
 		if (!wire_wants(&out->wire))
 			return true;
 		*effort -= LOOK_EFFORT;
-		idle = show_lines(out, vm, now, flush, effort) ? 0 : idle + 1;
-		if (vm->con.view.piece == 0) // else its line goes on when there is room again
-			out->next = vm->id + 1;
+		from = n + 1;
+		if (look_at(out, n, now, flush, effort)) {
+			from = out->next = n + (out->unfinished == 0 ? 1 : 0);
+			around = false;
+		}
+	}
+}
+
+// VMs that marked themselves although nobody looks at them.
+static bool quiet_all(uint32_t *effort)
+{
+	for (uint32_t n = bitset_next(&vcons_marked, 0); n != BITSET_NONE;
+	     n = bitset_next(&vcons_marked, n + 1)) {
+		struct vm *vm = vm_by_id(n + 1);
+		if (*effort < LOOK_EFFORT) {
+			*effort = 0;
+			return true;
+		}
+		*effort -= LOOK_EFFORT;
+		if (vm != NULL)
+			output_quiet(vm);
+		else
+			bitset_remove(&vcons_marked, n);
 	}
 	return false;
 }
@@ -252,12 +389,13 @@ static bool show_shell(struct output *out, uint32_t *effort)
 // A line that has begun is finished before Mezzo speaks.
 static bool finish_line(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 {
-	struct vm *vm = next_vm(out);
+	struct vm *vm = out->unfinished != 0 ? vm_by_id(out->unfinished) : NULL;
 
-	if (out->view != OUTPUT_ALL || vm == NULL || vm->con.view.piece == 0)
+	out->unfinished = 0;
+	if (vm == NULL || vm->con.view.epoch != out->epoch || vm->con.view.piece == 0)
 		return true;
 	(void)show_lines(out, vm, now, flush, effort);
-	return vm->con.view.piece == 0;
+	return out->unfinished == 0;
 }
 
 bool output_fill(struct output *out, uint64_t now, bool flush, uint32_t *effort)
@@ -267,9 +405,8 @@ bool output_fill(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 		return true;
 	if (out->view == OUTPUT_ALL)
 		return show_all(out, now, flush, effort);
-	FOR_EACH_VM (vm)
-		if (out->view != OUTPUT_VM || vm != out->focus)
-			keep_history(vm, now);
+	if (quiet_all(effort))
+		return true;
 	if (out->view == OUTPUT_VM)
 		return out->focus != NULL && show_raw(out, out->focus, now, effort);
 	return show_shell(out, effort);

@@ -142,6 +142,13 @@ static uint32_t fifo_pop(struct vpl011 *uart)
 	return data;
 }
 
+// The console must look at this VM.
+static void tell_console(const struct vpl011 *uart)
+{
+	vcons_mark(uart->con);
+	cpu_post_local(CPU_WORK_CONSOLE);
+}
+
 // Lets what is on the line move up. Then the line is silent, or the FIFO full: bytes in the FIFO are
 // announced by the timeout interrupt without waiting for 32 bit times of a speed that does not exist.
 static void receive(struct vpl011 *uart)
@@ -156,6 +163,8 @@ static void receive(struct vpl011 *uart)
 	}
 	if (any && depth > 1)
 		uart->ris |= PL011_INT_RT;
+	if (any && vcons_in_tell(uart->con))
+		tell_console(uart);
 }
 
 static void lose_received(struct vpl011 *uart)
@@ -204,15 +213,20 @@ static void note_full(struct vpl011 *uart)
 		uart->full_since = timer_now();
 }
 
-// INT_TX promises the driver half a FIFO of room; without that it waits until the console comes.
+// INT_TX promises the driver half a FIFO of room; without that it waits until the console comes. Where nobody
+// reads nothing waits: all of it is the past already.
 static void look_for_room(struct vpl011 *uart)
 {
 	uint32_t room = vcons_out_room(uart->con);
 
+	if (room < FIFO_DEPTH && !vcons_watched(uart->con)) {
+		(void)vcons_out_drop(uart->con, VCONS_OUT_SIZE);
+		room = vcons_out_room(uart->con);
+	}
 	if (room < FIFO_DEPTH) {
 		uart->ris &= ~PL011_INT_TX;
-		store_relaxed(&uart->con->waiting, 1);
-		dmb(ish); // the console takes, then looks at `waiting`: one of the two sees the other
+		bitset_add(&vcons_waiting, uart->con->number - 1);
+		dmb(ish); // the console takes, then looks who waits: one of the two sees the other
 		room = vcons_out_room(uart->con);
 	}
 	if (room == 0) {
@@ -237,7 +251,7 @@ static NOINLINE void send_slowly(struct vpl011 *uart, uint8_t byte)
 	if (vcons_out_put(uart->con, byte, 0) == VCONS_FULL)
 		fetch_add(&uart->con->lost, 1);
 	look_for_room(uart);
-	cpu_post_local(CPU_WORK_CONSOLE);
+	tell_console(uart);
 }
 
 static NOINLINE void send_back(struct vpl011 *uart, uint8_t byte)
@@ -260,7 +274,7 @@ static void write_data(struct vpl011 *uart, uint8_t byte)
 	}
 	switch (vcons_out_put(uart->con, byte, FIFO_DEPTH)) {
 	case VCONS_FULL: send_slowly(uart, byte); return;
-	case VCONS_TELL: cpu_post_local(CPU_WORK_CONSOLE); break;
+	case VCONS_TELL: tell_console(uart); break;
 	case VCONS_KEPT: break;
 	}
 	uart->ris |= PL011_INT_TX;
@@ -463,9 +477,11 @@ void vpl011_reset(struct vpl011 *uart)
 int vpl011_create(struct vm *vm)
 {
 	struct vpl011 *uart = vm_alloc(vm, sizeof *uart);
+	uint8_t *output = vm_alloc(vm, VCONS_OUT_BYTES);
 
-	if (uart == NULL)
+	if (uart == NULL || output == NULL)
 		return ERR_NO_MEMORY;
+	vcons_init(&vm->con, vm->id, output);
 	uart->vm = vm;
 	uart->con = &vm->con;
 	uart->stall_ticks = timer_from_ms(STALL_MS);

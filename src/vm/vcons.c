@@ -5,49 +5,89 @@
 // exchange, since the device may give up old output while the console takes it.
 #include "vm/vcons.h"
 
-#define TAKE_TRIES 4 // how often a reader tries again after the device has moved the tail
+#define TAKE_TRIES 4  // how often a reader tries again after the device has moved the tail
+#define SLACK      64 // bytes that a device may put before it sees that there is a reader
 
-bool vcons_out_get(struct vcons *con, uint8_t *byte)
+struct bitset vcons_marked, vcons_waiting;
+uint32_t vcons_watch = VCONS_WATCH_ALL;
+uint32_t vcons_session;
+
+void vcons_init(struct vcons *con, uint32_t number, uint8_t *bytes)
 {
-	for (unsigned i = 0; i < TAKE_TRIES; i++) {
-		uint32_t tail = load_acquire(&con->out.tail);
-		if (load_acquire(&con->out.head) == tail)
-			return false;
-		*byte = load_relaxed(&con->out_bytes[tail % VCONS_OUT_SIZE]);
-		if (compare_exchange(&con->out.tail, &tail, tail + 1))
-			return true;
-	}
-	return false;
+	con->number = number;
+	con->out_bytes = bytes;
 }
 
-uint32_t vcons_out_find(const struct vcons *con, uint8_t wanted, uint32_t max)
+void vcons_forget(struct vcons *con)
 {
-	uint32_t tail = load_acquire(&con->out.tail);
-	uint32_t fill = load_acquire(&con->out.head) - tail;
+	bitset_remove(&vcons_marked, con->number - 1);
+	bitset_remove(&vcons_waiting, con->number - 1);
+}
 
-	if (fill > max)
-		fill = max;
-	for (uint32_t i = 0; i < fill; i++)
-		if (load_relaxed(&con->out_bytes[(tail + i) % VCONS_OUT_SIZE]) == wanted)
+bool vcons_watched(const struct vcons *con)
+{
+	uint32_t watch = load_acquire(&vcons_watch);
+
+	if (watch == VCONS_WATCH_LINK)
+		return load_relaxed(&con->channel.open) != 0 &&
+		       load_relaxed(&con->channel.open) == load_relaxed(&vcons_session);
+	return watch == VCONS_WATCH_ALL || watch == con->number;
+}
+
+// The device may be on its way with a byte that it found room for before, hence the slack.
+uint64_t vcons_out_attach(struct vcons *con, uint64_t from)
+{
+	uint64_t head = load_acquire(&con->out.head);
+	uint64_t oldest = head > VCONS_OUT_SIZE - SLACK ? head - (VCONS_OUT_SIZE - SLACK) : 0;
+	uint64_t at = from < oldest ? oldest : from;
+
+	store_ordered(&con->out.tail, at < head ? at : head);
+	return at < head ? at : head;
+}
+
+uint64_t vcons_out_next(const struct vcons *con, uint64_t at)
+{
+	uint64_t tail = load_acquire(&con->out.tail);
+
+	return at < tail ? tail : at;
+}
+
+bool vcons_out_get(struct vcons *con, uint64_t *at, uint8_t *byte)
+{
+	uint64_t next = vcons_out_next(con, *at);
+
+	if (next != *at || load_ordered(&con->out.head) == next)
+		return false;
+	*byte = load_relaxed(&con->out_bytes[next % VCONS_OUT_BYTES]);
+	if (!compare_exchange(&con->out.tail, &next, next + 1))
+		return false; // the device gave it up
+	*at = next + 1;
+	return true;
+}
+
+uint32_t vcons_out_find(const struct vcons *con, uint64_t at, uint8_t wanted, uint32_t max)
+{
+	for (uint32_t i = 0; i < max; i++)
+		if (load_relaxed(&con->out_bytes[(at + i) % VCONS_OUT_BYTES]) == wanted)
 			return i;
-	return fill;
+	return max;
 }
 
 uint32_t vcons_out_drop(struct vcons *con, uint32_t count)
 {
 	for (unsigned i = 0; i < TAKE_TRIES; i++) {
-		uint32_t tail = load_acquire(&con->out.tail);
-		uint32_t fill = load_acquire(&con->out.head) - tail;
-		uint32_t n = count < fill ? count : fill;
+		uint64_t tail = load_acquire(&con->out.tail);
+		uint64_t fill = load_acquire(&con->out.head) - tail;
+		uint64_t n = count < fill ? count : fill;
 		if (compare_exchange(&con->out.tail, &tail, tail + n))
-			return n;
+			return (uint32_t)n;
 	}
 	return 0; // the other side is taking bytes: there is room now
 }
 
 bool vcons_in_put(struct vcons *con, uint8_t byte)
 {
-	uint32_t head = con->in.head;
+	uint64_t head = con->in.head;
 
 	if (head - load_acquire(&con->in.tail) >= VCONS_IN_SIZE)
 		return false;
@@ -56,13 +96,31 @@ bool vcons_in_put(struct vcons *con, uint8_t byte)
 	return true;
 }
 
+// First the wish, then the look: a guest that takes bytes meanwhile sees the one, or is seen by the other.
+uint32_t vcons_in_room(struct vcons *con)
+{
+	store_ordered(&con->in_wanted, 1);
+	uint32_t fill = (uint32_t)(con->in.head - load_ordered(&con->in.tail));
+	if (fill == 0)
+		store_relaxed(&con->in_wanted, 0);
+	return VCONS_IN_SIZE - fill;
+}
+
 bool vcons_in_get(struct vcons *con, uint8_t *byte)
 {
-	uint32_t tail = con->in.tail;
+	uint64_t tail = con->in.tail;
 
 	if (load_acquire(&con->in.head) == tail)
 		return false;
 	*byte = con->in_bytes[tail % VCONS_IN_SIZE];
-	store_release(&con->in.tail, tail + 1);
+	store_ordered(&con->in.tail, tail + 1);
 	return true;
+}
+
+bool vcons_in_tell(const struct vcons *con)
+{
+	uint64_t tail = con->in.tail;
+
+	return load_ordered(&con->in_wanted) != 0 &&
+	       (tail % VCONS_IN_PIECE == 0 || load_acquire(&con->in.head) == tail);
 }

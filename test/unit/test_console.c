@@ -35,8 +35,8 @@ static void test_stuck_uart_waits_for_nobody(void **state)
 	}
 	assert_int_equal(wire_count, 0);
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++)
-		(void)vcons_out_put(&vms[0]->con, 'x', 0);
-	store_relaxed(&vms[0]->con.waiting, 1);
+		(void)guest_put(0, 'x');
+	bitset_add(&vcons_waiting, 0);
 	now += HZ;
 	settle();
 	assert_int_not_equal(drained[0], 0); // it is told to look for itself
@@ -60,8 +60,8 @@ static void test_work_of_a_call_is_bounded(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++) {
-		(void)vcons_out_put(&vms[0]->con, '\n', 0);
-		(void)vcons_out_put(&vms[1]->con, (uint8_t) "\x1b]"[i % 2], 0);
+		(void)guest_put(0, '\n');
+		(void)guest_put(1, "\x1b]"[i % 2]);
 	}
 	for (unsigned i = 0; i < 100; i++) {
 		size_t before = wire_count;
@@ -82,8 +82,8 @@ static void test_every_round_makes_progress(void **state)
 	(void)state;
 	output_init(&out);
 	for (uint32_t effort = 1; effort < 40; effort++) {
-		(void)vcons_out_put(&vms[0]->con, 'a', 0);
-		(void)vcons_out_put(&vms[0]->con, '\n', 0);
+		(void)guest_put(0, 'a');
+		(void)guest_put(0, '\n');
 		uint32_t left = effort, before;
 		uint8_t byte;
 		bool more;
@@ -117,7 +117,7 @@ static void test_raw_view(void **state)
 	forget_wire();
 	type_keys("\x1d"
 	          "2");
-	expect_wire("[mezzo] rtos: attached (running); Ctrl-] ? for help\r\n");
+	expect_wire("[mezzo] rtos: attached (running); Ctrl-] ? for help\r\nbefore\n");
 	guest_prints(1, "\x1b[1mraw\x1b[0m\r\n$ ");
 	guest_prints(0, "not shown\n");
 	expect_wire("\x1b[1mraw\x1b[0m\r\n$ ");
@@ -158,27 +158,6 @@ static void test_neighbours(void **state)
 	          "1x");
 	assert_non_null(strstr(wire, "[mezzo] there is no VM\r\n"));
 	nr_vms = NR_VMS;
-}
-
-static void test_unseen_output_is_kept_as_history(void **state)
-{
-	(void)state;
-	type_keys("\x1d"
-	          "2");
-	forget_wire();
-	for (unsigned i = 0; i < 2000; i++) {
-		char line[32];
-		sprintf(line, "line %u of the history\n", i);
-		guest_prints(0, line);
-	}
-	expect_wire("");
-	type_keys("\x1d"
-	          "1");
-	wait_ms(100);
-	assert_non_null(strstr(wire, "bytes of older output are gone"));
-	assert_non_null(strstr(wire, "line 1999 of the history\n"));
-	assert_non_null(strstr(wire, "line 1800 of the history\n"));
-	forget_wire();
 }
 
 static void test_overrun(void **state)
@@ -261,8 +240,8 @@ static void test_end_with_much_to_say(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < VCONS_OUT_SIZE; i++) {
-		(void)vcons_out_put(&vms[0]->con, (uint8_t) "0123456\n"[i % 8], 0);
-		(void)vcons_out_put(&vms[1]->con, (uint8_t) "0123456\n"[i % 8], 0);
+		(void)guest_put(0, "0123456\n"[i % 8]);
+		(void)guest_put(1, "0123456\n"[i % 8]);
 	}
 	console_end(2, 0);
 	assert_string_equal(wire + wire_count - 31, "[mezzo] end: 2 off, 0 crashed\r\n");
@@ -333,7 +312,6 @@ int main(void)
 	        TEST(test_input_goes_to_the_first),
 	        TEST(test_raw_view),
 	        TEST(test_neighbours),
-	        TEST(test_unseen_output_is_kept_as_history),
 	        TEST(test_overrun),
 	        TEST(test_typing_for_one_that_is_off),
 	        TEST(test_polled_input),

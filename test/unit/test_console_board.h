@@ -218,15 +218,24 @@ static UNUSED void wait_ms(unsigned ms)
 	settle();
 }
 
+// As the guest's UART does it, but for the console's turn.
+static UNUSED enum vcons_put guest_put(unsigned i, char byte)
+{
+	enum vcons_put put = vcons_out_put(&vms[i]->con, (uint8_t)byte, 0);
+	if (put == VCONS_TELL) {
+		vcons_mark(&vms[i]->con);
+		cpu_post_local(CPU_WORK_CONSOLE);
+	}
+	return put;
+}
+
 static UNUSED void guest_puts(unsigned i, const char *bytes, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
-		enum vcons_put put = vcons_out_put(&vms[i]->con, (uint8_t)bytes[k], 0);
+		enum vcons_put put = guest_put(i, bytes[k]);
 		assert_int_not_equal(put, VCONS_FULL);
-		if (put == VCONS_TELL) {
-			fake_cpu_this->work |= CPU_WORK_CONSOLE;
+		if (put == VCONS_TELL)
 			settle();
-		}
 	}
 }
 
@@ -292,6 +301,7 @@ static UNUSED int setup(void **state)
 	timer_init(0);
 	timer_init_cpu();
 	nr_vms = NR_VMS;
+	memset(&vcons_waiting, 0, sizeof vcons_waiting);
 	for (unsigned i = 0; i < NR_VMS; i++) {
 		vms[i] = test_calloc(1, sizeof *vms[i]);
 		vcpus[i] = test_calloc(1, sizeof *vcpus[i]);
@@ -304,6 +314,7 @@ static UNUSED int setup(void **state)
 		vms[i]->nr_vcpus = 1;
 		vms[i]->vcpu[0] = vcpus[i];
 		vcpus[i]->cpu = fake_cpu_this;
+		vcons_init(&vms[i]->con, i + 1, test_calloc(1, VCONS_OUT_BYTES));
 		string_copy(vms[i]->name, names[i], sizeof vms[i]->name);
 		inputs[i] = overruns[i] = drained[i] = 0;
 	}
@@ -323,6 +334,8 @@ static UNUSED int teardown(void **state)
 	uart_room = SIZE_MAX;
 	console_end(0, 0);
 	for (unsigned i = 0; i < NR_VMS; i++) {
+		console_forget(vms[i]);
+		test_free(vms[i]->con.out_bytes);
 		test_free(vms[i]);
 		test_free(vcpus[i]);
 	}

@@ -49,18 +49,14 @@ static void turn(unsigned *turns)
 
 static void print_lines(unsigned i)
 {
-	struct vcons *con = &vms[i]->con;
 	unsigned turns = 0;
 	char line[64];
 
 	for (unsigned n = 0; n < LINES; n++) {
 		int length = sprintf(line, "%u of vm %u\n", n, i);
 		for (int k = 0; k < length; k++) {
-			enum vcons_put put;
-			while ((put = vcons_out_put(con, (uint8_t)line[k], 0)) == VCONS_FULL)
+			while (guest_put(i, line[k]) == VCONS_FULL)
 				turn(&turns);
-			if (put == VCONS_TELL)
-				cpu_post_local(CPU_WORK_CONSOLE);
 			turn(&turns);
 		}
 	}

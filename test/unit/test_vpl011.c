@@ -71,6 +71,8 @@ static int setup(void **state)
 	line_changes = 0;
 	assert_int_equal(timer_init(0), 0);
 	vm = test_calloc(1, sizeof *vm);
+	vm->id = 1;
+	vcons_watch = VCONS_WATCH_ALL;
 	assert_int_equal(vpl011_create(vm), 0);
 	return 0;
 }
@@ -78,9 +80,20 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	vcons_forget(&vm->con);
+	test_free(vm->con.out_bytes);
 	test_free(dev);
 	test_free(vm);
 	return 0;
+}
+
+// The console's part.
+static bool take_output(uint8_t *byte)
+{
+	struct vcons *con = &vm->con;
+
+	con->view.at = vcons_out_next(con, con->view.at);
+	return vcons_out_get(con, &con->view.at, byte);
 }
 
 // ---- accesses ----
@@ -116,10 +129,10 @@ static void expect_output(const char *text)
 {
 	uint8_t byte;
 	for (; *text; text++) {
-		assert_true(vcons_out_get(&vm->con, &byte));
+		assert_true(take_output(&byte));
 		assert_int_equal(byte, *text);
 	}
-	assert_false(vcons_out_get(&vm->con, &byte));
+	assert_false(take_output(&byte));
 }
 
 static bool console_told(void)
@@ -272,19 +285,19 @@ static void test_full_ring_shows_full_fifo(void **state)
 	fill_ring();
 	assert_int_equal(get(PL011_FR), PL011_FR_TXFF | PL011_FR_BUSY | PL011_FR_RXFE);
 	assert_false(line);
-	assert_int_equal(load_relaxed(&vm->con.waiting), 1);
+	assert_true(bitset_has(&vcons_waiting, 0));
 
 	set(PL011_DR, '!'); // a driver that does not look loses it, and nobody else does
 	assert_int_equal(vm->con.lost, 1);
 
 	// One byte of room: FR says so at once, the interrupt waits for more.
-	assert_true(vcons_out_get(&vm->con, &byte));
+	assert_true(take_output(&byte));
 	assert_int_equal(byte, 'a');
 	vm->con.progress_time = now;
 	assert_int_equal(get(PL011_FR) & PL011_FR_TXFF, 0);
 	assert_false(line);
 	for (unsigned i = 0; i < 20; i++)
-		assert_true(vcons_out_get(&vm->con, &byte));
+		assert_true(take_output(&byte));
 	vpl011_output_drained(vm->uart);
 	assert_true(line);
 	assert_int_equal(get(PL011_FR), 0x90);
@@ -301,7 +314,7 @@ static void test_stalled_output_is_given_up(void **state)
 	assert_int_equal(get(PL011_FR) & PL011_FR_TXFF, 0);
 	uint64_t lost = vm->con.lost;
 	assert_in_range(lost, 1, VCONS_OUT_SIZE / 2);
-	assert_true(vcons_out_get(&vm->con, &byte));
+	assert_true(take_output(&byte));
 	assert_int_equal(byte, 'a' + lost % 26); // the oldest went
 
 	// From then on nothing waits any more: 100 ms were enough.
@@ -310,7 +323,7 @@ static void test_stalled_output_is_given_up(void **state)
 		set(PL011_DR, 'x');
 	}
 	// Once somebody reads again, the guest waits again.
-	assert_true(vcons_out_get(&vm->con, &byte));
+	assert_true(take_output(&byte));
 	vm->con.progress_time = now;
 	while (vcons_out_room(&vm->con) > 0)
 		set(PL011_DR, 'y');
@@ -319,6 +332,75 @@ static void test_stalled_output_is_given_up(void **state)
 	now += HZ / 20;
 	assert_int_not_equal(get(PL011_FR) & PL011_FR_TXFF, 0);
 	assert_int_equal(vm->con.lost, lost);
+}
+
+// Nobody looks: nothing waits, nothing is lost, the newest bytes are kept as the past.
+static void test_unread_output_is_the_past(void **state)
+{
+	(void)state;
+	uint8_t byte = 0;
+	uint64_t at = 0;
+
+	vcons_watch = 7; // another VM
+	set(PL011_IMSC, PL011_INT_TX);
+	for (unsigned i = 0; i < 3 * VCONS_OUT_BYTES; i++) {
+		assert_int_equal(get(PL011_FR) & PL011_FR_TXFF, 0);
+		set(PL011_DR, 'a' + i % 26);
+		assert_true(line);
+	}
+	assert_int_equal(vm->con.lost, 0);
+	assert_false(bitset_has(&vcons_waiting, 0));
+	vcons_watch = VCONS_WATCH_ALL;
+	at = vcons_out_attach(&vm->con, 0);
+	assert_in_range(at, 2 * VCONS_OUT_BYTES + 1, 2 * VCONS_OUT_BYTES + 100);
+	for (uint64_t i = at; i < 3 * VCONS_OUT_BYTES; i++) {
+		assert_true(vcons_out_get(&vm->con, &at, &byte));
+		assert_int_equal(byte, 'a' + i % 26);
+	}
+	assert_false(vcons_out_get(&vm->con, &at, &byte));
+}
+
+// Who begins to read from the oldest byte on is not overtaken.
+static void test_a_reader_of_the_past_holds_the_guest(void **state)
+{
+	(void)state;
+	uint8_t byte = 0;
+
+	vcons_watch = VCONS_WATCH_NONE;
+	for (unsigned i = 0; i < 2 * VCONS_OUT_BYTES; i++)
+		set(PL011_DR, 'a' + i % 26);
+	vcons_watch = 1;
+	uint64_t at = vcons_out_attach(&vm->con, 0), first = at;
+	unsigned room = 0;
+	for (; (get(PL011_FR) & PL011_FR_TXFF) == 0; room++)
+		set(PL011_DR, '!');
+	assert_in_range(room, 1, 100);
+	for (uint64_t i = first; i < 2 * VCONS_OUT_BYTES; i++) {
+		assert_true(vcons_out_get(&vm->con, &at, &byte));
+		assert_int_equal(byte, 'a' + i % 26);
+	}
+	assert_int_equal(vm->con.lost, 0);
+}
+
+static void test_console_hears_of_room_for_typed_bytes(void **state)
+{
+	(void)state;
+	set(PL011_LCR_H, PL011_LCR_FEN);
+	type_bytes(VCONS_IN_SIZE);
+	(void)console_told();
+	assert_int_equal(get(PL011_DR), 0);
+	assert_false(console_told()); // it did not ask
+	assert_int_equal(vcons_in_room(&vm->con), 17);
+	unsigned told = 0;
+	for (unsigned i = 1; i < VCONS_IN_SIZE; i++) {
+		(void)get(PL011_DR);
+		if (console_told()) {
+			told++;
+			assert_true(bitset_has(&vcons_marked, 0));
+		}
+	}
+	assert_in_range(told, VCONS_IN_SIZE / VCONS_IN_PIECE, 20);
+	assert_int_equal(vcons_in_room(&vm->con), VCONS_IN_SIZE);
 }
 
 static void test_stall_ends_for_a_sleeping_driver(void **state)
@@ -572,10 +654,12 @@ static void test_linux_driver_with_a_slow_reader(void **state)
 	while (seen < sizeof text - 1) {
 		while (line)
 			assert_true(linux_interrupt(&end, &p));
-		for (unsigned i = 0; i < 100 && vcons_out_get(&vm->con, &byte); i++)
+		for (unsigned i = 0; i < 100 && take_output(&byte); i++)
 			assert_int_equal(byte, 'a' + seen++ % 26);
 		vm->con.progress_time = ++now;
-		if (exchange(&vm->con.waiting, 0))
+		bool waits = bitset_has(&vcons_waiting, 0);
+		bitset_remove(&vcons_waiting, 0);
+		if (waits)
 			vpl011_output_drained(vm->uart);
 	}
 	assert_int_equal(vm->con.lost, 0);
@@ -652,7 +736,7 @@ static void test_random_accesses(void **state)
 			vpl011_input(vm->uart);
 			break;
 		case 6:
-			for (unsigned n = 0; n < data % 64 && vcons_out_get(&vm->con, &byte); n++)
+			for (unsigned n = 0; n < data % 64 && take_output(&byte); n++)
 				;
 			vm->con.progress_time = now;
 			vpl011_output_drained(vm->uart);
@@ -679,6 +763,9 @@ int main(void)
 	        TEST(test_transmit_interrupt),
 	        TEST(test_full_ring_shows_full_fifo),
 	        TEST(test_stalled_output_is_given_up),
+	        TEST(test_unread_output_is_the_past),
+	        TEST(test_a_reader_of_the_past_holds_the_guest),
+	        TEST(test_console_hears_of_room_for_typed_bytes),
 	        TEST(test_stall_ends_for_a_sleeping_driver),
 	        TEST(test_one_byte_without_fifo),
 	        TEST(test_trigger_levels),
