@@ -52,6 +52,34 @@ size_t log_read(char *buffer, size_t size)
 	return n;
 }
 
+size_t log_read_from(uint64_t *from, char *buffer, size_t size)
+{
+	spin_lock(&log_lock);
+	uint64_t oldest = log_head < LOG_SIZE ? 0 : log_head - LOG_SIZE;
+	uint64_t at = *from;
+	if (at < oldest) {
+		at = oldest;
+		while (at < log_head && log_ring[at++ & (LOG_SIZE - 1)] != '\n')
+			;
+	}
+	if (at > log_head)
+		at = log_head;
+	uint64_t n = log_head - at < size ? log_head - at : size;
+	for (uint64_t i = 0; i < n; i++)
+		buffer[i] = log_ring[(at + i) & (LOG_SIZE - 1)];
+	spin_unlock(&log_lock);
+	*from = at + n;
+	return n;
+}
+
+uint64_t log_end(void)
+{
+	spin_lock(&log_lock);
+	uint64_t end = log_head;
+	spin_unlock(&log_lock);
+	return end;
+}
+
 bool ratelimit_allow(struct ratelimit *limit, uint64_t now, uint64_t period, uint32_t burst,
                      uint32_t *suppressed)
 {

@@ -16,6 +16,12 @@ void log_vline(const char *format, va_list args);
 // Copies up to `size` of the newest kept bytes of the log, oldest first; returns how many.
 size_t log_read(char *buffer, size_t size);
 
+// For a reader with a position of its own, in bytes ever logged: copies up to `size` bytes from *from on and moves
+// it behind them. What is not kept any more is left out, up to the next whole line.
+size_t log_read_from(uint64_t *from, char *buffer, size_t size);
+// Where the next line will begin. Any CPU; takes LOCK_LOG.
+uint64_t log_end(void);
+
 // At most `burst` events in each `period` ticks; the others are counted. Not locked: one writer.
 struct ratelimit {
 	uint64_t window_start; // ticks

@@ -5,8 +5,7 @@
 // exchange, since the device may give up old output while the console takes it.
 #include "vm/vcons.h"
 
-#define TAKE_TRIES 4  // how often a reader tries again after the device has moved the tail
-#define SLACK      64 // bytes that a device may put before it sees that there is a reader
+#define TAKE_TRIES 4 // how often one side tries again after the other has moved something
 
 struct bitset vcons_marked, vcons_waiting;
 uint32_t vcons_watch = VCONS_WATCH_ALL;
@@ -34,15 +33,22 @@ bool vcons_watched(const struct vcons *con)
 	return watch == VCONS_WATCH_ALL || watch == con->number;
 }
 
-// The device may be on its way with a byte that it found room for before, hence the slack.
+// A driver has been told that there is room, and does not ask again before it uses it, hence the slack. Until the
+// device sees the new tail it may overwrite more, so the oldest byte is looked for again.
 uint64_t vcons_out_attach(struct vcons *con, uint64_t from)
 {
-	uint64_t head = load_acquire(&con->out.head);
-	uint64_t oldest = head > VCONS_OUT_SIZE - SLACK ? head - (VCONS_OUT_SIZE - SLACK) : 0;
-	uint64_t at = from < oldest ? oldest : from;
+	uint64_t head = load_acquire(&con->out.head), at = 0;
 
-	store_ordered(&con->out.tail, at < head ? at : head);
-	return at < head ? at : head;
+	for (unsigned i = 0; i < TAKE_TRIES; i++) {
+		uint64_t oldest = head > VCONS_PAST_SIZE ? head - VCONS_PAST_SIZE : 0;
+		at = from < oldest ? oldest : from < head ? from : head;
+		store_ordered(&con->out.tail, at);
+		head = load_ordered(&con->out.head);
+		if (head - at <= VCONS_PAST_SIZE)
+			return at;
+	}
+	store_ordered(&con->out.tail, head); // a guest that is faster than this has no past
+	return head;
 }
 
 uint64_t vcons_out_next(const struct vcons *con, uint64_t at)

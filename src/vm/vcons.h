@@ -16,6 +16,7 @@
 
 #define VCONS_OUT_BYTES 32768                 // a power of two
 #define VCONS_OUT_SIZE  (VCONS_OUT_BYTES - 1) // kept: never the place that is written next
+#define VCONS_PAST_SIZE (VCONS_OUT_SIZE - 64) // of these, what a new reader finds at most
 #define VCONS_IN_SIZE   256                   // bytes, a power of two
 #define VCONS_IN_PIECE  64                    // the console is told about room in such pieces
 #define VCONS_PIECE     128                   // and about output at least once in so many bytes
@@ -137,7 +138,9 @@ static inline enum vcons_put vcons_out_put(struct vcons *con, uint8_t byte, uint
 // Bytes of guest output that may still be put.
 static inline uint32_t vcons_out_room(const struct vcons *con)
 {
-	return VCONS_OUT_SIZE - vcons_fill(&con->out);
+	uint32_t fill = vcons_fill(&con->out);
+
+	return fill < VCONS_OUT_SIZE ? VCONS_OUT_SIZE - fill : 0;
 }
 
 static inline void vcons_mark(const struct vcons *con)
