@@ -29,6 +29,8 @@ void frame_encode(struct frame_encoder *encoder, uint8_t type, uint16_t channel,
 	frame_put16(encoder->header + CHANNEL, channel);
 	frame_put16(encoder->header + SEQUENCE, sequence);
 	frame_put16(encoder->header + LENGTH, (uint16_t)length);
+	uint32_t crc = crc32_update(0, encoder->header, FRAME_HEADER_SIZE);
+	frame_put32(encoder->crc, crc32_update(crc, payload, length));
 }
 
 bool frame_encode_done(const struct frame_encoder *encoder)
@@ -42,11 +44,9 @@ static uint8_t next_byte(struct frame_encoder *encoder)
 	uint32_t at = encoder->next++, crc_at = encoder->size - FRAME_CRC_SIZE;
 
 	if (at >= crc_at)
-		return (uint8_t)(encoder->crc >> ((at - crc_at) * 8));
-	uint8_t byte = at < FRAME_HEADER_SIZE ? encoder->header[at]
-	                                      : encoder->payload[at - FRAME_HEADER_SIZE];
-	encoder->crc = crc32_update(encoder->crc, &byte, 1);
-	return byte;
+		return encoder->crc[at - crc_at];
+	return at < FRAME_HEADER_SIZE ? encoder->header[at]
+	                              : encoder->payload[at - FRAME_HEADER_SIZE];
 }
 
 size_t frame_encode_some(struct frame_encoder *encoder, uint8_t *out, size_t room)

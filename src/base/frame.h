@@ -109,13 +109,13 @@ struct frame_encoder {
 	const uint8_t *payload; // the caller's; unchanged until the frame is done
 	uint32_t size;          // header, payload and CRC, before stuffing
 	uint32_t next;          // of these, the first that is not written yet
-	uint32_t crc;           // of what is written
-	uint8_t header[FRAME_HEADER_SIZE];
+	uint8_t header[FRAME_HEADER_SIZE], crc[FRAME_CRC_SIZE];
 	uint8_t escaped; // the second half of an escaped byte is still to be written; 0: none is
 	bool started;    // START is written
 };
 
-// Begins a frame. `length` is at most FRAME_PAYLOAD_MAX; `payload` may be NULL if it is 0.
+// Begins a frame: makes its CRC, so takes time in proportion to `length`, which is at most FRAME_PAYLOAD_MAX.
+// `payload` may be NULL if it is 0.
 void frame_encode(struct frame_encoder *encoder, uint8_t type, uint16_t channel, uint16_t sequence,
                   const void *payload, size_t length);
 // Writes the next bytes of it, at most `room`; returns how many. Less than `room`: that was all.

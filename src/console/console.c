@@ -28,7 +28,7 @@
 #define EFFORT_A_BYTE 2    // of looking and filtering, for each byte of the budget
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
 #define INPUT_ROUND   32   // typed bytes under the lock at once
-#define INPUT_ROUNDS  8    // a terminal that sends without end is looked at again later
+#define INPUT_ROUNDS  3    // a terminal that sends without end is looked at again later
 #define TELL_ROUND    16   // guests that are told about room in one call
 #define RETRY_US      250  // budget used up: the guest runs for so long before it goes on
 #define STUCK_MS      10   // the UART takes nothing: look again
@@ -55,6 +55,7 @@ static struct {
 	struct output out;
 	bool escape;       // the escape key was typed
 	bool tx_irq_on;    // the UART tells when there is room
+	bool rx_irq_off;   // the UART does not tell of bytes: the timer will look
 	uint64_t deadline; // ticks: when some CPU's timer will call console_tick
 } console;
 
@@ -214,9 +215,9 @@ static bool drain_locked(uint64_t now, uint32_t *budget, bool flush)
 	if (now >= console.deadline)
 		console.deadline = TIMER_NEVER;
 	wake_at(console.out.deadline);
-	if (!taken)
+	if (!taken && !console.rx_irq_off)
 		wake_at(now + timer_from_ms(STUCK_MS));
-	else if (more || ring_fill(&console.out.wire.ring) > 0)
+	else if (more || console.rx_irq_off || ring_fill(&console.out.wire.ring) > 0)
 		wake_at(now + timer_from_us(RETRY_US));
 	if (!console.has_irq)
 		wake_at(now + poll_ticks());
@@ -391,6 +392,16 @@ static bool read_typed(struct typed *typed)
 	return true;
 }
 
+// A terminal that sends without end would bring one interrupt after the other: once it has sent enough for one
+// turn, the guest goes on first and the timer looks for the rest. A real UART's FIFO is never as full.
+static void set_rx_irq(bool on)
+{
+	if (!console.has_irq || console.rx_irq_off == !on)
+		return;
+	console.rx_irq_off = !on;
+	console.uart.ops->irq_enable_rx(&console.uart, on);
+}
+
 static void read_all(void)
 {
 	bool more = true;
@@ -399,8 +410,8 @@ static void read_all(void)
 		struct typed typed = {0};
 		spin_lock(&console_lock);
 		more = read_typed(&typed);
-		if (more && i == INPUT_ROUNDS - 1)
-			wake_at(timer_now() + timer_from_us(RETRY_US));
+		if (!more || i == INPUT_ROUNDS - 1)
+			set_rx_irq(!more);
 		spin_unlock(&console_lock);
 		if (typed.vm == NULL)
 			continue;
@@ -479,6 +490,7 @@ void console_start(bool has_irq)
 	if (uart->ops != NULL) {
 		uart->ops->init(uart);
 		uart->ops->irq_enable_rx(uart, has_irq);
+		console.rx_irq_off = false;
 	}
 	store_release(&console.phase, RUN);
 	spin_unlock(&console_lock);

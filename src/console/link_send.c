@@ -26,7 +26,7 @@ void link_put(struct wire *wire, uint8_t type, uint16_t channel, const void *pay
               uint32_t *effort)
 {
 	struct frame_encoder encoder;
-	uint8_t piece[32];
+	uint8_t piece[64];
 	uint32_t cost = FRAME_EFFORT + (uint32_t)length;
 	size_t n;
 
@@ -36,8 +36,7 @@ void link_put(struct wire *wire, uint8_t type, uint16_t channel, const void *pay
 	if (link_state.framed)
 		link_state.sequence++;
 	while ((n = frame_encode_some(&encoder, piece, sizeof piece)) > 0)
-		for (size_t i = 0; i < n; i++)
-			(void)ring_put(&wire->ring, piece[i]);
+		ring_put_all(&wire->ring, piece, (uint32_t)n);
 	*effort -= *effort < cost ? *effort : cost;
 }
 
@@ -164,15 +163,6 @@ static void send_data(struct wire *wire, struct vcons_channel *channel, uint8_t 
 	link_put(wire, FRAME_DATA, channel->number, payload, FRAME_DATA_SIZE + n, effort);
 }
 
-static uint32_t take_ring(struct ring *from, uint8_t *to, uint32_t max)
-{
-	uint32_t n = 0;
-
-	while (n < max && ring_get(from, &to[n]))
-		n++;
-	return n;
-}
-
 static uint32_t least(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -193,8 +183,8 @@ static bool send_answer(struct wire *wire, struct vcons_channel *channel, uint32
 	uint8_t *payload = link_state.payload;
 	bool complete = shell_answer_complete(); // before the look at what there is
 	struct ring *from = shell_answer();
-	uint32_t n = take_ring(from, payload + FRAME_ANSWER_SIZE,
-	                       least(link_credit(channel), LINK_FRAME_BYTES));
+	uint32_t n = ring_get_some(from, payload + FRAME_ANSWER_SIZE,
+	                           least(link_credit(channel), LINK_FRAME_BYTES));
 	bool last = complete && ring_fill(from) == 0;
 
 	if (n == 0 && !last)
@@ -227,8 +217,8 @@ static bool send_shell(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED
 		return true;
 	if (link_state.answering && send_answer(wire, channel, effort))
 		return true;
-	uint32_t n = take_ring(shell_output(), payload + FRAME_DATA_SIZE,
-	                       least(link_credit(channel), LINK_FRAME_BYTES));
+	uint32_t n = ring_get_some(shell_output(), payload + FRAME_DATA_SIZE,
+	                           least(link_credit(channel), LINK_FRAME_BYTES));
 	if (n == 0)
 		return false;
 	send_data(wire, channel, payload, n, effort);
@@ -312,10 +302,8 @@ static void send_output(struct wire *wire, struct vcons *con, uint32_t most, uin
 {
 	uint8_t *payload = link_state.payload;
 	struct vcons_channel *channel = &con->channel;
-	uint32_t n = 0;
+	uint32_t n = vcons_out_read(con, &channel->at, payload + FRAME_DATA_SIZE, most);
 
-	while (n < most && vcons_out_get(con, &channel->at, &payload[FRAME_DATA_SIZE + n]))
-		n++;
 	channel->since = 0;
 	if (n == 0) // the device gave them up
 		return;

@@ -33,6 +33,28 @@ static inline bool ring_put(struct ring *ring, uint8_t byte)
 	return true;
 }
 
+// Puts all of them; there is room.
+static inline void ring_put_all(struct ring *ring, const uint8_t *bytes, uint32_t count)
+{
+	uint32_t head = ring->head;
+
+	for (uint32_t i = 0; i < count; i++)
+		ring->bytes[(head + i) & (ring->size - 1)] = bytes[i];
+	store_release(&ring->head, head + count);
+}
+
+// Gets at most `max`; returns how many.
+static inline uint32_t ring_get_some(struct ring *ring, uint8_t *bytes, uint32_t max)
+{
+	uint32_t tail = ring->tail, fill = ring_fill(ring);
+	uint32_t count = fill < max ? fill : max;
+
+	for (uint32_t i = 0; i < count; i++)
+		bytes[i] = ring->bytes[(tail + i) & (ring->size - 1)];
+	store_release(&ring->tail, tail + count);
+	return count;
+}
+
 // False when the ring is empty.
 static inline bool ring_get(struct ring *ring, uint8_t *byte)
 {

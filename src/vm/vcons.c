@@ -58,17 +58,25 @@ uint64_t vcons_out_next(const struct vcons *con, uint64_t at)
 	return at < tail ? tail : at;
 }
 
-bool vcons_out_get(struct vcons *con, uint64_t *at, uint8_t *byte)
+uint32_t vcons_out_read(struct vcons *con, uint64_t *at, uint8_t *bytes, uint32_t max)
 {
 	uint64_t next = vcons_out_next(con, *at);
+	uint64_t fill = load_ordered(&con->out.head) - next;
+	uint32_t n = fill < max ? (uint32_t)fill : max;
 
-	if (next != *at || load_ordered(&con->out.head) == next)
-		return false;
-	*byte = load_relaxed(&con->out_bytes[next % VCONS_OUT_BYTES]);
-	if (!compare_exchange(&con->out.tail, &next, next + 1))
-		return false; // the device gave it up
-	*at = next + 1;
-	return true;
+	if (next != *at || n == 0)
+		return 0;
+	for (uint32_t i = 0; i < n; i++)
+		bytes[i] = load_relaxed(&con->out_bytes[(next + i) % VCONS_OUT_BYTES]);
+	if (!compare_exchange(&con->out.tail, &next, next + n))
+		return 0; // the device gave some of it up
+	*at = next + n;
+	return n;
+}
+
+bool vcons_out_get(struct vcons *con, uint64_t *at, uint8_t *byte)
+{
+	return vcons_out_read(con, at, byte, 1) == 1;
 }
 
 uint32_t vcons_out_find(const struct vcons *con, uint64_t at, uint8_t wanted, uint32_t max)
