@@ -188,3 +188,21 @@ uint64_t el2map_root(void)
 {
 	return (uintptr_t)root_table;
 }
+
+uint64_t el2map_image_pages(void)
+{
+	return ((uintptr_t)image_end - (uintptr_t)image_start + PAGE_SIZE - 1) / PAGE_SIZE;
+}
+
+bool el2map_is_image(pa_t pa)
+{
+	return pa.v - (uintptr_t)image_start < (uintptr_t)image_end - (uintptr_t)image_start;
+}
+
+void el2map_walk(uint64_t *address, unsigned budget, const struct pgtable_visitor *visitor,
+                 void *argument)
+{
+	spin_lock(&lock);
+	pgtable_walk(&el2, address, budget, visitor, argument);
+	spin_unlock(&lock);
+}

@@ -10,6 +10,8 @@
 
 #include "base/types.h"
 
+struct pgtable_visitor;
+
 #define EL2MAP_PAGES      UINT64_C(0x800000000000)
 #define EL2MAP_STACKS     UINT64_C(0xc00000000000)
 #define EL2MAP_STACK_SIZE KIB(16)
@@ -39,5 +41,14 @@ void el2map_use_pages(void);
 
 // The root table, for the CPUs that start later.
 uint64_t el2map_root(void);
+
+// Pages that Mezzo's image takes, EL3's own part included.
+uint64_t el2map_image_pages(void);
+bool el2map_is_image(pa_t pa);
+
+// Goes on looking through the map at *address, as pgtable_walk does, with its lock held. At most about
+// `budget` entries.
+void el2map_walk(uint64_t *address, unsigned budget, const struct pgtable_visitor *visitor,
+                 void *argument);
 
 #endif

@@ -24,6 +24,14 @@ static uint32_t zeroed_count;                   // under lock
 // Under lock. From the start a block is as good as promised: the one that idle time is zeroing.
 static struct pages_count counts = {.committed = BIT_U64(PAGES_MAX_ORDER)};
 
+// What each owner has, under lock. By owner_index().
+static struct pages_usage usage[OWNER_VM_MAX + 3];
+// Frame numbers, ascending and apart; written at boot, under lock.
+static struct {
+	uint64_t first, end;
+} extents[PAGES_MAX_REGIONS];
+static unsigned nr_extents;
+
 // The block that idle time is zeroing. Taken by one CPU at a time with `preparing`.
 static uint32_t preparing;    // 0 or 1, atomically
 static uint64_t prepare_pa;   // 0: none; owned by the CPU that set `preparing`
@@ -90,6 +98,55 @@ static void release(uint32_t frame, unsigned order)
 	put_free(frame, order);
 }
 
+static unsigned owner_index(uint16_t owner)
+{
+	if (owner <= OWNER_VM_MAX)
+		return owner; // nobody has no pages, only changes
+	return OWNER_VM_MAX + (owner == OWNER_EL2 ? 1 : 2);
+}
+
+// `pages` of a state came to an owner, or, as a negative number, left it.
+static void account(uint16_t owner, uint8_t state, int32_t pages)
+{
+	struct pages_usage *of = &usage[owner_index(owner)];
+	uint32_t *const by_state[] = {
+	        [PAGE_DATA] = &of->data,
+	        [PAGE_TABLE] = &of->table,
+	        [PAGE_GUEST] = &of->guest,
+	        [PAGE_BOOT] = &of->boot,
+	};
+	if (owner == OWNER_NONE || state < PAGE_DATA || state >= ARRAY_SIZE(by_state))
+		return;
+	*by_state[state] += (uint32_t)pages;
+	of->changes++;
+	usage[OWNER_NONE].changes++; // of all together
+}
+
+// Adds [first, end) to the regions, joining what touches. A board has few of them, and at boot there is
+// no more to be done about one too many than to leave its pages out of audits.
+static void note_region(uint64_t first, uint64_t end)
+{
+	unsigned at = 0, to;
+	while (at < nr_extents && extents[at].end < first)
+		at++;
+	for (to = at; to < nr_extents && extents[to].first <= end; to++) {
+		first = extents[to].first < first ? extents[to].first : first;
+		end = extents[to].end > end ? extents[to].end : end;
+	}
+	if (to == at) { // touches none: room for it
+		if (nr_extents == PAGES_MAX_REGIONS)
+			return;
+		for (unsigned i = nr_extents++; i > at; i--)
+			extents[i] = extents[i - 1];
+		to = at + 1;
+	}
+	extents[at].first = first;
+	extents[at].end = end;
+	for (unsigned i = to; i < nr_extents && to != at + 1; i++)
+		extents[at + 1 + i - to] = extents[i];
+	nr_extents -= to - at - 1;
+}
+
 void pages_init(struct page *array)
 {
 	map = array;
@@ -107,6 +164,7 @@ void pages_add(pa_t base, uint64_t size)
 		highest = end;
 	counts.total += end - frame;
 	counts.free += end - frame;
+	note_region(frame, end);
 	while (frame < end) {
 		unsigned order = (unsigned)__builtin_ctzll(frame | BIT_U64(PAGES_MAX_ORDER));
 		while (frame + BIT_U64(order) > end)
@@ -123,7 +181,11 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 	if (frame >= end)
 		return;
 	spin_lock(&lock);
+	note_region(frame, end);
 	for (; frame < end; frame++) {
+		account(map[frame].owner, map[frame].state, -1);
+		account(owner, (uint8_t)state, 1);
+		counts.claimed += map[frame].owner == OWNER_NONE ? 1 : 0;
 		map[frame].owner = owner;
 		map[frame].state = (uint8_t)state;
 		map[frame].order = 0;
@@ -150,6 +212,7 @@ static void take(uint32_t frame, unsigned order, uint16_t owner, enum page_state
 		map[frame + i].refs = 0;
 	}
 	map[frame].order = (uint8_t)order;
+	account(owner, (uint8_t)state, (int32_t)1 << order);
 	counts.free -= BIT_U64(order);
 	if (is_unpromised(owner))
 		counts.committed += BIT_U64(order);
@@ -236,6 +299,7 @@ static void free_locked(uint32_t frame, struct page_list *list, bool zeroed)
 	}
 	if (is_unpromised(map[frame].owner))
 		counts.committed -= BIT_U64(order);
+	account(map[frame].owner, map[frame].state, -((int32_t)1 << order));
 	for (uint32_t i = 0; i < (uint32_t)1 << order; i++) {
 		map[frame + i].owner = OWNER_NONE;
 		map[frame + i].state = PAGE_ABSENT; // until release() makes a head of the right one
@@ -308,6 +372,7 @@ static void prepare_pick(void)
 		unlink_from(&free_list[PAGES_MAX_ORDER], frame);
 		map[frame].state = PAGE_DATA; // out of sight of its buddies and of the allocator
 		map[frame].owner = OWNER_EL2;
+		account(OWNER_EL2, PAGE_DATA, (int32_t)1 << PAGES_MAX_ORDER);
 		counts.free -= BIT_U64(PAGES_MAX_ORDER);
 		prepare_pa = pa_of(frame).v;
 		prepare_done = 0;
@@ -319,6 +384,7 @@ static void prepare_finish(void)
 {
 	uint32_t frame = frame_of(PA(prepare_pa));
 	spin_lock(&lock);
+	account(OWNER_EL2, PAGE_DATA, -((int32_t)1 << PAGES_MAX_ORDER));
 	put_zeroed(frame);
 	counts.free += BIT_U64(PAGES_MAX_ORDER);
 	spin_unlock(&lock);
@@ -367,4 +433,37 @@ struct pages_count pages_counts(void)
 	struct pages_count copy = counts;
 	spin_unlock(&lock);
 	return copy;
+}
+
+struct pages_usage pages_usage(uint16_t owner)
+{
+	bool known = owner <= OWNER_VM_MAX || owner >= OWNER_BUNDLE;
+	spin_lock(&lock);
+	struct pages_usage copy = usage[known ? owner_index(owner) : OWNER_NONE];
+	spin_unlock(&lock);
+	return copy;
+}
+
+bool pages_region(unsigned index, uint64_t *first, uint64_t *end)
+{
+	if (index >= nr_extents)
+		return false;
+	*first = extents[index].first;
+	*end = extents[index].end;
+	return true;
+}
+
+struct page *pages_at(uint64_t frame)
+{
+	return &map[frame];
+}
+
+void pages_hold(void)
+{
+	spin_lock(&lock);
+}
+
+void pages_let_go(void)
+{
+	spin_unlock(&lock);
 }

@@ -12,6 +12,7 @@
 #define OWNER_NONE   0
 #define OWNER_EL2    0xffff
 #define OWNER_BUNDLE 0xfffe
+#define OWNER_VM_MAX 4096
 
 enum page_state {
 	PAGE_ABSENT, // not RAM, or RAM that was never Mezzo's to give
@@ -75,7 +76,27 @@ void pages_uncommit(uint64_t pages);
 
 struct pages_count {
 	uint64_t total, free, zeroed, committed; // pages; zeroed is part of free
+	uint64_t claimed;                        // by pages_claim; not part of total
 };
 struct pages_count pages_counts(void);
+
+// What one owner has, in pages. Kept while pages come and go: reading it costs nothing.
+struct pages_usage {
+	uint32_t data, table, guest, boot; // by state
+	uint32_t changes;                  // how often any of it changed, modulo 2^32
+};
+// OWNER_EL2, OWNER_BUNDLE or 1 .. OWNER_VM_MAX. OWNER_NONE: no pages, and the changes of all of them.
+struct pages_usage pages_usage(uint16_t owner);
+
+// ---- for vm/audit.c ----
+
+// The ranges of pages that the array describes, ascending, apart from each other: all that was added or
+// claimed. False: there is no range `index`. Fixed after boot.
+bool pages_region(unsigned index, uint64_t *first, uint64_t *end); // frame numbers
+// The entry of frame `frame`, which lies in one of them.
+struct page *pages_at(uint64_t frame);
+// Between the two nothing is allocated or given back. For a few hundred entries.
+void pages_hold(void);
+void pages_let_go(void);
 
 #endif

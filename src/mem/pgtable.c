@@ -93,3 +93,84 @@ int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
 	}
 	return 0;
 }
+
+// A walk that stands at an entry of one table.
+struct walk {
+	uint64_t *address;
+	unsigned budget;
+	// A table was seen for the first time, and nothing in it yet: who comes back would take it for a
+	// new one again, so that the budget has to wait.
+	bool must;
+	const struct pgtable_visitor *visitor;
+	void *argument;
+};
+
+// Shows an entry to the visitor.
+static bool show(struct walk *w, uint64_t entry, unsigned level, bool table)
+{
+	uint64_t within = *w->address & (pgtable_span(level) - 1);
+	struct pgtable_visit visit = {
+	        .address = *w->address - within,
+	        .entry = entry,
+	        .level = level,
+	        .table = table,
+	        .again = within != 0,
+	};
+	return w->visitor->visit(w->argument, &visit, &w->budget);
+}
+
+// Goes through entries of one table, up to its end or to one that leads to a table. Returns whether it
+// stands at such a one and may go on.
+static bool walk_entries(struct walk *w, const uint64_t *at, unsigned index, unsigned entries,
+                         unsigned level)
+{
+	for (; index < entries; index++) {
+		uint64_t entry = at[index];
+		if (w->budget == 0 && !w->must)
+			return false;
+		if (is_table(entry, level))
+			return true;
+		w->must = false;
+		w->budget -= w->budget > 0 ? 1 : 0;
+		if (entry != 0)
+			(void)show(w, entry, level, false);
+		*w->address = (*w->address | (pgtable_span(level) - 1)) + 1;
+	}
+	return false;
+}
+
+// From the root down to where *w->address is, and on to the end of that table.
+static void walk_down(struct walk *w, const struct pgtable *table, uint64_t end)
+{
+	const uint64_t *at = table->root;
+	unsigned entries = (unsigned)(end >> (39 - 9 * table->start_level));
+	for (unsigned level = table->start_level;; level++) {
+		if (!walk_entries(w, at, index_of(table, *w->address, level), entries, level))
+			return;
+		uint64_t entry = at[index_of(table, *w->address, level)];
+		uint64_t span = pgtable_span(level);
+		w->budget -= w->budget > 0 ? 1 : 0;
+		w->must = w->must || is_aligned(*w->address, span);
+		if (!show(w, entry, level, true)) {
+			*w->address = (*w->address | (span - 1)) + 1;
+			w->must = false;
+			return;
+		}
+		at = next_table(entry);
+		entries = 512;
+	}
+}
+
+void pgtable_walk(const struct pgtable *table, uint64_t *address, unsigned budget,
+                  const struct pgtable_visitor *visitor, void *argument)
+{
+	struct walk w = {
+	        .address = address,
+	        .budget = budget,
+	        .visitor = visitor,
+	        .argument = argument,
+	};
+	uint64_t end = (uint64_t)1 << table->bits;
+	while (*address < end && w.budget > 0)
+		walk_down(&w, table, end);
+}

@@ -67,4 +67,26 @@ uint64_t *pgtable_make(struct pgtable *table, uint64_t address, unsigned level);
 int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
                 uint64_t attributes);
 
+// One entry of a walk.
+struct pgtable_visit {
+	uint64_t address; // the first that the entry decides for
+	uint64_t entry;
+	unsigned level;
+	bool table; // it leads to a table
+	bool again; // a table on the way to where the walk goes on: seen before
+};
+
+struct pgtable_visitor {
+	// Sees each entry that is not zero, in order of address; a table before what is in it. False: the
+	// table is not to be gone into; that is the only way to keep the walk from following a wrong one.
+	// Takes from *budget what it costs, besides the 1 that the walk takes.
+	bool (*visit)(void *argument, const struct pgtable_visit *visit, unsigned *budget);
+};
+
+// Goes through the entries that decide for *address and what follows, until `budget` is used up, and moves
+// *address to where the next call goes on; 1 << bits: that was all. The tables may change between
+// two calls.
+void pgtable_walk(const struct pgtable *table, uint64_t *address, unsigned budget,
+                  const struct pgtable_visitor *visitor, void *argument);
+
 #endif

@@ -82,14 +82,16 @@ int stage2_create(struct stage2 *s2, uint16_t owner, uint64_t ram_base, uint64_t
 	s2->owner = owner;
 	s2->ram_base = ram_base;
 	s2->ram_size = ram_size;
-	s2->lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
+	s2->lock.rank = LOCK_STAGE2; // not its tickets: an audit may be waiting for it
 	s2->mapped = 0;
 	s2->pages = (struct page_list){0};
 	pa_t root = pages_alloc(root_order, owner, PAGE_TABLE, &s2->pages);
 	if (root.v == 0)
 		return ERR_NO_MEMORY;
 	cache_zero_pages((void *)(uintptr_t)root.v, PAGE_SIZE << root_order);
+	spin_lock(&s2->lock);
 	s2->table = (struct pgtable){&ops, (uint64_t *)(uintptr_t)root.v, start_level, ipa_bits};
+	spin_unlock(&s2->lock);
 	return 0;
 }
 
@@ -318,6 +320,11 @@ void stage2_retire(struct stage2 *s2)
 bool stage2_destroy_some(struct stage2 *s2)
 {
 	CHECK(s2->vmid.number == 0);
+	if (s2->table.root != NULL) { // who looks at the tables finds none from here on
+		spin_lock(&s2->lock);
+		s2->table.root = NULL;
+		spin_unlock(&s2->lock);
+	}
 	return pages_scrub_some(&s2->pages);
 }
 
@@ -327,4 +334,9 @@ uint64_t stage2_table_pages(uint64_t ram_size)
 	// Level 3 tables, level 2 tables (one a GiB), level 1 and the root; a level 2 table for what lies
 	// below RAM, and two level 3 tables there: GICv2's CPU interface, and stolen time.
 	return blocks + ram_size / GIB(1) + 5 + (UINT64_C(1) << root_order) + 1;
+}
+
+uint64_t stage2_root_pages(void)
+{
+	return UINT64_C(1) << root_order;
 }

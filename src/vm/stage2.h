@@ -29,7 +29,7 @@ struct stage2 {
 
 	struct spinlock lock; // LOCK_STAGE2
 	// Under the lock.
-	struct pgtable table;
+	struct pgtable table;   // root NULL: there is none
 	struct page_list pages; // every chunk: memory and tables
 	uint64_t mapped;        // bytes of RAM mapped
 
@@ -75,5 +75,8 @@ bool stage2_destroy_some(struct stage2 *s2);
 
 // Pages that the tables of a VM with this much RAM can need, at most.
 uint64_t stage2_table_pages(uint64_t ram_size);
+
+// Pages that its root takes.
+uint64_t stage2_root_pages(void);
 
 #endif
