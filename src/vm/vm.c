@@ -93,6 +93,17 @@ static void give_number_back(uint32_t id)
 	spin_unlock(&table_lock);
 }
 
+bool vm_number_taken(uint32_t id)
+{
+	uint32_t n = id - 1;
+	if (n >= VM_MAX)
+		return false;
+	spin_lock(&table_lock);
+	bool is_taken = (taken[n / WORD_BITS] & BIT_U64(n % WORD_BITS)) != 0;
+	spin_unlock(&table_lock);
+	return is_taken;
+}
+
 void *vm_alloc(struct vm *vm, size_t size)
 {
 	if (size > PAGE_SIZE << PAGES_MAX_ORDER)

@@ -110,7 +110,7 @@ struct vm {
 	uint32_t chore_cpu;            // its number; read by anyone
 
 	struct { // by the shell: what `vm` saw when it was last asked
-		uint64_t time, exits;
+		uint64_t time, exits, ran;
 	} shown;
 
 	struct stage2 stage2;
@@ -138,6 +138,8 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram);
 int vm_publish(struct vm *vm);
 // Takes a VM out of sight; its number stays taken. Takes LOCK_VM_TABLE.
 void vm_withdraw(struct vm *vm);
+// Whether a VM has the number, seen or not. Takes LOCK_VM_TABLE.
+bool vm_number_taken(uint32_t id);
 // Frees a VM that nobody sees, and its number. Unbounded only in what vm_free_some has not freed yet.
 void vm_discard(struct vm *vm);
 // Zeroes and frees at most 64 KiB of a VM that nobody sees; false: nothing but the VM itself is left.
