@@ -1,113 +1,282 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell's commands about Mezzo and the board. Owns the copy of the log that is being shown; called
-// by shell.c alone, a step at a time.
+// The shell's commands about Mezzo and the board. Own nothing: what they keep from step to step is in the
+// job. Called by shell.c alone, a step at a time.
 #include "base/log.h"
 #include "base/string.h"
 #include "console/console.h"
 #include "console/shell.h"
 #include "hw/psci_client.h"
 #include "hw/timer.h"
+#include "mem/el2map.h"
 #include "mem/pages.h"
+#include "version.h"
 #include "vm/vm.h"
 
-#define LOG_COPY     4096 // copied in one step, so no more
-#define LOG_LINE     200  // characters of a line that are shown
-#define LINES_A_STEP 4
-#define PAGES_A_MIB  (MIB(1) / PAGE_SIZE)
+#define LOG_COPY      4096 // copied in one step, so no more
+#define LOG_LINE      200  // characters of a line that are shown
+#define LINES_A_STEP  2
+#define OWNERS_A_STEP 4
+#define HELP_A_STEP   4
 
-static void help_row(const struct shell_command *c)
+// ---- help ----
+
+struct help {
+	unsigned table, row;
+	bool shown;
+};
+
+static const struct answer_column help_columns[] = {
+        {"name", "COMMAND", ANSWER_TEXT, -8},
+        {"args", "", ANSWER_TEXT, -18},
+        {"help", "", ANSWER_TEXT, 0},
+};
+
+static bool end_help(struct shell_job *job, const struct help *h)
 {
-	char name[32];
-	size_t n = strlen(c->name), m = strlen(c->args);
+	struct answer *out = &job->out;
 
-	memcpy(name, c->name, n + 1);
-	if (m != 0 && n + m + 2 < sizeof name) {
-		name[n] = ' ';
-		memcpy(name + n + 1, c->args, m + 1);
-	}
-	shell_print("  %-14s %s\n", name, c->help);
+	if (!h->shown)
+		answer_error(out, "%s: no such command; help lists them", job->argv[1]);
+	answer_say(out, NULL,
+	           "Keys: Tab completes, arrows move and recall, Ctrl-U erases, Ctrl-C "
+	           "stops; Ctrl-] ? shows the console's keys");
+	answer_say(out, NULL,
+	           "A VM is named by its name or its number. Behind any command, --json "
+	           "answers as programs like it.");
+	return false;
 }
 
-// A table a step.
 static bool command_help(struct shell_job *job)
 {
-	const struct shell_command *table = shell_tables[job->step];
+	struct help *h = (struct help *)job->scratch;
 
-	if (table == NULL) {
-		shell_print("Keys: Tab completes, arrows recall, Ctrl-U erases, Ctrl-C stops; "
-		            "Ctrl-] ? shows the console's keys\n");
-		return false;
+	if (job->step == 0)
+		answer_table(&job->out, "commands", help_columns, ARRAY_SIZE(help_columns));
+	for (unsigned i = 0; i < HELP_A_STEP; i++) {
+		const struct shell_command *table = shell_tables()[h->table];
+		if (table == NULL)
+			return end_help(job, h);
+		const struct shell_command *c = &table[h->row++];
+		if (c->name == NULL) {
+			h->table++;
+			h->row = 0;
+		} else if (job->argc < 2 || strcmp(job->argv[1], c->name) == 0) {
+			h->shown = true;
+			answer_row(&job->out, (struct answer_value[]){{.text = c->name},
+			                                              {.text = c->args},
+			                                              {.text = c->help}});
+		}
 	}
-	for (; table->name != NULL; table++)
-		if (job->argc < 2 || strcmp(job->argv[1], table->name) == 0)
-			help_row(table);
 	return true;
 }
 
-static bool command_mem(struct shell_job *job UNUSED)
+// ---- memory ----
+
+static bool command_free(struct shell_job *job)
 {
 	struct pages_count n = pages_counts();
+	struct answer *out = &job->out;
 
-	shell_print("  total     %8lu MiB\n", (unsigned long)(n.total / PAGES_A_MIB));
-	shell_print("  free      %8lu MiB, %lu MiB of it filled with zeroes\n",
-	            (unsigned long)(n.free / PAGES_A_MIB), (unsigned long)(n.zeroed / PAGES_A_MIB));
-	shell_print("  promised  %8lu MiB to VMs, or taken by Mezzo\n",
-	            (unsigned long)(n.committed / PAGES_A_MIB));
+	answer_number(out, "total", "total", ANSWER_SIZE, n.total * PAGE_SIZE);
+	answer_number(out, "free", "free", ANSWER_SIZE, n.free * PAGE_SIZE);
+	answer_number(out, "zeroed", "zeroed", ANSWER_SIZE, n.zeroed * PAGE_SIZE);
+	answer_number(out, "promised", "promised", ANSWER_SIZE, n.committed * PAGE_SIZE);
+	answer_say(out, NULL,
+	           "zeroed is part of free; promised is what VMs may ask for at most, and "
+	           "what Mezzo took");
 	return false;
+}
+
+struct mem {
+	uint32_t last;      // the VM of the step before
+	uint64_t accounted; // pages
+};
+
+static const struct answer_column mem_columns[] = {
+        {"owner", "OWNER", ANSWER_TEXT, -12},    {"number", "ID", ANSWER_NUMBER, 4},
+        {"memory", "MEMORY", ANSWER_SIZE, 9},    {"tables", "TABLES", ANSWER_SIZE, 9},
+        {"data", "STRUCTURES", ANSWER_SIZE, 10}, {"files", "FILES", ANSWER_SIZE, 9},
+        {"image", "IMAGE", ANSWER_SIZE, 9},      {"array", "ARRAY", ANSWER_SIZE, 9},
+        {"all", "ALL", ANSWER_SIZE, 9},          {"promised", "PROMISED", ANSWER_SIZE, 9},
+};
+
+static uint64_t pages_of(const struct pages_usage *usage)
+{
+	return (uint64_t)usage->data + usage->table + usage->guest + usage->boot;
+}
+
+static void mem_mezzo(struct shell_job *job, struct mem *m)
+{
+	struct pages_usage el2 = pages_usage(OWNER_EL2), bundle = pages_usage(OWNER_BUNDLE);
+	uint64_t image = el2map_image_pages();
+
+	if (image > el2.boot)
+		image = el2.boot; // it lies outside of what the board calls RAM
+	m->accounted = pages_of(&el2) + pages_of(&bundle);
+	answer_row(&job->out, (struct answer_value[]){{.text = "mezzo"},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = el2.guest * PAGE_SIZE},
+	                                              {.number = el2.table * PAGE_SIZE},
+	                                              {.number = el2.data * PAGE_SIZE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = image * PAGE_SIZE},
+	                                              {.number = (el2.boot - image) * PAGE_SIZE},
+	                                              {.number = pages_of(&el2) * PAGE_SIZE},
+	                                              {.number = ANSWER_NONE}});
+	answer_row(&job->out, (struct answer_value[]){{.text = "bundle"},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = bundle.guest * PAGE_SIZE},
+	                                              {.number = bundle.table * PAGE_SIZE},
+	                                              {.number = bundle.data * PAGE_SIZE},
+	                                              {.number = bundle.boot * PAGE_SIZE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = pages_of(&bundle) * PAGE_SIZE},
+	                                              {.number = ANSWER_NONE}});
+}
+
+static void mem_vm(struct shell_job *job, struct mem *m, const struct vm *vm)
+{
+	struct pages_usage usage = pages_usage((uint16_t)vm->id);
+
+	m->accounted += pages_of(&usage);
+	answer_row(&job->out, (struct answer_value[]){{.text = vm->name},
+	                                              {.number = vm->id},
+	                                              {.number = usage.guest * PAGE_SIZE},
+	                                              {.number = usage.table * PAGE_SIZE},
+	                                              {.number = usage.data * PAGE_SIZE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = ANSWER_NONE},
+	                                              {.number = pages_of(&usage) * PAGE_SIZE},
+	                                              {.number = vm->committed * PAGE_SIZE}});
+}
+
+// What is left must be free, or belong to VMs that are being built or taken away.
+static void mem_rest(struct shell_job *job, const struct mem *m)
+{
+	struct pages_count n = pages_counts();
+	uint64_t total = n.total + n.claimed, known = m->accounted + n.free;
+	struct answer *out = &job->out;
+
+	answer_close(out);
+	answer_number(out, "free", "free", ANSWER_SIZE, n.free * PAGE_SIZE);
+	if (job->out.json || known < total)
+		answer_number(out, "others", "on its way", ANSWER_SIZE,
+		              known < total ? (total - known) * PAGE_SIZE : 0);
+	answer_number(out, "total", "all together", ANSWER_SIZE, total * PAGE_SIZE);
+	answer_number(out, "promised", "promised", ANSWER_SIZE, n.committed * PAGE_SIZE);
+}
+
+static bool command_mem(struct shell_job *job)
+{
+	struct mem *m = (struct mem *)job->scratch;
+
+	if (job->step == 0) {
+		answer_table(&job->out, "owners", mem_columns, ARRAY_SIZE(mem_columns));
+		mem_mezzo(job, m);
+		return true;
+	}
+	for (unsigned i = 0; i < OWNERS_A_STEP; i++) {
+		struct vm *vm = vm_after(m->last);
+		if (vm == NULL) {
+			mem_rest(job, m);
+			return false;
+		}
+		m->last = vm->id;
+		mem_vm(job, m, vm);
+	}
+	return true;
+}
+
+// ---- the log ----
+
+struct log_copy {
+	uint32_t length, at; // of the copy; what was shown
+	char text[LOG_COPY];
+};
+STATIC_ASSERT(sizeof(struct log_copy) <= SHELL_SCRATCH, "a job keeps the copy");
+
+static void copy_log(struct log_copy *copy)
+{
+	copy->length = (uint32_t)log_read(copy->text, sizeof copy->text);
+	if (copy->length < sizeof copy->text)
+		return;
+	const char *end = memchr(copy->text, '\n', copy->length); // the first line is a rest
+	copy->at = end != NULL ? (uint32_t)(end - copy->text) + 1 : 0;
 }
 
 static bool command_log(struct shell_job *job)
 {
-	static char copy[LOG_COPY];
-	static size_t length, at; // of the copy; what was shown
+	struct log_copy *copy = (struct log_copy *)job->scratch;
 
 	if (job->step == 0) {
-		length = log_read(copy, sizeof copy);
-		at = 0;
-		if (length == sizeof copy) { // the first line is a rest
-			const char *end = memchr(copy, '\n', length);
-			at = end != NULL ? (size_t)(end - copy) + 1 : 0;
-		}
+		copy_log(copy);
+		answer_list(&job->out, "lines");
+		return copy->length > 0;
 	}
-	for (unsigned i = 0; i < LINES_A_STEP && at < length; i++) {
-		const char *end = memchr(copy + at, '\n', length - at);
-		size_t n = end != NULL ? (size_t)(end - copy) - at : length - at;
-		shell_print("%.*s\n", n < LOG_LINE ? (int)n : LOG_LINE, copy + at);
-		at += n + 1;
+	for (unsigned i = 0; i < LINES_A_STEP && copy->at < copy->length; i++) {
+		const char *from = copy->text + copy->at;
+		size_t left = copy->length - copy->at;
+		const char *end = memchr(from, '\n', left);
+		size_t n = end != NULL ? (size_t)(end - from) : left;
+		answer_item(&job->out, from, n < LOG_LINE ? n : LOG_LINE);
+		copy->at += (uint32_t)n + 1;
 	}
-	return at < length;
+	return copy->at < copy->length;
 }
 
-static bool command_uptime(struct shell_job *job UNUSED)
-{
-	uint64_t s = timer_now() / timer_hz();
+// ---- the board ----
 
-	shell_print("the board's counter has run for %lu:%02lu:%02lu\n", (unsigned long)(s / 3600),
-	            (unsigned long)(s / 60 % 60), (unsigned long)(s % 60));
+static bool command_uptime(struct shell_job *job)
+{
+	answer_number(&job->out, "uptime_ms", "the board runs", ANSWER_CLOCK,
+	              timer_to_ms(timer_now()));
+	answer_number(&job->out, "vms", "VMs", ANSWER_NUMBER, vm_count());
+	answer_text(&job->out, "version", "Mezzo", MEZZO_VERSION);
 	return false;
 }
 
+struct reboot {
+	uint32_t last, running;
+};
+
 static bool command_reboot(struct shell_job *job)
 {
-	uint32_t running = 0;
+	struct reboot *r = (struct reboot *)job->scratch;
+	bool now = job->argc > 1;
 
-	FOR_EACH_VM (vm)
-		running += load_acquire(&vm->state) == VM_RUNNING ? 1 : 0;
-	if (running > 0 && (job->argc < 2 || strcmp(job->argv[1], "now") != 0)) {
-		shell_print("%u VMs are running: `reboot now` resets the board under them\n",
-		            running);
+	if (now && strcmp(job->argv[1], "now") != 0) {
+		answer_error(&job->out, "%s: reboot knows only one word, now", job->argv[1]);
 		return false;
 	}
+	for (unsigned i = 0; i < SHELL_LOOK && !now; i++) {
+		struct vm *vm = vm_after(r->last);
+		if (vm == NULL && r->running > 0) {
+			answer_error(&job->out,
+			             "%u VMs are running: `reboot now` resets the board under them",
+			             r->running);
+			return false;
+		}
+		now = vm == NULL;
+		if (vm != NULL) {
+			r->last = vm->id;
+			r->running += load_acquire(&vm->state) == VM_RUNNING ? 1 : 0;
+		}
+	}
+	if (!now)
+		return true;
 	psci_client_system_reset();
-	shell_print("the firmware cannot reset this board\n");
+	answer_error(&job->out, "the firmware cannot reset this board");
 	return false;
 }
 
 const struct shell_command shell_system_commands[] = {
-        {"mem", "", "the board's memory", command_mem, false},
-        {"log", "", "Mezzo's newest messages", command_log, false},
-        {"uptime", "", "how long the board has run", command_uptime, false},
-        {"reboot", "[now]", "reset the board", command_reboot, false},
-        {"help", "[WORD]", "this list", command_help, false},
+        {"mem", "", "who has how much of the board's memory", command_mem, .most = 0},
+        {"free", "", "how much memory is left", command_free, .most = 0},
+        {"log", "", "Mezzo's newest messages", command_log, .most = 0},
+        {"uptime", "", "how long the board has run", command_uptime, .most = 0},
+        {"reboot", "[now]", "reset the board", command_reboot, .most = 1},
+        {"help", "[WORD]", "this list", command_help, .most = 1},
         {0},
 };

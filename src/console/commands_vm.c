@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell's commands about VMs. Called by shell.c alone, a step at
-// a time. What they read of a running vCPU is a snapshot that its CPU does not stop for.
+// The shell's commands about VMs. Called by shell.c alone, a step at a time. Own nothing: what they keep
+// from step to step is in the job. What they read of a running vCPU is a snapshot that its CPU does not
+// stop for.
 #include "arm/regs.h"
 #include "base/atomic.h"
 #include "base/print.h"
 #include "console/console.h"
 #include "console/shell.h"
 #include "hw/timer.h"
+#include "mem/pages.h"
+#include "vm/sched.h"
 #include "vm/vm.h"
 
 #define NR_CLASSES     64
-#define SECONDS_A_HOUR 3600
+#define CLASSES_A_STEP 8
+#define TEXT_SIZE      128
+
+// ---- vm ----
 
 static uint64_t count_exits(const struct vm *vm)
 {
@@ -21,28 +27,42 @@ static uint64_t count_exits(const struct vm *vm)
 	return total;
 }
 
-// Exits a second since the last call for this VM, or since its start.
-static uint64_t exit_rate(struct vm *vm, uint64_t now)
+static uint64_t count_ran(const struct vm *vm)
 {
-	uint64_t exits = count_exits(vm), since = vm->start_time, before = 0;
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
+		total += sched_ran(vm->vcpu[i]);
+	return total;
+}
+
+struct rates {
+	uint64_t exits; // a second
+	uint64_t cpu;   // percent of one CPU
+};
+
+// Since the VM was last asked about, or since its start.
+static struct rates measure(struct vm *vm, uint64_t now)
+{
+	uint64_t exits = count_exits(vm), ran = count_ran(vm), since = vm->start_time;
+	uint64_t exits_before = 0, ran_before = 0;
+	struct rates rates = {0};
 
 	if (vm->shown.time > vm->start_time && vm->shown.exits <= exits) {
 		since = vm->shown.time;
-		before = vm->shown.exits;
+		exits_before = vm->shown.exits;
 	}
+	if (vm->shown.ran <= ran && since == vm->shown.time)
+		ran_before = vm->shown.ran;
 	vm->shown.time = now;
 	vm->shown.exits = exits;
-	uint64_t ms = timer_to_ms(now - since);
-	return ms != 0 ? (exits - before) * 1000 / ms : 0;
-}
-
-static void print_time(char *text, size_t size, uint64_t ticks)
-{
-	uint64_t s = ticks / timer_hz();
-	unsigned long hours = (unsigned long)(s / SECONDS_A_HOUR);
-
-	print_buffer(text, size, "%02lu:%02lu:%02lu", hours,
-	             (unsigned long)(s % SECONDS_A_HOUR / 60), (unsigned long)(s % 60));
+	vm->shown.ran = ran;
+	uint64_t us = now > since ? timer_to_us(now - since) : 0;
+	if (us != 0) {
+		rates.exits = timer_to_us(timer_hz()) * (exits - exits_before) / us;
+		rates.cpu = timer_to_us(ran - ran_before) * 100 / us;
+	}
+	return rates;
 }
 
 static bool is_running(const struct vm *vm)
@@ -50,51 +70,83 @@ static bool is_running(const struct vm *vm)
 	return load_acquire(&vm->state) == VM_RUNNING;
 }
 
-static bool command_vm(struct shell_job *job)
+static uint64_t uptime_ms(const struct vm *vm)
 {
-	char memory[32], up[16] = "-";
-	static uint32_t last; // the VM of the step before
-	uint64_t now = timer_now();
-
-	if (job->step == 0) {
-		shell_print("%3s %-12s %-8s %5s  %-14s %9s %9s %9s\n", "ID", "NAME", "STATE",
-		            "VCPUS", "MEMORY (USED)", "EXITS/s", "UPTIME", "RESTARTS");
-		last = 0;
-		return vm_after(0) != NULL;
-	}
-	struct vm *vm = vm_after(last);
-	if (vm == NULL)
-		return false;
-	last = vm->id;
-	bool running = is_running(vm);
-	print_buffer(memory, sizeof memory, "%luM (%luM)", (unsigned long)(vm->ram_size >> 20),
-	             (unsigned long)(load_relaxed(&vm->stage2.mapped) >> 20));
-	if (running)
-		print_time(up, sizeof up, now - vm->start_time);
-	shell_print("%3u %-12s %-8s %5u  %-14s %9lu %9s %9u\n", vm->id, vm->name, vm_state_name(vm),
-	            vm->nr_vcpus, memory, running ? (unsigned long)exit_rate(vm, now) : 0ul, up,
-	            vm->restarts);
-	return vm_after(last) != NULL;
+	return is_running(vm) ? timer_to_ms(timer_now() - vm->start_time) : ANSWER_NONE;
 }
 
-static void info_head(const struct vm *vm)
-{
-	char up[16];
+static const struct answer_column vm_columns[] = {
+        {"number", " ID", ANSWER_NUMBER, 3},       {"name", "NAME", ANSWER_TEXT, -12},
+        {"state", "STATE", ANSWER_TEXT, -8},       {"vcpus", "VCPUS", ANSWER_NUMBER, 5},
+        {"memory", "MEMORY", ANSWER_SIZE, 7},      {"used", "(USED)", ANSWER_USED, -8},
+        {"cpu_percent", "CPU%", ANSWER_NUMBER, 4}, {"exits_a_second", "EXITS/s", ANSWER_NUMBER, 9},
+        {"uptime_ms", "UPTIME", ANSWER_CLOCK, 9},  {"restarts", "RESTARTS", ANSWER_NUMBER, 9},
+};
 
-	print_time(up, sizeof up, timer_now() - vm->start_time);
-	shell_print("%s (number %u) is %s", vm->name, vm->id, vm_state_name(vm));
+static bool command_vm(struct shell_job *job)
+{
+	uint32_t *last = (uint32_t *)job->scratch; // the VM of the step before
+
+	if (job->step == 0) {
+		answer_table(&job->out, "vms", vm_columns, ARRAY_SIZE(vm_columns));
+		return vm_after(0) != NULL;
+	}
+	struct vm *vm = vm_after(*last);
+	if (vm == NULL)
+		return false;
+	*last = vm->id;
+	struct rates rates = {0};
 	if (is_running(vm))
-		shell_print(" since %s", up);
-	shell_print(", %u restarts\n", vm->restarts);
+		rates = measure(vm, timer_now());
+	const struct answer_value row[ARRAY_SIZE(vm_columns)] = {
+	        {.number = vm->id},          {.text = vm->name},
+	        {.text = vm_state_name(vm)}, {.number = vm->nr_vcpus},
+	        {.number = vm->ram_size},    {.number = load_relaxed(&vm->stage2.mapped)},
+	        {.number = rates.cpu},       {.number = rates.exits},
+	        {.number = uptime_ms(vm)},   {.number = vm->restarts},
+	};
+	answer_row(&job->out, row);
+	return vm_after(*last) != NULL;
+}
+
+// ---- info ----
+
+static void info_vm(struct answer *out, const struct vm *vm)
+{
 	uint32_t state = load_acquire(&vm->state);
-	if (state == VM_CRASHED || state == VM_WAITING)
-		shell_print("  it crashed: %s\n", vm->crash_text);
-	shell_print("  memory     %lu MiB at %#lx, %lu MiB of it touched\n",
-	            (unsigned long)(vm->ram_size >> 20), (unsigned long)vm->ram_base,
-	            (unsigned long)(load_relaxed(&vm->stage2.mapped) >> 20));
-	shell_print("  interrupts GICv%u\n", vm->gic_version);
-	shell_print("  console    %u bytes wait to be shown, %lu are lost\n",
-	            vcons_fill(&vm->con.out), (unsigned long)load_relaxed(&vm->con.lost));
+	bool crashed = state == VM_CRASHED || state == VM_WAITING;
+
+	answer_say(out, NULL, "%s (number %u) is %s", vm->name, vm->id, vm_state_name(vm));
+	answer_text(out, "name", NULL, vm->name);
+	answer_number(out, "number", NULL, ANSWER_NUMBER, vm->id);
+	answer_text(out, "state", NULL, vm_state_name(vm));
+	if (crashed || out->json)
+		answer_text(out, "crash", "it crashed", crashed ? vm->crash_text : NULL);
+	answer_number(out, "uptime_ms", "uptime", ANSWER_CLOCK, uptime_ms(vm));
+	answer_number(out, "restarts", "restarts", ANSWER_NUMBER, vm->restarts);
+	answer_number(out, "memory", "memory", ANSWER_SIZE, vm->ram_size);
+	answer_number(out, "address", "  begins at", ANSWER_HEX, vm->ram_base);
+	answer_number(out, "used", "  touched", ANSWER_SIZE, load_relaxed(&vm->stage2.mapped));
+	answer_number(out, "promised", "  promised", ANSWER_SIZE, vm->committed * PAGE_SIZE);
+}
+
+static void info_more(struct answer *out, const struct vm *vm)
+{
+	const struct sched_params *sched = &vm->sched;
+	bool budget = sched->budget != 0;
+
+	answer_number(out, "gic", "GIC version", ANSWER_NUMBER, vm->gic_version);
+	answer_number(out, "weight", "weight", ANSWER_NUMBER, sched->weight);
+	answer_number(out, "priority", "priority", ANSWER_NUMBER, sched->priority);
+	answer_number(out, "exclusive", "own cores", ANSWER_YES, sched->exclusive ? 1 : 0);
+	answer_number(out, "budget_us", budget ? "budget" : NULL, ANSWER_TIME,
+	              budget ? timer_to_us(sched->budget) : ANSWER_NONE);
+	answer_number(out, "period_us", budget ? "  in every" : NULL, ANSWER_TIME,
+	              budget ? timer_to_us(sched->period) : ANSWER_NONE);
+	answer_number(out, "console_kept", "console keeps", ANSWER_NUMBER,
+	              vcons_fill(&vm->con.out));
+	answer_number(out, "console_lost", "  bytes lost", ANSWER_NUMBER,
+	              load_relaxed(&vm->con.lost));
 }
 
 static const char *const class_names[NR_CLASSES] = {
@@ -124,92 +176,184 @@ static const char *class_name(unsigned class)
 }
 
 // Where it is this moment; a guest that died in its own vectors runs on, costs others nothing, and is
-// told by that.
-static void info_now(struct vcpu *vcpu)
+// told by that. False: nobody knows.
+static bool print_now(char *text, struct vcpu *vcpu)
 {
 	struct vcpu_sample now;
+
 	if (!vcpu_sample(vcpu, &now))
-		return;
+		return false;
 	uint64_t quiet = timer_to_ms(now.time - now.last_trap) / 1000;
 	uint64_t age = timer_to_ms(timer_now() - now.time) / 1000;
 	if (vcpu_sample_at_vectors(&now) && quiet != 0)
-		shell_print("             looping at its vector for %lu s: %s at %#lx (ESR %#lx)\n",
-		            (unsigned long)quiet, class_name((unsigned)field_get(ESR_EC, now.esr)),
-		            (unsigned long)now.elr, (unsigned long)now.esr);
+		print_buffer(text, TEXT_SIZE,
+		             "looping at its vector for %lu s: %s at %#lx (ESR %#lx)",
+		             (unsigned long)quiet, class_name((unsigned)field_get(ESR_EC, now.esr)),
+		             (unsigned long)now.elr, (unsigned long)now.esr);
 	else
-		shell_print(
-		        "             at %#lx %lu s ago; %lu s before that it last left the guest "
-		        "by itself\n",
+		print_buffer(
+		        text, TEXT_SIZE,
+		        "at %#lx %lu s ago; %lu s before that it last left the guest by itself",
 		        (unsigned long)now.pc, (unsigned long)age, (unsigned long)quiet);
+	return true;
 }
 
-static void info_vcpu(struct vcpu *vcpu)
+// The last exit that was kept. False: there was none.
+static bool print_last(char *text, struct vcpu *vcpu)
+{
+	uint32_t last = (load_relaxed(&vcpu->history_next) - 1) % ARRAY_SIZE(vcpu->history);
+	uint64_t esr = load_relaxed(&vcpu->history[last].esr);
+
+	if (load_relaxed(&vcpu->exits) == 0)
+		return false;
+	print_buffer(text, TEXT_SIZE, "last kept: %s at %#lx (ESR %#lx, FAR %#lx)",
+	             class_name((unsigned)field_get(ESR_EC, esr)),
+	             (unsigned long)load_relaxed(&vcpu->history[last].pc), (unsigned long)esr,
+	             (unsigned long)load_relaxed(&vcpu->history[last].far));
+	return true;
+}
+
+static void print_sched(char *text, const struct vm *vm, const struct vcpu *vcpu)
+{
+	const struct sched_vcpu *s = &vcpu->sched;
+	uint64_t now = timer_now(), wake = load_relaxed(&s->wake_at);
+
+	switch (load_relaxed(&s->state)) {
+	case SCHED_RUNNING: print_buffer(text, TEXT_SIZE, "runs"); break;
+	case SCHED_READY:
+		print_buffer(text, TEXT_SIZE, "%s",
+		             vm->sched.budget != 0 && load_relaxed(&s->budget_left) == 0
+		                     ? "throttled"
+		                     : "ready");
+		break;
+	case SCHED_BLOCKED:
+		if (wake == TIMER_NEVER || wake < now)
+			print_buffer(text, TEXT_SIZE, "waits");
+		else
+			print_buffer(text, TEXT_SIZE, "waits %lums",
+			             (unsigned long)timer_to_ms(wake - now));
+		break;
+	default: print_buffer(text, TEXT_SIZE, "out");
+	}
+}
+
+static const struct answer_column vcpu_columns[] = {
+        {"vcpu", "VCPU", ANSWER_NUMBER, 6},       {"power", "POWER", ANSWER_TEXT, -8},
+        {"sched", "SCHED", ANSWER_TEXT, -12},     {"cpu", "CPU", ANSWER_NUMBER, 3},
+        {"pin", "PIN", ANSWER_NUMBER, 3},         {"ran_us", "RAN", ANSWER_TIME, 11},
+        {"waited_us", "WAITED", ANSWER_TIME, 11}, {"exits", "EXITS", ANSWER_NUMBER, 10},
+        {"periods", "PERIODS", ANSWER_NUMBER, 8}, {"missed", "MISSED", ANSWER_NUMBER, 6},
+        {"now", "", ANSWER_TEXT, ANSWER_BELOW},   {"last", "", ANSWER_TEXT, ANSWER_BELOW},
+};
+
+static void info_vcpu(struct answer *out, const struct vm *vm, struct vcpu *vcpu)
 {
 	static const char *const power[] = {
 	        [VCPU_OFF] = "off", [VCPU_ON_PENDING] = "starting", [VCPU_ON] = "on"};
 	uint32_t state = load_relaxed(&vcpu->power);
-	uint32_t last = (load_relaxed(&vcpu->history_next) - 1) % ARRAY_SIZE(vcpu->history);
+	const struct sched_vcpu *sched = &vcpu->sched;
+	const struct cpu *cpu = load_relaxed(&vcpu->cpu);
+	bool budget = vm->sched.budget != 0;
+	char where[TEXT_SIZE], last[TEXT_SIZE], what[TEXT_SIZE];
 
-	shell_print("  vCPU %-5u %s", vcpu->id, state < ARRAY_SIZE(power) ? power[state] : "?");
-	if (vcpu->cpu != NULL)
-		shell_print(", on CPU %u", vcpu->cpu->id);
-	shell_print(", %lu exits\n", (unsigned long)load_relaxed(&vcpu->exits));
-	uint64_t esr = load_relaxed(&vcpu->history[last].esr);
-	if (load_relaxed(&vcpu->exits) != 0)
-		shell_print("             last kept: %s at %#lx (ESR %#lx, FAR %#lx)\n",
-		            class_name((unsigned)field_get(ESR_EC, esr)),
-		            (unsigned long)load_relaxed(&vcpu->history[last].pc),
-		            (unsigned long)esr,
-		            (unsigned long)load_relaxed(&vcpu->history[last].far));
-	info_now(vcpu);
+	print_sched(what, vm, vcpu);
+	const struct answer_value row[ARRAY_SIZE(vcpu_columns)] = {
+	        {.number = vcpu->id},
+	        {.text = state < ARRAY_SIZE(power) ? power[state] : "?"},
+	        {.text = what},
+	        {.number = cpu != NULL ? cpu->id : ANSWER_NONE},
+	        {.number = sched->pin != SCHED_ANY_CPU ? sched->pin : ANSWER_NONE},
+	        {.number = timer_to_us(sched_ran(vcpu))},
+	        {.number = timer_to_us(sched_waited(vcpu))},
+	        {.number = load_relaxed(&vcpu->exits)},
+	        {.number = budget ? load_relaxed(&sched->periods) : ANSWER_NONE},
+	        {.number = budget ? load_relaxed(&sched->missed) : ANSWER_NONE},
+	        {.text = print_now(where, vcpu) ? where : NULL},
+	        {.text = print_last(last, vcpu) ? last : NULL},
+	};
+	answer_row(out, row);
 }
 
 static bool command_info(struct shell_job *job)
 {
-	if (job->step == 0)
-		info_head(job->vm);
-	else
-		info_vcpu(job->vm->vcpu[job->step - 1]);
-	return job->step < job->vm->nr_vcpus;
+	const struct vm *vm = job->vm;
+
+	if (job->step == 0) {
+		info_vm(&job->out, vm);
+	} else if (job->step == 1) {
+		info_more(&job->out, vm);
+		answer_table(&job->out, "vcpus", vcpu_columns, ARRAY_SIZE(vcpu_columns));
+	} else {
+		info_vcpu(&job->out, vm, vm->vcpu[job->step - 2]);
+	}
+	return job->step <= vm->nr_vcpus;
 }
+
+// ---- exits ----
+
+static const struct answer_column exit_columns[] = {
+        {"reason", "REASON", ANSWER_TEXT, -36},
+        {"exits", "EXITS", ANSWER_NUMBER, 12},
+};
 
 static bool command_exits(struct shell_job *job)
 {
 	const struct vm *vm = job->vm;
-	unsigned class = job->step - 1;
-	uint64_t total = 0;
+	struct answer *out = &job->out;
 
-	if (job->step == 0) {
-		shell_print("%-36s %12s\n", "REASON", "EXITS");
-		return true;
+	if (job->step == 0)
+		answer_table(out, "exits", exit_columns, ARRAY_SIZE(exit_columns));
+	for (unsigned i = 0; i < CLASSES_A_STEP; i++) {
+		unsigned class = job->step * CLASSES_A_STEP + i;
+		uint64_t total = 0;
+		for (uint32_t v = 0; v < vm->nr_vcpus; v++)
+			total += load_relaxed(&vm->vcpu[v]->exits_by_class[class]);
+		if (total != 0)
+			answer_row(out, (struct answer_value[]){{.text = class_name(class)},
+			                                        {.number = total}});
 	}
-	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-		total += load_relaxed(&vm->vcpu[i]->exits_by_class[class]);
-	if (total != 0)
-		shell_print("%-36s %12lu\n", class_name(class), (unsigned long)total);
-	if (class + 1 < NR_CLASSES)
+	if ((job->step + 1) * CLASSES_A_STEP < NR_CLASSES)
 		return true;
-	shell_print("%-36s %12lu\n", "all", (unsigned long)count_exits(vm));
+	if (!out->json)
+		answer_row(out,
+		           (struct answer_value[]){{.text = "all"}, {.number = count_exits(vm)}});
+	answer_number(out, "all", NULL, ANSWER_NUMBER, count_exits(vm));
 	return false;
+}
+
+// ---- what the person at the console sees ----
+
+static bool is_person(struct shell_job *job)
+{
+	if (job->program)
+		answer_error(&job->out,
+		             "%s is for the person at the console; a program opens the "
+		             "channel of a VM",
+		             job->argv[0]);
+	return !job->program;
 }
 
 static bool command_con(struct shell_job *job)
 {
-	console_view_vm(job->vm);
+	if (is_person(job))
+		console_view_vm(job->vm);
 	return false;
 }
 
-static bool command_all(struct shell_job *job UNUSED)
+static bool command_all(struct shell_job *job)
 {
-	console_view_all();
+	if (is_person(job))
+		console_view_all();
 	return false;
 }
 
 const struct shell_command shell_vm_commands[] = {
-        {"vm", "", "list the virtual machines", command_vm, false},
-        {"info", "NAME", "what a VM is doing", command_info, true},
-        {"exits", "NAME", "why a VM left its guest, counted", command_exits, true},
-        {"con", "NAME", "attach to a VM's console (Ctrl-] 0 comes back)", command_con, true},
-        {"all", "", "show the output of all VMs, each line with its name", command_all, false},
+        {"vm", "", "list the virtual machines", command_vm, .most = 0},
+        {"info", "NAME", "what a VM is doing", command_info, 1, 1, .takes_vm = true},
+        {"exits", "NAME", "why a VM left its guest, counted", command_exits, 1, 1,
+         .takes_vm = true},
+        {"con", "NAME", "attach to a VM's console (Ctrl-] 0 comes back)", command_con, 1, 1,
+         .takes_vm = true},
+        {"all", "", "show the output of all VMs, each line with its name", command_all, .most = 0},
         {0},
 };

@@ -1,86 +1,79 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shell: line editor, history, completion, and the running of commands in steps. Owns its state;
-// called by console.c, on any CPU.
+// The shell: takes lines from a person and from a program, finds the commands, and runs them in steps.
+// Owns both jobs and the rings to and from them; called by console.c, on any CPU.
 //
 // One CPU at a time works for the shell (`busy`); another that comes then goes away at once, since the
 // console is told again as long as there is something to do.
-// Invariant: line.length < LINE_SIZE; a step of a command only runs with SHELL_STEP bytes of room.
+// Invariant: a step of a command only runs with SHELL_STEP bytes of room for its output. No pointer to
+// a VM outlives a step.
 #include "console/shell.h"
 
 #include "arm/barrier.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "console/complete.h"
+#include "console/edit.h"
 #include "vm/vm.h"
 
-#define LINE_SIZE    128
-#define HISTORY_SIZE 16
 #define OUT_SIZE     4096
 #define IN_SIZE      256
-#define POLL_WORK    32 // keys in one call of shell_poll
-#define STEP_WORK    8  // keys that are as much work as one step of a command
-#define SUGGEST_NEAR 2  // edits between what was typed and what is suggested
-#define WORD_SIZE    16 // longer words get no suggestion
+#define POLL_KEYS    32   // keys in one call of shell_poll
+#define POLL_BYTES   512  // printed for them: then it is enough
+#define SUGGEST_NEAR 2    // edits between what was typed and what is suggested
+#define WORD_SIZE    16   // longer words get no suggestion
+#define NEAREST_LOOK 6    // names compared in a step
+#define INTERRUPT    0x03 // Ctrl-C
+#define ROOM         (SHELL_STEP + 4 * SHELL_LINE)
 
-#define KEY_TAB       0x09
-#define KEY_BACKSPACE 0x08
-#define KEY_DELETE    0x7f
-#define KEY_ESC       0x1b
-#define KEY_CTRL(c)   ((c)&0x1f)
+enum phase {
+	FIND_VM,      // by its name
+	FIND_NEAREST, // for a suggestion: there was none of that name
+	RUN,
+};
 
-const struct shell_command *const shell_tables[] = {shell_vm_commands, shell_system_commands, NULL};
+static uint8_t out_bytes[OUT_SIZE], in_bytes[IN_SIZE], answer_bytes[OUT_SIZE];
 
-static uint8_t out_bytes[OUT_SIZE], in_bytes[IN_SIZE];
-
-static struct {
-	uint32_t busy;      // atomic: a CPU works for the shell
-	uint32_t redraw;    // atomic
-	uint32_t interrupt; // atomic: ^C was typed
-
-	// Owned by the CPU that set `busy`.
-	char line[LINE_SIZE];
-	uint32_t length;
-	uint8_t escape; // 1 after ESC, 2 after ESC [
-	char history[HISTORY_SIZE][LINE_SIZE];
-	uint32_t history_next, history_back; // lines ever; steps back from there that are shown
-	struct shell_job job;                // job.command == NULL: none runs
-	char args[LINE_SIZE];
-} shell;
-
-// Written under LOCK_CONSOLE, read by the owner of `busy`; and the other way round.
+// Written under LOCK_CONSOLE, read by the owner of `busy`; the other two the other way round.
 static struct ring in_ring = {.bytes = in_bytes, .size = IN_SIZE};
 static struct ring out_ring = {.bytes = out_bytes, .size = OUT_SIZE};
+static struct ring answer_ring = {.bytes = answer_bytes, .size = OUT_SIZE};
 
-// ---- output ----
+static const struct shell_command *const no_tables[] = {NULL};
 
-static void put_text(const char *text)
+static struct {
+	const struct shell_command *const *tables; // fixed after shell_init
+
+	// Atomically.
+	uint32_t busy; // a CPU works for the shell
+	uint32_t redraw;
+	uint32_t interrupt; // ^C was typed
+	uint32_t running;   // the person's command runs, or a word is completed
+
+	// Owned by the CPU that set `busy`.
+	struct edit edit;
+	struct complete complete;
+	bool completing;
+	bool programs_turn;
+	struct shell_job job, call_job;
+
+	// A program's command.
+	char call[SHELL_LINE]; // written under LOCK_CONSOLE while call_state is IDLE
+	bool call_too_long;
+	uint32_t
+	        call_state; // enum; moved from IDLE under LOCK_CONSOLE, else by the owner of `busy`
+	uint32_t call_abort; // atomically
+} shell;
+
+enum { CALL_IDLE, CALL_POSTED, CALL_RUNNING };
+
+void shell_init(const struct shell_command *const *tables)
 {
-	for (; *text != '\0'; text++)
-		(void)ring_put(&out_ring, (uint8_t)*text);
+	shell.tables = tables;
 }
 
-void shell_print(const char *format, ...)
+const struct shell_command *const *shell_tables(void)
 {
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	size_t n = print_vbuffer(text, sizeof text, format, args);
-	va_end(args);
-	for (size_t i = 0; i < n; i++) {
-		uint8_t byte = (uint8_t)text[i];
-		if (byte == '\n')
-			(void)ring_put(&out_ring, '\r');
-		else if (byte < ' ' || byte >= KEY_DELETE)
-			byte = '?';
-		(void)ring_put(&out_ring, byte);
-	}
-}
-
-static void put_prompt(void)
-{
-	put_text("mezzo> ");
-	shell.line[shell.length] = '\0';
-	put_text(shell.line);
+	return shell.tables != NULL ? shell.tables : no_tables;
 }
 
 struct ring *shell_output(void)
@@ -88,22 +81,9 @@ struct ring *shell_output(void)
 	return &out_ring;
 }
 
-static uint8_t answer_bytes[OUT_SIZE];
-static struct ring answer_ring = {.bytes = answer_bytes, .size = OUT_SIZE};
-
-bool shell_call(const char *line UNUSED, size_t length UNUSED)
-{
-	return false;
-}
-
 struct ring *shell_answer(void)
 {
 	return &answer_ring;
-}
-
-bool shell_answer_complete(void)
-{
-	return true;
 }
 
 void shell_redraw(void)
@@ -113,52 +93,31 @@ void shell_redraw(void)
 
 bool shell_input(uint8_t byte)
 {
-	if (byte == KEY_CTRL('c'))
+	if (byte == INTERRUPT)
 		store_release(&shell.interrupt, 1);
 	return ring_put(&in_ring, byte);
 }
 
-// ---- finding commands ----
+// ---- finding commands and VMs ----
 
-// Calls for each command in order; the caller's loop ends when it returns NULL.
-static const struct shell_command *command_at(unsigned index)
+static const struct shell_command *find_command(const char *name)
 {
-	for (const struct shell_command *const *table = shell_tables; *table != NULL; table++)
+	for (const struct shell_command *const *table = shell_tables(); *table != NULL; table++)
 		for (const struct shell_command *c = *table; c->name != NULL; c++)
-			if (index-- == 0)
+			if (strcmp(c->name, name) == 0)
 				return c;
 	return NULL;
 }
 
-static const struct shell_command *find_command(const char *name)
-{
-	const struct shell_command *c;
-
-	for (unsigned i = 0; (c = command_at(i)) != NULL; i++)
-		if (strcmp(c->name, name) == 0)
-			return c;
-	return NULL;
-}
-
-static struct vm *find_vm(const char *name)
-{
-	char id[12];
-
-	FOR_EACH_VM (vm) {
-		print_buffer(id, sizeof id, "%u", vm->id);
-		if (strcmp(vm->name, name) == 0 || strcmp(id, name) == 0)
-			return vm;
-	}
-	return NULL;
-}
-
-// How many letters must be added, taken away or replaced to make `b` of `a` (Levenshtein). Both
-// shorter than WORD_SIZE.
+// How many letters must be added, taken away or replaced to make `b` of `a` (Levenshtein); WORD_SIZE if
+// one of them is too long to bother.
 static unsigned edits(const char *a, const char *b)
 {
 	unsigned row[WORD_SIZE + 1];
 	size_t width = strlen(b);
 
+	if (width >= WORD_SIZE || strlen(a) >= WORD_SIZE)
+		return WORD_SIZE;
 	for (unsigned j = 0; j <= width; j++)
 		row[j] = j;
 	for (unsigned i = 1; a[i - 1] != '\0'; i++) {
@@ -177,285 +136,381 @@ static unsigned edits(const char *a, const char *b)
 	return row[width];
 }
 
+// What is as far from a word as the word is long is not like it.
+static unsigned most_edits(const char *word)
+{
+	size_t n = strlen(word);
+
+	return n > SUGGEST_NEAR ? SUGGEST_NEAR : (unsigned)n - 1;
+}
+
 static const char *nearest_command(const char *word)
 {
-	const struct shell_command *c;
 	const char *nearest = NULL;
-	unsigned least = SUGGEST_NEAR + 1;
+	unsigned least = most_edits(word) + 1;
 
-	if (strlen(word) >= WORD_SIZE)
-		return NULL;
-	for (unsigned i = 0; (c = command_at(i)) != NULL; i++) {
-		unsigned n = edits(word, c->name);
-		if (n < least) {
-			least = n;
-			nearest = c->name;
+	for (const struct shell_command *const *table = shell_tables(); *table != NULL; table++) {
+		for (const struct shell_command *c = *table; c->name != NULL; c++) {
+			unsigned n = edits(word, c->name);
+			if (n < least) {
+				least = n;
+				nearest = c->name;
+			}
 		}
 	}
 	return nearest;
 }
 
-// ---- running commands ----
-
-static void split_line(struct shell_job *job)
+// A VM's number, or 0.
+static uint32_t number_of(const char *text)
 {
-	char *p = shell.args;
+	uint32_t n = 0;
 
-	memcpy(shell.args, shell.line, sizeof shell.args);
+	for (; *text >= '0' && *text <= '9' && n <= VM_MAX; text++)
+		n = n * 10 + (uint32_t)(*text - '0');
+	return *text == '\0' ? n : 0;
+}
+
+static void found_vm(struct shell_job *job, const struct vm *vm)
+{
+	job->vm_id = vm->id;
+	job->vm_serial = vm->serial;
+	job->phase = RUN;
+}
+
+// By name first, so that a program that gave a VM a number for a name means what it says.
+static bool find_vm(struct shell_job *job)
+{
+	for (unsigned i = 0; i < SHELL_LOOK; i++) {
+		struct vm *vm = vm_after(job->looked_at);
+		if (vm == NULL)
+			vm = vm_by_id(number_of(job->argv[1]));
+		else if (strcmp(vm->name, job->argv[1]) != 0) {
+			job->looked_at = vm->id;
+			continue;
+		}
+		if (vm != NULL) {
+			found_vm(job, vm);
+		} else {
+			job->phase = FIND_NEAREST;
+			job->looked_at = 0;
+			job->least = most_edits(job->argv[1]) + 1;
+		}
+		return true;
+	}
+	return true;
+}
+
+static bool find_nearest(struct shell_job *job)
+{
+	for (unsigned i = 0; i < NEAREST_LOOK; i++) {
+		struct vm *vm = vm_after(job->looked_at);
+		if (vm == NULL) {
+			vm = vm_by_id(job->nearest);
+			if (vm != NULL)
+				answer_error(&job->out,
+				             "%s: there is no VM of this name; did you mean %s?",
+				             job->argv[1], vm->name);
+			else
+				answer_error(&job->out,
+				             "%s: there is no VM of this name; vm lists them",
+				             job->argv[1]);
+			return false;
+		}
+		unsigned n = edits(job->argv[1], vm->name);
+		if (n < job->least) {
+			job->least = n;
+			job->nearest = vm->id;
+		}
+		job->looked_at = vm->id;
+	}
+	return true;
+}
+
+// ---- jobs ----
+
+// Takes --json out of the words. Words that are too many are counted, too.
+static bool split_line(struct shell_job *job)
+{
+	char *p = job->line;
+	bool json = false;
+
 	for (;;) {
 		while (*p == ' ')
 			*p++ = '\0';
-		if (*p == '\0' || job->argc == SHELL_MAX_ARGS)
-			return;
-		job->argv[job->argc++] = p;
+		if (*p == '\0')
+			return json;
+		char *word = p;
 		while (*p != '\0' && *p != ' ')
 			p++;
+		size_t n = (size_t)(p - word);
+		if (n == 6 && memcmp(word, "--json", n) == 0)
+			json = true;
+		else if (job->argc == SHELL_MAX_ARGS)
+			job->argc++; // too many for any command; nobody looks at them
+		else if (job->argc < SHELL_MAX_ARGS)
+			job->argv[job->argc++] = word;
 	}
 }
 
-static void start_command(void)
+static void end_job(struct shell_job *job)
 {
-	struct shell_job *job = &shell.job;
-	const struct shell_command *command;
+	if (job->begun && job->command->end != NULL)
+		job->command->end(job);
+	job->command = NULL;
+	job->vm = NULL;
+	answer_end(&job->out);
+}
 
-	*job = (struct shell_job){0};
-	split_line(job);
-	if (job->argc == 0)
-		return;
-	command = find_command(job->argv[0]);
+// Whether the words are a command's that can run.
+static bool check_command(struct shell_job *job)
+{
+	const struct shell_command *command = find_command(job->argv[0]);
+
 	if (command == NULL) {
 		const char *nearest = nearest_command(job->argv[0]);
-		shell_print("%s: no such command", job->argv[0]);
 		if (nearest != NULL)
-			shell_print("; did you mean %s?", nearest);
-		shell_print(nearest != NULL ? "\n" : "; help lists them\n");
-		return;
+			answer_error(&job->out, "%s: no such command; did you mean %s?",
+			             job->argv[0], nearest);
+		else
+			answer_error(&job->out, "%s: no such command; help lists them",
+			             job->argv[0]);
+		return false;
 	}
-	if (command->takes_vm) {
-		if (job->argc < 2) {
-			shell_print("usage: %s %s\n", command->name, command->args);
-			return;
-		}
-		job->vm = find_vm(job->argv[1]);
-		if (job->vm == NULL) {
-			shell_print("%s: there is no VM of this name; vm lists them\n",
-			            job->argv[1]);
-			return;
-		}
+	if (job->argc - 1 < command->least || job->argc - 1 > command->most) {
+		answer_error(&job->out, "usage: %s%s%s", command->name,
+		             command->args[0] != '\0' ? " " : "", command->args);
+		return false;
 	}
 	job->command = command;
+	job->phase = command->takes_vm ? FIND_VM : RUN;
+	return true;
 }
 
-static void run_step(void)
+// Begins a command. False: there is nothing to run; what there was to say was said.
+static bool start_job(struct shell_job *job, const char *line, struct ring *to, bool program)
 {
-	if (exchange(&shell.interrupt, 0) != 0) {
-		put_text("^C\r\n");
-		shell.job.command = NULL;
-	} else if (shell.job.command->run(&shell.job)) {
-		shell.job.step++;
-		return;
-	} else {
-		shell.job.command = NULL;
+	memset(job, 0, sizeof *job);
+	string_copy(job->line, line, sizeof job->line);
+	job->program = program;
+	bool json = split_line(job) || program;
+	if (job->argc == 0 && !program)
+		return false;
+	answer_begin(&job->out, to, json);
+	if (job->argc == 0)
+		answer_error(&job->out, "there is no command in this line; help lists them");
+	else if (check_command(job))
+		return true;
+	end_job(job);
+	return false;
+}
+
+// False: the VM is gone, and that was said.
+static bool look_up_vm(struct shell_job *job)
+{
+	struct vm *vm = vm_by_id(job->vm_id);
+
+	if (vm == NULL || vm->serial != job->vm_serial) {
+		answer_error(&job->out, "%s: it is gone, it was taken away meanwhile",
+		             job->argv[1]);
+		return false;
 	}
-	put_prompt();
+	job->vm = vm;
+	return true;
 }
 
-// ---- line editor ----
-
-static void erase(uint32_t count)
+static bool run_command(struct shell_job *job)
 {
-	for (; count > 0 && shell.length > 0; count--) {
-		shell.length--;
-		put_text("\b \b");
-	}
+	if (job->command->takes_vm && !look_up_vm(job))
+		return false;
+	job->begun = true;
+	bool more = job->command->run(job);
+	job->vm = NULL;
+	job->step++;
+	return more && !job->out.failed;
 }
 
-static void insert(const char *text, size_t n)
+// Returns whether there is more; if not, the job has ended.
+static bool step_job(struct shell_job *job)
 {
-	for (size_t i = 0; i < n && shell.length < LINE_SIZE - 1; i++) {
-		shell.line[shell.length++] = text[i];
-		(void)ring_put(&out_ring, (uint8_t)text[i]);
-	}
+	static bool (*const phases[])(struct shell_job *) = {
+	        [FIND_VM] = find_vm,
+	        [FIND_NEAREST] = find_nearest,
+	        [RUN] = run_command,
+	};
+
+	if (phases[job->phase](job))
+		return true;
+	end_job(job);
+	return false;
 }
 
-static void erase_word(void)
+// ---- a person ----
+
+static void end_line(void)
 {
-	while (shell.length > 0 && shell.line[shell.length - 1] == ' ')
-		erase(1);
-	while (shell.length > 0 && shell.line[shell.length - 1] != ' ')
-		erase(1);
-}
-
-static void recall(bool older)
-{
-	uint32_t kept = shell.history_next < HISTORY_SIZE ? shell.history_next : HISTORY_SIZE;
-
-	if (older ? shell.history_back == kept : shell.history_back == 0)
-		return;
-	shell.history_back += older ? 1 : -1u;
-	erase(shell.length);
-	if (shell.history_back > 0) {
-		uint32_t index = (shell.history_next - shell.history_back) % HISTORY_SIZE;
-		insert(shell.history[index], strlen(shell.history[index]));
-	}
-}
-
-static void remember(void)
-{
-	uint32_t last = (shell.history_next - 1) % HISTORY_SIZE;
-
-	shell.history_back = 0;
-	if (shell.length == 0 ||
-	    (shell.history_next > 0 && strcmp(shell.history[last], shell.line) == 0))
-		return;
-	memcpy(shell.history[shell.history_next++ % HISTORY_SIZE], shell.line, LINE_SIZE);
-}
-
-// The name number `index` that may stand where the cursor is, or NULL.
-static const char *candidate(bool first_word, unsigned index)
-{
-	if (first_word) {
-		const struct shell_command *c = command_at(index);
-		return c != NULL ? c->name : NULL;
-	}
-	FOR_EACH_VM (vm)
-		if (index-- == 0)
-			return vm->name;
-	return NULL;
-}
-
-// Completes the last word as far as all names that begin like it agree; shows them if that is no
-// further than it is.
-static void complete(void)
-{
-	shell.line[shell.length] = '\0';
-	const char *space = strrchr(shell.line, ' ');
-	const char *word = space != NULL ? space + 1 : shell.line;
-	size_t n = strlen(word), common = 0;
-	const char *first = NULL, *name;
-	unsigned found = 0;
-
-	for (unsigned i = 0; (name = candidate(space == NULL, i)) != NULL; i++) {
-		if (strncmp(name, word, n) != 0)
-			continue;
-		if (found++ == 0) {
-			first = name;
-			common = strlen(name);
-		}
-		while (strncmp(name, first, common) != 0)
-			common--;
-	}
-	if (found == 0)
-		return;
-	insert(first + n, common - n);
-	if (found == 1)
-		insert(" ", 1);
-	if (found == 1 || common > n)
-		return;
-	put_text("\r\n");
-	for (unsigned i = 0; (name = candidate(space == NULL, i)) != NULL; i++)
-		if (strncmp(name, word, n) == 0 && ring_room(&out_ring) > SHELL_STEP)
-			shell_print("%s  ", name);
-	put_text("\r\n");
-	put_prompt();
+	if (shell.job.out.json)
+		edit_put(&shell.edit, "\r\n");
+	store_relaxed(&shell.running, 0);
+	edit_draw(&shell.edit);
 }
 
 static void enter(void)
 {
-	put_text("\r\n");
-	shell.line[shell.length] = '\0';
-	remember();
-	start_command();
-	shell.length = 0;
-	if (shell.job.command == NULL)
-		put_prompt();
+	bool runs = start_job(&shell.job, shell.edit.line, &out_ring, false);
+
+	edit_next(&shell.edit);
+	if (runs)
+		store_relaxed(&shell.running, 1);
+	else
+		end_line();
 }
 
-// Arrow keys come as ESC [ A and so on. Returns whether the key was part of such a sequence.
-static bool handle_sequence(uint8_t key)
+static void run_person(void)
 {
-	if (key == KEY_ESC) {
-		shell.escape = 1;
-		return true;
+	if (shell.completing) {
+		shell.completing = complete_step(&shell.complete, &shell.edit);
+		if (!shell.completing)
+			store_relaxed(&shell.running, 0);
+	} else if (exchange(&shell.interrupt, 0) != 0) {
+		uint8_t key; // what was typed before it goes with it
+		while (ring_get(&in_ring, &key) && key != INTERRUPT)
+			;
+		end_job(&shell.job);
+		edit_put(&shell.edit, "^C\r\n");
+		end_line();
+	} else if (!step_job(&shell.job)) {
+		end_line();
 	}
-	if (shell.escape == 1 && (key == '[' || key == 'O')) {
-		shell.escape = 2;
-		return true;
-	}
-	if (shell.escape == 2) {
-		if (key == 'A' || key == 'B')
-			recall(key == 'A');
-		if (key >= '@')
-			shell.escape = 0;
-		return true;
-	}
-	shell.escape = 0;
-	return false;
 }
 
 static void handle_key(uint8_t key)
 {
-	if (handle_sequence(key))
-		return;
-	switch (key) {
-	case '\r':
-	case '\n': enter(); break;
-	case KEY_BACKSPACE:
-	case KEY_DELETE: erase(1); break;
-	case KEY_TAB: complete(); break;
-	case KEY_CTRL('u'): erase(shell.length); break;
-	case KEY_CTRL('w'): erase_word(); break;
-	case KEY_CTRL('c'):
+	if (key == INTERRUPT)
 		store_relaxed(&shell.interrupt, 0);
-		put_text("^C\r\n");
-		shell.length = 0;
-		shell.history_back = 0;
-		put_prompt();
+	switch (edit_key(&shell.edit, key)) {
+	case EDIT_ENTER: enter(); break;
+	case EDIT_COMPLETE:
+		shell.completing = complete_begin(&shell.complete, &shell.edit);
+		store_relaxed(&shell.running, shell.completing ? 1 : 0);
 		break;
-	default:
-		if (key >= ' ' && key < KEY_DELETE) {
-			const char c = (char)key;
-			insert(&c, 1);
-		}
+	case EDIT_NOTHING: break;
 	}
+}
+
+static void work_for_person(void)
+{
+	uint32_t before = out_ring.head;
+	uint8_t key;
+
+	shell.edit.to = &out_ring;
+	if (load_relaxed(&shell.running) != 0) {
+		run_person();
+		return;
+	}
+	if (exchange(&shell.redraw, 0) != 0) {
+		edit_put(&shell.edit, "\r"); // over itself, if it stands there already
+		edit_draw(&shell.edit);
+	}
+	for (unsigned i = 0; i < POLL_KEYS && out_ring.head - before < POLL_BYTES; i++) {
+		if (!ring_get(&in_ring, &key))
+			return;
+		handle_key(key);
+		if (load_relaxed(&shell.running) != 0)
+			return;
+	}
+}
+
+static bool person_has_work(void)
+{
+	if (load_relaxed(&shell.running) == 0 && load_relaxed(&shell.redraw) == 0 &&
+	    ring_fill(&in_ring) == 0)
+		return false;
+	return ring_room(&out_ring) >= ROOM;
+}
+
+// ---- a program ----
+
+bool shell_call(const char *line, size_t length)
+{
+	if (load_acquire(&shell.call_state) != CALL_IDLE)
+		return false;
+	if (exchange(&shell.call_abort, 0) != 0) // what an aborted one left behind
+		store_release(&answer_ring.tail, load_acquire(&answer_ring.head));
+	if (ring_fill(&answer_ring) != 0)
+		return false;
+	shell.call_too_long = length >= SHELL_LINE;
+	if (shell.call_too_long)
+		length = SHELL_LINE - 1;
+	memcpy(shell.call, line, length);
+	shell.call[length] = '\0';
+	store_release(&shell.call_state, CALL_POSTED);
+	return true;
+}
+
+bool shell_answer_complete(void)
+{
+	return load_acquire(&shell.call_state) == CALL_IDLE;
+}
+
+void shell_call_abort(void)
+{
+	store_release(&shell.call_abort, 1);
+	if (load_acquire(&shell.call_state) == CALL_IDLE)
+		store_release(&answer_ring.tail, load_acquire(&answer_ring.head));
+}
+
+static bool start_call(void)
+{
+	if (!shell.call_too_long)
+		return start_job(&shell.call_job, shell.call, &answer_ring, true);
+	struct answer *out = &shell.call_job.out;
+	answer_begin(out, &answer_ring, true);
+	answer_error(out, "the line is longer than %u bytes", SHELL_LINE - 1);
+	answer_end(out);
+	return false;
+}
+
+static void work_for_program(void)
+{
+	bool more = true;
+
+	if (load_acquire(&shell.call_state) == CALL_POSTED) {
+		more = start_call();
+		if (more)
+			store_relaxed(&shell.call_state, CALL_RUNNING);
+	} else if (load_acquire(&shell.call_abort) != 0) {
+		end_job(&shell.call_job);
+		more = false;
+	} else {
+		more = step_job(&shell.call_job);
+	}
+	if (!more)
+		store_release(&shell.call_state, CALL_IDLE);
+}
+
+static bool program_has_work(void)
+{
+	if (load_relaxed(&shell.call_state) == CALL_IDLE)
+		return false;
+	return ring_room(&answer_ring) >= ROOM || load_relaxed(&shell.call_abort) != 0;
 }
 
 // ---- work ----
 
-static void do_work(void)
-{
-	uint8_t key;
-
-	if (exchange(&shell.redraw, 0) != 0 && shell.job.command == NULL) {
-		put_text("\r"); // over itself, if it stands there already
-		put_prompt();
-	}
-	for (unsigned i = 0; i < POLL_WORK; i++) {
-		if (ring_room(&out_ring) < SHELL_STEP + LINE_SIZE)
-			return;
-		if (shell.job.command != NULL) {
-			run_step();
-			i += STEP_WORK - 1;
-		} else {
-			if (!ring_get(&in_ring, &key))
-				return;
-			handle_key(key);
-		}
-	}
-}
-
 bool shell_has_work(void)
 {
-	if (load_relaxed(&shell.redraw) == 0 && ring_fill(&in_ring) == 0 &&
-	    load_relaxed(&shell.job.command) == NULL)
-		return false;
-	return ring_room(&out_ring) >= SHELL_STEP + LINE_SIZE;
+	return person_has_work() || program_has_work();
 }
 
 void shell_poll(void)
 {
 	if (!shell_has_work() || exchange(&shell.busy, 1) != 0)
 		return;
-	do_work();
+	shell.programs_turn = !shell.programs_turn;
+	if (program_has_work() && (shell.programs_turn || !person_has_work()))
+		work_for_program();
+	else if (person_has_work())
+		work_for_person();
 	store_release(&shell.busy, 0);
 }

@@ -3,6 +3,7 @@
 // Called by arm/boot.S on the boot CPU with the first map on. Owns the description of the board,
 // which is constant once boot_main has read it.
 #include "main/boot.h"
+#include "main/commands_life.h"
 
 #include "arm/barrier.h"
 #include "arm/cpu.h"
@@ -124,6 +125,7 @@ static NORETURN void boot_on_own_stack(void *fdt)
 	read_clock();
 	config_build(&board, fdt);
 	bool has_irq = board.console.irq.chip == BOARD_IRQ_GIC;
+	shell_init(commands_all);
 	console_start(has_irq);
 	if (has_irq)
 		gic_enable(board.console.irq.number, &boot_cpu, GIC_LEVEL);

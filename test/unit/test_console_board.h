@@ -15,9 +15,11 @@
 #include "base/panic.h"
 #include "base/string.h"
 #include "console/console.h"
+#include "console/shell.h"
 #include "fake.h"
 #include "hw/psci_client.h"
 #include "hw/timer.h"
+#include "mem/el2map.h"
 #include "mem/pages.h"
 #include "vdev/vpl011.h"
 #include "vm/vm.h"
@@ -145,7 +147,29 @@ void vpl011_output_drained(struct vpl011 *uart)
 }
 struct pages_count pages_counts(void)
 {
-	return (struct pages_count){.total = 524288, .free = 262144, .committed = 131072};
+	return (struct pages_count){
+	        .total = 524288, .free = 262144, .committed = 131072, .claimed = 3000};
+}
+struct pages_usage pages_usage(uint16_t owner)
+{
+	if (owner == OWNER_EL2)
+		return (struct pages_usage){.data = 100, .table = 50, .boot = 1000};
+	if (owner == OWNER_BUNDLE)
+		return (struct pages_usage){.boot = 2000};
+	return (struct pages_usage){.data = 16, .table = 4, .guest = 1024u * owner};
+}
+uint64_t el2map_image_pages(void)
+{
+	return 60;
+}
+static uint64_t ran[NR_VMS]; // ticks
+uint64_t sched_ran(const struct vcpu *vcpu)
+{
+	return ran[vcpu == vcpus[1] ? 1 : 0];
+}
+uint64_t sched_waited(const struct vcpu *vcpu)
+{
+	return sched_ran(vcpu) / 2;
 }
 bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
 {
@@ -306,6 +330,11 @@ static UNUSED int setup(void **state)
 		vms[i] = test_calloc(1, sizeof *vms[i]);
 		vcpus[i] = test_calloc(1, sizeof *vcpus[i]);
 		vms[i]->id = i + 1;
+		vms[i]->serial = 100 + i;
+		vms[i]->sched.weight = SCHED_WEIGHT_DEFAULT;
+		vcpus[i]->vm = vms[i];
+		vcpus[i]->sched.pin = SCHED_ANY_CPU;
+		ran[i] = 0;
 		vms[i]->state = VM_RUNNING;
 		vms[i]->start_time = now;
 		vms[i]->ram_base = 0x40000000;
@@ -316,6 +345,7 @@ static UNUSED int setup(void **state)
 		vcpus[i]->cpu = fake_cpu_this;
 		vcons_init(&vms[i]->con, i + 1, test_calloc(1, VCONS_OUT_BYTES));
 		string_copy(vms[i]->name, names[i], sizeof vms[i]->name);
+		vms[i]->autostart = i == 0;
 		inputs[i] = overruns[i] = drained[i] = 0;
 	}
 	uart_room = SIZE_MAX;
