@@ -149,8 +149,10 @@ static void walk_down(struct walk *w, const struct pgtable *table, uint64_t end)
 			return;
 		uint64_t entry = at[index_of(table, *w->address, level)];
 		uint64_t span = pgtable_span(level);
-		w->budget -= w->budget > 0 ? 1 : 0;
-		w->must = w->must || is_aligned(*w->address, span);
+		if (is_aligned(*w->address, span)) { // on the way to where it goes on they are free
+			w->budget -= w->budget > 0 ? 1 : 0;
+			w->must = true;
+		}
 		if (!show(w, entry, level, true)) {
 			*w->address = (*w->address | (span - 1)) + 1;
 			w->must = false;
