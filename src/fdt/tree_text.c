@@ -88,6 +88,12 @@ static bool are_strings(const struct tree_text *t)
 	return true;
 }
 
+// What a guest's random numbers and its kernel's place follow from: a screen or a log is no place for it.
+static bool is_secret(const char *label)
+{
+	return strcmp(label, "rng-seed") == 0 || strcmp(label, "kaslr-seed") == 0;
+}
+
 static bool begin_property(struct tree_text *t, char *piece)
 {
 	uint32_t length, name;
@@ -104,6 +110,12 @@ static bool begin_property(struct tree_text *t, char *piece)
 	const char *label = (const char *)t->fdt + t->strings + name;
 	if (memchr(label, '\0', room) == NULL)
 		return damaged(t, piece);
+	if (is_secret(label)) {
+		print_buffer(piece + n, TREE_TEXT_PIECE - n, "// %s: %u bytes, not shown\n", label,
+		             length);
+		t->at += length;
+		return to_tag(t) || damaged(t, piece);
+	}
 	t->left = length;
 	t->begun = false;
 	print_buffer(piece + n, TREE_TEXT_PIECE - n, "%s%s", label, length == 0 ? ";\n" : " = ");

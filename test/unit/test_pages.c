@@ -43,6 +43,8 @@ static int start(void **state)
 	zeroed_list = zeroed_count = preparing = 0;
 	prepare_pa = prepare_done = highest = 0;
 	counts = (struct pages_count){.committed = BIT_U64(PAGES_MAX_ORDER)};
+	memset(usage, 0, sizeof usage);
+	nr_extents = 0;
 	array = calloc(FRAMES, sizeof *array);
 	pages_init(array);
 	return 0;
@@ -650,6 +652,87 @@ static void test_random_use_against_a_model(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, finish)
 
+// ---- who has what ----
+
+static void assert_usage(uint16_t owner, uint32_t data, uint32_t table, uint32_t guest,
+                         uint32_t boot)
+{
+	struct pages_usage now = pages_usage(owner);
+	assert_int_equal(now.data, data);
+	assert_int_equal(now.table, table);
+	assert_int_equal(now.guest, guest);
+	assert_int_equal(now.boot, boot);
+}
+
+static void test_each_owners_pages_are_counted(void **state)
+{
+	(void)state;
+	struct page_list list = {0};
+	arena();
+	pages_claim(PA(BLOCK_SIZE), KIB(64), OWNER_EL2, PAGE_BOOT);
+	assert_usage(OWNER_EL2, 0, 0, 0, 16);
+	pages_claim(PA(BLOCK_SIZE + KIB(60)), KIB(8), OWNER_BUNDLE, PAGE_BOOT); // a page is shared
+	assert_usage(OWNER_EL2, 0, 0, 0, 15);
+	assert_usage(OWNER_BUNDLE, 0, 0, 0, 2);
+	assert_int_equal(pages_counts().claimed, 17);
+	assert_usage(1, 0, 0, 0, 0);
+	(void)pages_alloc(9, 1, PAGE_GUEST, &list);
+	(void)pages_alloc(0, 1, PAGE_TABLE, &list);
+	(void)pages_alloc(3, 1, PAGE_DATA, &list);
+	pa_t other = pages_alloc(4, OWNER_VM_MAX, PAGE_GUEST, NULL);
+	assert_usage(1, 8, 1, 512, 0);
+	assert_usage(OWNER_VM_MAX, 0, 0, 16, 0);
+	uint32_t changes = pages_usage(1).changes, all = pages_usage(OWNER_NONE).changes;
+	pages_free(other, NULL);
+	assert_int_equal(pages_usage(1).changes, changes);
+	assert_int_not_equal(pages_usage(OWNER_NONE).changes, all);
+	while (pages_free_some(&list, 1))
+		;
+	assert_int_not_equal(pages_usage(1).changes, changes);
+	assert_usage(1, 0, 0, 0, 0);
+	assert_usage(OWNER_VM_MAX, 0, 0, 0, 0);
+	while (pages_prepare()) // the block that is being zeroed is EL2's for the time
+		assert_true(pages_usage(OWNER_EL2).data % TOP == 0);
+	assert_usage(OWNER_EL2, 0, 0, 0, 15);
+	assert_usage(OWNER_VM_MAX + 1, 0, 0, 0, 0);
+	assert_usage(0xfffd, 0, 0, 0, 0);
+}
+
+static void assert_regions(unsigned count, const uint64_t (*wanted)[2])
+{
+	uint64_t first, end;
+	for (unsigned i = 0; i < count; i++) {
+		assert_true(pages_region(i, &first, &end));
+		assert_int_equal(first, wanted[i][0]);
+		assert_int_equal(end, wanted[i][1]);
+	}
+	assert_false(pages_region(count, &first, &end));
+}
+
+static void test_regions_join(void **state)
+{
+	(void)state;
+	uint64_t first, end;
+	assert_false(pages_region(0, &first, &end));
+	pages_add(PA(0x10000), 0x4000);
+	pages_add(PA(0x30000), 0x4000);
+	pages_add(PA(0x20000), 0x4000);
+	assert_regions(3, (const uint64_t[][2]){{0x10, 0x14}, {0x20, 0x24}, {0x30, 0x34}});
+	pages_claim(PA(0x14000), 0x1000, OWNER_EL2, PAGE_BOOT);
+	pages_claim(PA(0x1f000), 0x1000, OWNER_EL2, PAGE_BOOT);
+	assert_regions(3, (const uint64_t[][2]){{0x10, 0x15}, {0x1f, 0x24}, {0x30, 0x34}});
+	pages_claim(PA(0x24000), 0xc000, OWNER_EL2, PAGE_BOOT); // closes the gap
+	assert_regions(2, (const uint64_t[][2]){{0x10, 0x15}, {0x1f, 0x34}});
+	pages_claim(PA(0x12000), 0x20000, OWNER_BUNDLE, PAGE_BOOT); // over all of them
+	assert_regions(1, (const uint64_t[][2]){{0x10, 0x34}});
+	pages_add(PA(0), 0x2000); // page 0 is nobody's
+	assert_regions(2, (const uint64_t[][2]){{1, 2}, {0x10, 0x34}});
+	for (uint64_t i = 0; i < 2 * PAGES_MAX_REGIONS; i++)
+		pages_add(PA(0x100000 + i * 0x10000), 0x1000);
+	assert_true(pages_region(PAGES_MAX_REGIONS - 1, &first, &end));
+	assert_false(pages_region(PAGES_MAX_REGIONS, &first, &end));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -660,6 +743,8 @@ int main(void)
 	        TEST(test_ram_beyond_32_bits_of_pages_is_left_out),
 	        TEST(test_entries_say_who_has_what),
 	        TEST(test_what_boot_claims_is_not_given),
+	        TEST(test_each_owners_pages_are_counted),
+	        TEST(test_regions_join),
 	        TEST(test_double_free_is_a_bug_of_ours),
 	        TEST(test_a_tail_is_not_a_chunk),
 	        TEST(test_lists_are_scrubbed_in_pieces),
