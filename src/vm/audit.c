@@ -16,38 +16,25 @@
 #include "base/print.h"
 #include "base/string.h"
 #include "mem/el2map.h"
+#include "vm/audit_parts.h"
 
 #define WALK_STEP   500     // entries; 20 to 30 instructions each
 #define LIST_STEP   16      // chunks, of up to 512 pages
 #define LIST_PAGES  600     // ... and no more pages than these and one chunk
-#define SCAN_HOLD   128     // entries of the array under the allocator's lock
-#define SCAN_HOLDS  3       // such pieces in a step
 #define CLEAR_STEP  KIB(64) // bytes of marks
 #define MERGE_STEP  1024    // words of marks
 #define BLOCK_COST  120     // of the 512 pages of a block, in entries
-#define JUDGE_COST  8
-#define MAX_TRIES   3
-#define BLOCK_PAGES ((uint64_t)1 << PAGES_MAX_ORDER)
-#define STAMP_SEEN  BIT_U32(31)
 #define STAMP_ORDER 2
 
 STATIC_ASSERT((PAGE_SIZE << STAMP_ORDER) == VM_MAX * sizeof(uint32_t), "a stamp for each number");
 STATIC_ASSERT(OWNER_VM_MAX == VM_MAX, "each VM can be an owner");
-
-// Pages that marks are made for at a time: 64 GiB. Larger boards are gone through more than once.
-#define MOST_MARKS (UINT64_C(1) << 24)
-#ifndef WINDOW // a test has a smaller one
-#define WINDOW MOST_MARKS
-#endif
 STATIC_ASSERT(MOST_MARKS / 8 <= PAGE_SIZE << PAGES_MAX_ORDER, "marks are one chunk");
-
-enum phase { CLEAR_ALL, EL2, VM_CLEAR, VM_WALK, VM_LIST, VM_MERGE, SCAN, DONE };
 
 // ---- words ----
 
 // Whether the array describes the frame. *position counts pages over all regions, and blocks of 2 MiB
 // begin at multiples of 512.
-static bool find_frame(struct audit *a, uint64_t frame, uint64_t *position)
+bool audit_find(struct audit *a, uint64_t frame, uint64_t *position)
 {
 	uint64_t first, end, before = 0;
 
@@ -89,10 +76,10 @@ static void describe(char *text, uint16_t owner, uint8_t state)
 }
 
 // A disagreement; `found` NULL: what the array says of the page.
-static void disagree(struct audit *a, uint64_t pa, const char *expected, const char *found)
+void audit_disagree(struct audit *a, uint64_t pa, const char *expected, const char *found)
 {
 	uint64_t position = 0;
-	if (pa != 0 && find_frame(a, pa >> PAGE_SHIFT, &position))
+	if (pa != 0 && audit_find(a, pa >> PAGE_SHIFT, &position))
 		position -= a->window;
 	else
 		position = a->window; // said once
@@ -118,11 +105,11 @@ static void disagree_owner(struct audit *a, uint64_t pa, uint16_t owner, uint8_t
 	char expected[AUDIT_TEXT];
 
 	describe(expected, owner, state);
-	disagree(a, pa, expected, found);
+	audit_disagree(a, pa, expected, found);
 }
 
-static void disagree_sum(struct audit *a, uint16_t owner, uint8_t state, uint64_t expected,
-                         uint64_t found)
+void audit_disagree_sum(struct audit *a, uint16_t owner, uint8_t state, uint64_t expected,
+                        uint64_t found)
 {
 	char one[AUDIT_TEXT], other[AUDIT_TEXT], what[AUDIT_TEXT];
 
@@ -131,7 +118,7 @@ static void disagree_sum(struct audit *a, uint16_t owner, uint8_t state, uint64_
 	describe(what, owner, state);
 	print_buffer(one, sizeof one, "%lu pages, %.36s", (unsigned long)expected, what);
 	print_buffer(other, sizeof other, "%lu pages", (unsigned long)found);
-	disagree(a, 0, one, other);
+	audit_disagree(a, 0, one, other);
 }
 
 // ---- marks ----
@@ -154,12 +141,12 @@ static bool mark(struct audit *a, uint64_t position)
 	return fresh;
 }
 
-static bool is_marked(const struct audit *a, uint64_t position)
+bool audit_is_marked(const struct audit *a, uint64_t position)
 {
 	return (*word_of(a->all, position - a->window) & BIT_U64(position % 64)) != 0;
 }
 
-static uint32_t *stamp_of(const struct audit *a, uint32_t id)
+uint32_t *audit_stamp(const struct audit *a, uint32_t id)
 {
 	return (uint32_t *)(uintptr_t)a->stamps.v + (id - 1);
 }
@@ -169,7 +156,7 @@ static bool reach(struct audit *a, uint64_t pa, uint16_t owner, uint8_t state)
 {
 	uint64_t position;
 
-	if (!find_frame(a, pa >> PAGE_SHIFT, &position)) {
+	if (!audit_find(a, pa >> PAGE_SHIFT, &position)) {
 		disagree_owner(a, pa, owner, state, "no RAM");
 		return false;
 	}
@@ -189,7 +176,7 @@ static bool is_still_table(struct audit *a, uint64_t pa, uint16_t owner)
 {
 	uint64_t position;
 
-	return find_frame(a, pa >> PAGE_SHIFT, &position) &&
+	return audit_find(a, pa >> PAGE_SHIFT, &position) &&
 	       pages_at(pa >> PAGE_SHIFT)->owner == owner;
 }
 
@@ -201,7 +188,7 @@ static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *b
 	uint64_t pa = v->entry & PTE_ADDRESS, position;
 
 	if (v->table) {
-		bool here = find_frame(a, pa >> PAGE_SHIFT, &position);
+		bool here = audit_find(a, pa >> PAGE_SHIFT, &position);
 		if (!here && el2map_is_image(PA(pa)))
 			return true;
 		return v->again ? here : reach(a, pa, OWNER_EL2, PAGE_TABLE);
@@ -212,7 +199,7 @@ static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *b
 		char found[AUDIT_TEXT];
 		print_buffer(found, sizeof found, "both, at %#lx of its map",
 		             (unsigned long)v->address);
-		disagree(a, pa, "mezzo writes or executes it", found);
+		audit_disagree(a, pa, "mezzo writes or executes it", found);
 	}
 	// Below lies all RAM as it is; above, what is Mezzo's alone.
 	if (v->address >= EL2MAP_PAGES && v->level == 3)
@@ -227,7 +214,7 @@ static enum audit_step step_el2(struct audit *a)
 	el2map_walk(&a->at, WALK_STEP, &el2_visitor, a);
 	if (a->at < BIT_U64(48))
 		return AUDIT_MORE;
-	a->phase = VM_MERGE;
+	a->phase = AUDIT_PHASE_VM_MERGE;
 	a->at = 0;
 	return AUDIT_MORE;
 }
@@ -244,7 +231,7 @@ static bool reach_block(struct audit *a, uint64_t pa, uint16_t owner)
 {
 	uint64_t frame = pa >> PAGE_SHIFT, position, seen = 0;
 
-	if (!is_aligned(frame, BLOCK_PAGES) || !find_frame(a, frame, &position) ||
+	if (!is_aligned(frame, BLOCK_PAGES) || !audit_find(a, frame, &position) ||
 	    a->region.end - frame < BLOCK_PAGES || position - a->window >= WINDOW)
 		return false;
 	const struct page *page = pages_at(frame);
@@ -273,11 +260,11 @@ static void visit_device(struct stage2_walk *w, const struct pgtable_visit *v)
 	char found[AUDIT_TEXT];
 
 	w->audit->vm.devices += pgtable_span(v->level) / PAGE_SIZE;
-	if (!find_frame(w->audit, pa >> PAGE_SHIFT, &position))
+	if (!audit_find(w->audit, pa >> PAGE_SHIFT, &position))
 		return;
 	print_buffer(found, sizeof found, "RAM, mapped at %#lx of %.20s", (unsigned long)v->address,
 	             w->vm->name);
-	disagree(w->audit, pa, "registers of a device", found);
+	audit_disagree(w->audit, pa, "registers of a device", found);
 }
 
 static bool visit_stage2(void *argument, const struct pgtable_visit *v, unsigned *budget)
@@ -299,7 +286,7 @@ static bool visit_stage2(void *argument, const struct pgtable_visit *v, unsigned
 		if (valid)
 			visit_device(w, v);
 	} else if (v->level < 2) {
-		disagree(a, pa, "at most 2 MiB in one entry of stage 2", "more");
+		audit_disagree(a, pa, "at most 2 MiB in one entry of stage 2", "more");
 	} else if (valid) {
 		if (v->level == 3) {
 			reach_memory(w, pa, 1, &a->vm.mapped);
@@ -318,7 +305,7 @@ static bool visit_stage2(void *argument, const struct pgtable_visit *v, unsigned
 
 static const struct pgtable_visitor stage2_visitor = {.visit = visit_stage2};
 
-static void forget_findings(struct audit *a)
+void audit_forget(struct audit *a)
 {
 	a->disagreements = a->before;
 	if (a->nr_found > a->before)
@@ -337,7 +324,7 @@ static void begin_vm(struct audit *a, const struct vm *vm)
 	a->own_done = false;
 	a->list = vm->pages.first;
 	a->at = 0;
-	a->phase = VM_WALK;
+	a->phase = AUDIT_PHASE_VM_WALK;
 }
 
 // It changed between two pieces: from the start again, or for what it is worth.
@@ -346,9 +333,9 @@ static bool is_changed(struct audit *a)
 	if (a->vm.changed || pages_usage((uint16_t)a->vm.id).changes == a->changes)
 		return false;
 	a->tries++;
-	forget_findings(a);
+	audit_forget(a);
 	a->vm.id--; // it is the next one again
-	a->phase = VM_CLEAR;
+	a->phase = AUDIT_PHASE_VM_CLEAR;
 	a->at = 0;
 	return true;
 }
@@ -360,8 +347,8 @@ static struct vm *current_vm(struct audit *a)
 
 	if (vm != NULL && vm->serial == a->serial)
 		return vm;
-	forget_findings(a);
-	a->phase = VM_CLEAR;
+	audit_forget(a);
+	a->phase = AUDIT_PHASE_VM_CLEAR;
 	a->at = 0;
 	return NULL;
 }
@@ -397,7 +384,7 @@ static enum audit_step step_walk(struct audit *a)
 		walk_piece(a, vm);
 	spin_unlock(&vm->stage2.lock);
 	if (a->at == UINT64_MAX)
-		a->phase = VM_LIST;
+		a->phase = AUDIT_PHASE_VM_LIST;
 	return AUDIT_MORE;
 }
 
@@ -408,7 +395,7 @@ static bool reach_chunk(struct audit *a, uint64_t frame, uint64_t *pages)
 	bool good = false;
 
 	*pages = 1;
-	if (find_frame(a, frame, &position) && pages_at(frame)->order <= PAGES_MAX_ORDER)
+	if (audit_find(a, frame, &position) && pages_at(frame)->order <= PAGES_MAX_ORDER)
 		*pages = UINT64_C(1) << pages_at(frame)->order;
 	for (uint64_t i = 0; i < *pages; i++) {
 		good = reach(a, (frame + i) << PAGE_SHIFT, (uint16_t)a->vm.id, PAGE_DATA);
@@ -427,13 +414,13 @@ static void check_vm(struct audit *a)
 
 	a->vm.changed = a->vm.changed || usage.changes != a->changes;
 	if (!a->vm.changed) {
-		disagree_sum(a, owner, PAGE_GUEST, usage.guest, a->vm.mapped + a->vm.kept);
-		disagree_sum(a, owner, PAGE_TABLE, usage.table, a->vm.tables);
-		disagree_sum(a, owner, PAGE_DATA, usage.data, a->vm.others);
-		disagree_sum(a, owner, PAGE_BOOT, usage.boot, 0);
+		audit_disagree_sum(a, owner, PAGE_GUEST, usage.guest, a->vm.mapped + a->vm.kept);
+		audit_disagree_sum(a, owner, PAGE_TABLE, usage.table, a->vm.tables);
+		audit_disagree_sum(a, owner, PAGE_DATA, usage.data, a->vm.others);
+		audit_disagree_sum(a, owner, PAGE_BOOT, usage.boot, 0);
 	}
 	// A stamp that fits no count marks what is not to be held against it.
-	*stamp_of(a, a->vm.id) = STAMP_SEEN | (usage.changes + (a->vm.changed ? 1u << 30 : 0));
+	*audit_stamp(a, a->vm.id) = STAMP_SEEN | (usage.changes + (a->vm.changed ? 1u << 30 : 0));
 	a->vm.agrees = a->disagreements == a->before;
 }
 
@@ -456,7 +443,7 @@ static enum audit_step step_list(struct audit *a)
 	if (a->list != 0 && a->vm.others <= pages_usage((uint16_t)a->vm.id).data)
 		return AUDIT_MORE;
 	check_vm(a);
-	a->phase = VM_MERGE;
+	a->phase = AUDIT_PHASE_VM_MERGE;
 	a->at = 0;
 	return a->window == 0 ? AUDIT_VM : AUDIT_MORE; // each window comes to the same
 }
@@ -478,25 +465,6 @@ static bool clear(struct audit *a, pa_t marks)
 	return a->at == marks_size(a);
 }
 
-static void begin_scan(struct audit *a)
-{
-	a->phase = SCAN;
-	a->changes = pages_usage(OWNER_NONE).changes;
-	a->scan_region = 0;
-	a->at = 0;
-	a->sums = a->sums_before;
-}
-
-static void first_scan(struct audit *a)
-{
-	a->before = a->disagreements;
-	a->tries = 0;
-	a->sums_before = a->sums;
-	begin_scan(a);
-	if (a->window == 0)
-		a->generation = a->changes;
-}
-
 static enum audit_step step_clear_all(struct audit *a)
 {
 	if (!clear(a, a->all))
@@ -506,7 +474,7 @@ static enum audit_step step_clear_all(struct audit *a)
 	cache_zero_pages((void *)(uintptr_t)a->stamps.v, PAGE_SIZE << STAMP_ORDER);
 	a->vm = (struct audit_vm){0};
 	a->serial = a->at = 0;
-	a->phase = marks_size(a) > CLEAR_STEP ? VM_CLEAR : EL2;
+	a->phase = marks_size(a) > CLEAR_STEP ? AUDIT_PHASE_VM_CLEAR : AUDIT_PHASE_EL2;
 	return AUDIT_MORE;
 }
 
@@ -517,14 +485,14 @@ static enum audit_step step_clear(struct audit *a)
 		return AUDIT_MORE;
 	a->at = 0;
 	if (a->serial == 0) {
-		a->phase = EL2;
+		a->phase = AUDIT_PHASE_EL2;
 		return AUDIT_MORE;
 	}
 	struct vm *vm = vm_after(a->vm.id);
 	if (vm != NULL)
 		begin_vm(a, vm);
 	else
-		first_scan(a);
+		audit_scan_begin(a);
 	return AUDIT_MORE;
 }
 
@@ -539,202 +507,8 @@ static enum audit_step step_merge(struct audit *a)
 		return AUDIT_MORE;
 	if (a->serial == 0)
 		a->serial = UINT64_MAX; // EL2 is done; no VM has this one
-	a->phase = VM_CLEAR;
+	a->phase = AUDIT_PHASE_VM_CLEAR;
 	a->at = 0;
-	return AUDIT_MORE;
-}
-
-// ---- the array ----
-
-// A page that belongs to somebody and was not reached.
-static void judge_unreached(struct audit *a, uint64_t frame, uint16_t owner)
-{
-	struct vm *vm = vm_by_id(owner);
-	char expected[AUDIT_TEXT];
-
-	if (owner == OWNER_EL2) {
-		disagree(a, frame << PAGE_SHIFT, "a table that mezzo's map reaches", NULL);
-		return;
-	}
-	if (owner > VM_MAX || (vm == NULL && !vm_number_taken(owner))) {
-		disagree(a, frame << PAGE_SHIFT, "an owner that exists", NULL);
-		return;
-	}
-	uint32_t now = pages_usage(owner).changes | STAMP_SEEN;
-	if (vm == NULL || *stamp_of(a, owner) != now) {
-		a->sums.moving++;
-		return;
-	}
-	print_buffer(expected, sizeof expected, "reached by tables or lists of %.20s", vm->name);
-	disagree(a, frame << PAGE_SHIFT, expected, NULL);
-}
-
-// A free chunk: as large as its head says, and nobody's. Returns how many pages it takes.
-static uint64_t scan_free(struct audit *a, uint64_t frame, uint64_t end)
-{
-	const struct page *page = pages_at(frame);
-	uint64_t pages = UINT64_C(1) << (page->order & 15);
-
-	if (page->order > PAGES_MAX_ORDER || !is_aligned(frame, pages) || pages > end - frame ||
-	    page->owner != OWNER_NONE) {
-		disagree(a, frame << PAGE_SHIFT, "the head of a free chunk", NULL);
-		return 1;
-	}
-	for (uint64_t i = 1; i < pages; i++) {
-		const struct page *tail = page + i;
-		if (tail->owner == OWNER_NONE &&
-		    (tail->state == PAGE_ABSENT || tail->order == ORDER_TAIL))
-			continue;
-		disagree(a, (frame + i) << PAGE_SHIFT, "the rest of a free chunk", NULL);
-		return i; // what stands there counts for itself
-	}
-	a->sums.free += pages;
-	return pages;
-}
-
-static uint64_t scan_el2(struct audit *a, uint64_t frame, uint64_t end)
-{
-	const struct page *page = pages_at(frame);
-	uint64_t pages = 1;
-
-	// A block that idle time is zeroing is one in its head alone.
-	if (page->state == PAGE_DATA && page->order == PAGES_MAX_ORDER &&
-	    frame + BLOCK_PAGES <= end && page[1].owner == OWNER_NONE)
-		pages = BLOCK_PAGES;
-	if (page->state == PAGE_DATA || page->state == PAGE_TABLE)
-		a->sums.el2[page->state - PAGE_DATA] += pages;
-	else if (page->state == PAGE_BOOT)
-		a->sums.el2[2] += pages;
-	else
-		disagree(a, frame << PAGE_SHIFT, "structures, a table or files of mezzo", NULL);
-	return pages;
-}
-
-// One entry or chunk. Returns how many pages it takes; *unreached is set when it has an owner and no
-// mark. With the allocator held.
-static uint64_t scan_one(struct audit *a, uint64_t frame, uint64_t end, bool *unreached)
-{
-	const struct page *page = pages_at(frame);
-	uint64_t position, pages = 1;
-
-	(void)find_frame(a, frame, &position);
-	bool reached = is_marked(a, position);
-	if (page->state == PAGE_FREE || page->state == PAGE_ZEROED) {
-		pages = scan_free(a, frame, end);
-	} else if (page->owner == OWNER_NONE) {
-		a->sums.absent++;
-		if (page->state != PAGE_ABSENT)
-			disagree(a, frame << PAGE_SHIFT, "an owner", NULL);
-	} else if (page->owner == OWNER_EL2) {
-		pages = scan_el2(a, frame, end);
-		*unreached = page->state == PAGE_TABLE && !reached;
-	} else if (page->owner == OWNER_BUNDLE) {
-		a->sums.bundle++;
-	} else {
-		a->sums.owned++;
-		*unreached = !reached;
-	}
-	return pages;
-}
-
-// Some entries of [a->at, end), while nothing is allocated or given back.
-static unsigned scan_piece(struct audit *a, uint64_t end)
-{
-	bool unreached = false;
-	uint16_t owner = OWNER_NONE;
-	uint64_t frame = 0, work = 0;
-
-	pages_hold();
-	while (work < SCAN_HOLD && a->at < end && !unreached) {
-		frame = a->at;
-		owner = pages_at(frame)->owner;
-		uint64_t pages = scan_one(a, frame, end, &unreached);
-		work += 1 + pages / 4;
-		a->at += pages;
-		a->sums.pages += pages;
-	}
-	pages_let_go();
-	if (unreached) {
-		judge_unreached(a, frame, owner);
-		work += JUDGE_COST;
-	}
-	return (unsigned)work;
-}
-
-// Everything was seen in one state: the sums must be the allocator's.
-static void check_sums(struct audit *a)
-{
-	a->window = 0; // sums are said once
-	struct pages_usage el2 = pages_usage(OWNER_EL2), bundle = pages_usage(OWNER_BUNDLE);
-	struct pages_count n = pages_counts();
-	const struct audit_sums *sums = &a->sums;
-	uint64_t bundles = (uint64_t)bundle.data + bundle.table + bundle.guest + bundle.boot;
-
-	disagree_sum(a, OWNER_EL2, PAGE_DATA, el2.data, sums->el2[0]);
-	disagree_sum(a, OWNER_EL2, PAGE_TABLE, el2.table, sums->el2[1]);
-	disagree_sum(a, OWNER_EL2, PAGE_BOOT, el2.boot, sums->el2[2]);
-	disagree_sum(a, OWNER_BUNDLE, PAGE_BOOT, bundles, sums->bundle);
-	disagree_sum(a, OWNER_NONE, PAGE_FREE, n.free, sums->free);
-	disagree_sum(a, OWNER_NONE, PAGE_ABSENT, n.total + n.claimed,
-	             sums->el2[0] + sums->el2[1] + sums->el2[2] + sums->bundle + sums->free +
-	                     sums->owned);
-}
-
-// The end of what the marks are for.
-static enum audit_step end_scan(struct audit *a)
-{
-	bool changed = pages_usage(OWNER_NONE).changes != a->changes;
-
-	if (changed && ++a->tries < MAX_TRIES) {
-		forget_findings(a);
-		begin_scan(a);
-		return AUDIT_MORE;
-	}
-	a->unsteady = a->unsteady || pages_usage(OWNER_NONE).changes != a->generation;
-	if (a->window + WINDOW < a->positions) {
-		a->window += WINDOW;
-		a->at = 0;
-		a->phase = CLEAR_ALL;
-		return AUDIT_MORE;
-	}
-	if (!a->unsteady)
-		check_sums(a);
-	a->phase = DONE;
-	return AUDIT_DONE;
-}
-
-// The frames of the region that is scanned, as far as the marks are for them. False: past the last.
-static bool scan_range(struct audit *a, uint64_t *first, uint64_t *end)
-{
-	uint64_t position;
-
-	if (!pages_region(a->scan_region, first, end))
-		return false;
-	(void)find_frame(a, *first, &position);
-	uint64_t size = *end - *first;
-	uint64_t skip = a->window > position ? a->window - position : 0;
-	uint64_t stop = a->window + WINDOW > position ? a->window + WINDOW - position : 0;
-	*end = *first + (stop < size ? stop : size);
-	*first = *first + (skip < size ? skip : size);
-	return true;
-}
-
-static enum audit_step step_scan(struct audit *a)
-{
-	uint64_t first, end;
-
-	for (unsigned work = 0; work < SCAN_HOLD * SCAN_HOLDS; work++) {
-		if (!scan_range(a, &first, &end))
-			return end_scan(a);
-		if (a->at < first)
-			a->at = first;
-		if (a->at >= end) {
-			a->scan_region++;
-			a->at = 0;
-			continue;
-		}
-		work += scan_piece(a, end);
-	}
 	return AUDIT_MORE;
 }
 
@@ -759,7 +533,7 @@ int audit_begin(struct audit *a)
 	a->mine = pages_alloc(a->order, OWNER_EL2, PAGE_DATA, NULL);
 	a->all = pages_alloc(a->order, OWNER_EL2, PAGE_DATA, NULL);
 	a->stamps = pages_alloc(STAMP_ORDER, OWNER_EL2, PAGE_DATA, NULL);
-	a->phase = CLEAR_ALL;
+	a->phase = AUDIT_PHASE_CLEAR_ALL;
 	if (a->mine.v != 0 && a->all.v != 0 && a->stamps.v != 0)
 		return 0;
 	audit_end(a);
@@ -769,9 +543,10 @@ int audit_begin(struct audit *a)
 enum audit_step audit_step(struct audit *a)
 {
 	static enum audit_step (*const steps[])(struct audit *) = {
-	        [CLEAR_ALL] = step_clear_all, [EL2] = step_el2,      [VM_CLEAR] = step_clear,
-	        [VM_WALK] = step_walk,        [VM_LIST] = step_list, [VM_MERGE] = step_merge,
-	        [SCAN] = step_scan,
+	        [AUDIT_PHASE_CLEAR_ALL] = step_clear_all, [AUDIT_PHASE_EL2] = step_el2,
+	        [AUDIT_PHASE_VM_CLEAR] = step_clear,      [AUDIT_PHASE_VM_WALK] = step_walk,
+	        [AUDIT_PHASE_VM_LIST] = step_list,        [AUDIT_PHASE_VM_MERGE] = step_merge,
+	        [AUDIT_PHASE_SCAN] = audit_scan,
 	};
 
 	return a->phase < ARRAY_SIZE(steps) ? steps[a->phase](a) : AUDIT_DONE;

@@ -15,7 +15,10 @@
 
 static uint64_t window; // pages
 #define WINDOW window
-#include "../../src/vm/audit.c" // NOLINT(bugprone-suspicious-include): with another window
+// NOLINTBEGIN(bugprone-suspicious-include): with another window
+#include "../../src/vm/audit.c"
+#include "../../src/vm/audit_array.c"
+// NOLINTEND(bugprone-suspicious-include)
 
 #define ARENA    MIB(64)
 #define NO_RAM   (RAM_ARENA_BASE + ARENA + MIB(64))
