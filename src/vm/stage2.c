@@ -82,7 +82,7 @@ int stage2_create(struct stage2 *s2, uint16_t owner, uint64_t ram_base, uint64_t
 	s2->owner = owner;
 	s2->ram_base = ram_base;
 	s2->ram_size = ram_size;
-	s2->lock.rank = LOCK_STAGE2; // not its tickets: an audit may be waiting for it
+	s2->lock.rank = LOCK_STAGE2; // not its tickets: an audit may hold it
 	s2->mapped = 0;
 	s2->pages = (struct page_list){0};
 	pa_t root = pages_alloc(root_order, owner, PAGE_TABLE, &s2->pages);

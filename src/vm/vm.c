@@ -172,6 +172,7 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 	vm->ram_size = ram;
 	vm->sched.weight = SCHED_WEIGHT_DEFAULT;
 	vm->log_lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG_LIMIT);
+	vm->stage2.lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
 	if (!add_vcpus(vm, vcpus)) {
 		vm_discard(vm);
 		return NULL;

@@ -96,12 +96,22 @@ def test_colour_only_for_people(bench):
         assert ("\x1b[" in text) == colour and "unknown key `bord`" in text
 
 
-@pytest.mark.parametrize("page", sorted((ROOT / "docs/man").glob("mezzo*.[15]")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted((ROOT / "docs/man").glob("mezzo*.[157]")), ids=lambda page: page.name)
 def test_manual_pages(page):
     if shutil.which("groff") is None:
         pytest.skip("groff is not installed")
     done = subprocess.run(["groff", "-man", "-ww", "-Tutf8", "-z", page], check=True, capture_output=True)
     assert done.stderr == b""
+
+
+def test_manual_names_every_command_of_the_shell():
+    manual = (ROOT / "docs/man/mezzo-shell.7").read_text()
+    rows = []
+    for source in sorted((ROOT / "src").glob("*/commands_*.c")):
+        rows += re.findall(r'(?:\{|DEED\()"([a-z]+)", "', source.read_text())
+    assert len(rows) >= 23
+    for name in rows:
+        assert re.search(rf"^\.BI? .*\b{name}\b", manual, re.MULTILINE), name
 
 
 def complete(*words):
