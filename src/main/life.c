@@ -401,7 +401,7 @@ static enum chore do_piece(struct cpu *cpu, struct vm *vm, uint64_t now, uint64_
 		resume_paused();
 		check_all_off();
 		return CHORE_MORE;
-	default: // CLEANING
+	default:                                   // CLEANING
 		if (vm->stage2.pages.first != 0) { // the last piece is a turn of its own, too
 			(void)stage2_destroy_some(&vm->stage2);
 			return CHORE_MORE;

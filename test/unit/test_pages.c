@@ -686,7 +686,7 @@ static void test_each_owners_pages_are_counted(void **state)
 	pages_free(other, NULL);
 	assert_int_equal(pages_usage(1).changes, changes);
 	assert_int_not_equal(pages_usage(OWNER_NONE).changes, all);
-	while (pages_free_some(&list, 1))
+	while (pages_scrub_some(&list))
 		;
 	assert_int_not_equal(pages_usage(1).changes, changes);
 	assert_usage(1, 0, 0, 0, 0);
