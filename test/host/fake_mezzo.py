@@ -269,7 +269,7 @@ def main(names):
     channels = {number: Channel(VM, name, number, f"{name} is here\nand well\n".encode()) for number, name in enumerate(names, 1)}
     channels[50] = Channel(SHELL, "shell", 0, b"mezzo> ")
     channels[51] = Channel(LOG, "log", 0, b"Mezzo fake-1 at EL2\nboard: none\nboard: none\nnew line\n")
-    one = Fake(fd=0, to=1, channels=channels, deaf="deaf" in sys.argv, 
+    one = Fake(fd=0, to=1, channels=channels, deaf="deaf" in sys.argv,
                text=b"[mezzo] Mezzo fake-1 at EL2\r\n[mezzo] board: none\r\n" + b"".join(TEXT[len(names) > 1](name) for name in names))
     told = {}
     while one.is_alive():

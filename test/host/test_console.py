@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import random
 import re
 import signal
 import struct
@@ -266,6 +267,34 @@ def test_noise(fake, lines, noise):
     run.wait_for("[linux] still here\n")
     _, out, _ = run.end()
     assert b"beyond" not in out and b"before" not in out
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_frames(fake, lines, seed):
+    """Correct frames with anything in them, from a Mezzo that has lost its mind."""
+    one, run = fake(), lines("--pty", "linux", "--log", "logs")
+    run.wait_for("old line")
+    chance = random.Random(seed)
+
+    def rave():
+        for _ in range(4000):
+            kind = chance.choice([2, 4, 5, 6, 6, 6, 7, 9, 9, 9, 9, 10, 11, 13, 14, 15])
+            channel = chance.choice([0, 7, 9, 300, 12, chance.randrange(20)])
+            payload = bytearray(chance.randbytes(chance.choice([0, 1, 4, 8, 9, 20, 300])))
+            if kind == DATA and len(payload) > 4 and chance.random() < 0.8:
+                payload[1:4] = b"\0\0\0"
+            if kind == fake_mezzo.DIRECTORY and len(payload) > 9:
+                payload[1:5] = struct.pack("<HBB", chance.randrange(20), chance.randrange(5), chance.randrange(3))
+                payload[9] %= len(payload) - 8
+            one.raw(frame(one, kind, channel, bytes(payload)))
+    one.do(rave)
+    one.faults.clear()
+    time.sleep(0.5)
+    status, _, _ = run.end()
+    assert status == 128 + signal.SIGTERM
+    one.ending = True
+    one.join()
+    one.faults.clear()
 
 
 def test_every_cut_of_a_frame(fake, lines):
