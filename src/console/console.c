@@ -56,6 +56,7 @@ static struct {
 	bool escape;       // the escape key was typed
 	bool tx_irq_on;    // the UART tells when there is room
 	bool rx_irq_off;   // the UART does not tell of bytes: the timer will look
+	uint32_t received; // bytes, ever
 	uint64_t deadline; // ticks: when some CPU's timer will call console_tick
 } console;
 
@@ -372,6 +373,7 @@ static bool read_typed(struct typed *typed)
 	for (unsigned i = 0; i < INPUT_ROUND; i++) {
 		if (uart->ops == NULL || !uart->ops->rx(uart, &byte))
 			return false;
+		console.received++;
 		if (link_take(&console.out, byte, now, typed)) {
 			console.escape = false;
 			if (typed->vm != NULL)
@@ -392,8 +394,9 @@ static bool read_typed(struct typed *typed)
 	return true;
 }
 
-// A terminal that sends without end would bring one interrupt after the other: once it has sent enough for one
-// turn, the guest goes on first and the timer looks for the rest. A real UART's FIFO is never as full.
+// A terminal that sends without end would bring one interrupt after the other. So while bytes come faster than a
+// person types, the guest goes on for a while first, and the timer looks for the rest; a real UART's FIFO
+// holds what comes meanwhile.
 static void set_rx_irq(bool on)
 {
 	if (!console.has_irq || console.rx_irq_off == !on)
@@ -404,14 +407,16 @@ static void set_rx_irq(bool on)
 
 static void read_all(void)
 {
-	bool more = true;
+	bool more = true, any = false;
 
 	for (unsigned i = 0; more && i < INPUT_ROUNDS; i++) {
 		struct typed typed = {0};
 		spin_lock(&console_lock);
+		uint32_t before = console.received;
 		more = read_typed(&typed);
+		any = any || console.received != before;
 		if (!more || i == INPUT_ROUNDS - 1)
-			set_rx_irq(!more);
+			set_rx_irq(!more && !(any && link_framed()));
 		spin_unlock(&console_lock);
 		if (typed.vm == NULL)
 			continue;

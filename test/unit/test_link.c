@@ -482,6 +482,18 @@ static void test_typing_for_one_that_is_off(void **state)
 #define FIFO_DEPTH 16
 #define LATENCY_US 50
 
+// What is due now, without a look into the future.
+static void run_board(void)
+{
+	while (fake_cpu_this->work & CPU_WORK_CONSOLE) {
+		fake_cpu_this->work = 0;
+		console_drain(CONSOLE_BUDGET);
+	}
+	if (fake_get_sysreg("cnthp_ctl_el2") == 1 && fake_get_sysreg("cnthp_cval_el2") <= now &&
+	    (timer_expire() & (1 << TIMER_CONSOLE)))
+		console_tick();
+}
+
 static void test_nothing_is_lost_at_115200(void **state)
 {
 	(void)state;
@@ -490,7 +502,6 @@ static void test_nothing_is_lost_at_115200(void **state)
 	size_t queued = 0, sent_of_queue = 0;
 	uint32_t sent = 0, limit, read = 0;
 	uint64_t next_byte, interrupt_at = UINT64_MAX, since_heard = 0;
-	unsigned worst = 0;
 
 	assert_int_equal(HZ, 1000000); // ticks are microseconds
 	srandom(5);
@@ -500,14 +511,15 @@ static void test_nothing_is_lost_at_115200(void **state)
 	next_byte = now;
 	for (uint64_t t = now; read < TOTAL; t++) {
 		now = t > now ? t : now;
-		if (sent_of_queue ==
-		    queued) { // the host has the next frame ready as soon as it may
+		// The host has the next frame ready as soon as it may send it.
+		if (sent_of_queue == queued) {
 			uint8_t payload[FRAME_DATA_SIZE + 256];
 			uint32_t n = limit - sent < 200 ? limit - sent : 200;
 			frame_put32(payload, sent);
 			for (uint32_t i = 0; i < n; i++)
 				payload[FRAME_DATA_SIZE + i] = (uint8_t)((sent + i) * 31);
 			sent_of_queue = queued = 0;
+			next_byte = now > next_byte ? now : next_byte;
 			if (n > 0)
 				queued = make_frame(queue, FRAME_DATA, linux_vm, payload,
 				                    FRAME_DATA_SIZE + n);
@@ -516,20 +528,19 @@ static void test_nothing_is_lost_at_115200(void **state)
 			since_heard = queued > 0 ? now : since_heard;
 			sent += n;
 		}
-		if (now >= next_byte && sent_of_queue < queued) {
-			next_byte = now + BYTE_US;
+		while (now >= next_byte && sent_of_queue < queued) {
+			next_byte += BYTE_US;
 			assert_true(keys_head - keys_tail < FIFO_DEPTH); // an overrun
 			keys[keys_head++ % sizeof keys] = (char)queue[sent_of_queue++];
-			if (interrupt_at == UINT64_MAX)
-				interrupt_at = now + (uint64_t)random() % LATENCY_US;
 		}
 		if (now >= interrupt_at) {
-			if (keys_head - keys_tail > worst)
-				worst = (unsigned)(keys_head - keys_tail);
 			interrupt_at = UINT64_MAX;
-			console_interrupt();
-			settle();
+			if (rx_irq)
+				console_interrupt();
 		}
+		if (rx_irq && keys_head != keys_tail && interrupt_at == UINT64_MAX)
+			interrupt_at = now + (uint64_t)random() % LATENCY_US;
+		run_board();
 		if (random() % 600 == 0) { // the guest reads when it likes
 			uint8_t byte;
 			for (long k = random() % 60; k > 0; k--)
@@ -541,7 +552,6 @@ static void test_nothing_is_lost_at_115200(void **state)
 						cpu_post_local(CPU_WORK_CONSOLE);
 					}
 				}
-			settle();
 		}
 		if (wire_count > 0) {
 			receive_frames();
@@ -552,7 +562,6 @@ static void test_nothing_is_lost_at_115200(void **state)
 		fake_log_count = 0;
 	}
 	assert_int_equal(overruns[0], 0);
-	assert_true(worst < FIFO_DEPTH);
 }
 
 // ---- the shell, the log ----
