@@ -17,6 +17,7 @@
 #include "base/string.h"
 #include "mem/el2map.h"
 #include "vm/audit_parts.h"
+#include "vm/pvtime.h"
 
 #define WALK_STEP   500     // entries; 20 to 30 instructions each
 #define LIST_STEP   16      // chunks, of up to 512 pages
@@ -253,12 +254,25 @@ static void reach_memory(struct stage2_walk *w, uint64_t pa, uint64_t pages, uin
 		                                                                               : 0;
 }
 
+// The page that tells a VM of stolen time (vm/pvtime.h): its own, and the guest can only read it. That it is
+// the VM's alone is seen from the VM's list.
+static bool is_stolen_time(const struct stage2_walk *w, const struct pgtable_visit *v)
+{
+	const struct page *page = pages_entry(PA(v->entry & PTE_ADDRESS));
+
+	return v->address == PVTIME_BASE && v->level == 3 && page != NULL &&
+	       page->owner == w->vm->id && page->state == PAGE_DATA &&
+	       (v->entry & PTE_S2_WRITE) == 0 && (v->entry & PTE_S2_XN) != 0;
+}
+
 // A mapping where the VM has no memory: registers of a device (GICv2's CPU interface), never RAM.
 static void visit_device(struct stage2_walk *w, const struct pgtable_visit *v)
 {
 	uint64_t pa = v->entry & PTE_ADDRESS, position;
 	char found[AUDIT_TEXT];
 
+	if (is_stolen_time(w, v))
+		return;
 	w->audit->vm.devices += pgtable_span(v->level) / PAGE_SIZE;
 	if (!audit_find(w->audit, pa >> PAGE_SHIFT, &position))
 		return;

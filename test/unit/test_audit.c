@@ -96,6 +96,17 @@ static void begin(struct vm *of)
 	assert_int_equal(stage2_map_device(&of->stage2, 0x8010000, PA(NO_RAM), KIB(8)), 0);
 }
 
+// What an ended VM leaves is zeroed blocks; here each kind of block is to come from where the test says.
+static void empty_pool(void)
+{
+	struct page_list list = {0};
+	pa_t block;
+	while ((block = pages_alloc_zeroed(OWNER_EL2, PAGE_DATA, &list)).v != 0)
+		;
+	while (list.first != 0)
+		pages_free(PA((uint64_t)list.first << PAGE_SHIFT), &list);
+}
+
 // One VM with memory of all kinds: a ready block, a block that grew together, one that is half filled; one
 // that has never run.
 static int setup(void **state)
@@ -106,6 +117,7 @@ static int setup(void **state)
 	fake_event_hook = no_log;
 	features_probe(true);
 	stage2_init();
+	empty_pool();
 	one = make_vm("linux");
 	two = make_vm("rtos");
 	begin(one);
@@ -413,6 +425,29 @@ static void test_a_page_mapped_by_two_vms(void **state)
 	assert_agrees();
 }
 
+// The page of stolen time is the VM's own data, and nothing that a guest could write or execute.
+static void test_stolen_time(void **state)
+{
+	(void)state;
+	unsigned level;
+	pa_t page = pages_alloc(0, (uint16_t)one->id, PAGE_DATA, &one->pages);
+	assert_int_equal(stage2_map_readonly(&one->stage2, PVTIME_BASE, page), 0);
+	audit();
+	assert_agrees();
+	uint64_t *entry = pgtable_find(&one->stage2.table, PVTIME_BASE, &level), kept = *entry;
+	static const uint64_t wrong[] = {PTE_S2_WRITE, PTE_S2_XN};
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		*entry = kept ^ wrong[i];
+		assert_finds(page.v, "registers of a device", "RAM, mapped at 0x90a0000 of linux");
+	}
+	pa_t other = pages_alloc(0, (uint16_t)two->id, PAGE_DATA, &two->pages);
+	*entry = (kept & ~PTE_ADDRESS) | other.v;
+	assert_finds(other.v, "registers of a device", "RAM, mapped at 0x90a0000 of linux");
+	*entry = kept;
+	audit();
+	assert_agrees();
+}
+
 static void test_mapped_where_no_memory_is(void **state)
 {
 	(void)state;
@@ -693,6 +728,7 @@ int main(void)
 	        TEST_HERE(test_a_page_of_somebody_else),
 	        TEST_HERE(test_a_page_mapped_twice),
 	        TEST_HERE(test_a_page_mapped_by_two_vms),
+	        TEST_HERE(test_stolen_time),
 	        TEST_HERE(test_mapped_where_no_memory_is),
 	        TEST_HERE(test_tables),
 	        TEST_HERE(test_pages_that_are_lost),
