@@ -28,6 +28,7 @@
 #define EFFORT_A_BYTE 2    // of looking and filtering, for each byte of the budget
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
 #define INPUT_ROUND   32   // typed bytes under the lock at once
+#define TYPED_AT_ONCE 4    // bytes: more than a person's keys send
 #define INPUT_ROUNDS  3    // a terminal that sends without end is looked at again later
 #define TELL_ROUND    16   // guests that are told about room in one call
 #define RETRY_US      250  // budget used up: the guest runs for so long before it goes on
@@ -407,16 +408,17 @@ static void set_rx_irq(bool on)
 
 static void read_all(void)
 {
-	bool more = true, any = false;
+	uint32_t count = 0;
+	bool more = true;
 
 	for (unsigned i = 0; more && i < INPUT_ROUNDS; i++) {
 		struct typed typed = {0};
 		spin_lock(&console_lock);
 		uint32_t before = console.received;
 		more = read_typed(&typed);
-		any = any || console.received != before;
+		count += console.received - before;
 		if (!more || i == INPUT_ROUNDS - 1)
-			set_rx_irq(!more && !(any && link_framed()));
+			set_rx_irq(!more && count <= TYPED_AT_ONCE);
 		spin_unlock(&console_lock);
 		if (typed.vm == NULL)
 			continue;

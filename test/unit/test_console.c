@@ -170,6 +170,25 @@ static void test_overrun(void **state)
 	assert_int_equal(overruns[0], 1);
 }
 
+// A terminal at full speed gets a turn now and then, and not one after the other.
+static void test_flood_of_keys(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++)
+		keys[keys_head++ % sizeof keys] = 'x';
+	console_interrupt();
+	assert_in_range(keys_tail, 1, 100);
+	assert_false(rx_irq);
+	uint64_t before = now;
+	settle();
+	assert_true(keys_head == keys_tail);
+	assert_true(now - before > 1000 / 100 * 200);
+	assert_true(rx_irq);
+	keys[keys_head++ % sizeof keys] = 'y'; // and a person's key is seen at once
+	console_interrupt();
+	assert_true(rx_irq);
+}
+
 static void test_typing_for_one_that_is_off(void **state)
 {
 	(void)state;
@@ -313,6 +332,7 @@ int main(void)
 	        TEST(test_raw_view),
 	        TEST(test_neighbours),
 	        TEST(test_overrun),
+	        TEST(test_flood_of_keys),
 	        TEST(test_typing_for_one_that_is_off),
 	        TEST(test_polled_input),
 	        TEST(test_early),

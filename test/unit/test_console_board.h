@@ -24,8 +24,10 @@
 #include "vdev/vpl011.h"
 #include "vm/vm.h"
 
-#define HZ     1000000
+#define HZ 1000000
+#ifndef NR_VMS
 #define NR_VMS 2
+#endif
 
 // ---- the UART ----
 
@@ -338,13 +340,14 @@ static UNUSED int setup(void **state)
 		vms[i]->state = VM_RUNNING;
 		vms[i]->start_time = now;
 		vms[i]->ram_base = 0x40000000;
-		vms[i]->ram_size = MIB(64) << i;
+		vms[i]->ram_size = MIB(64) << i % 2;
 		vms[i]->uart = (struct vpl011 *)(uintptr_t)(0x1000 * (i + 1));
 		vms[i]->nr_vcpus = 1;
 		vms[i]->vcpu[0] = vcpus[i];
 		vcpus[i]->cpu = fake_cpu_this;
 		vcons_init(&vms[i]->con, i + 1, test_calloc(1, VCONS_OUT_BYTES));
-		string_copy(vms[i]->name, names[i], sizeof vms[i]->name);
+		snprintf(vms[i]->name, sizeof vms[i]->name, i < 2 ? "%s" : "%s%u",
+		         names[i < 2 ? i : 1], i);
 		vms[i]->autostart = i == 0;
 		inputs[i] = overruns[i] = drained[i] = 0;
 	}
