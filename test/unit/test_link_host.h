@@ -128,6 +128,13 @@ static UNUSED void send_numbered(uint8_t type, uint16_t channel, uint32_t number
 	send(type, channel, payload, 4 + strlen(text));
 }
 
+static UNUSED void fill_text(char *text, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		text[i] = (char)(' ' + i % 90);
+	text[n] = '\0';
+}
+
 // ---- frames from Mezzo ----
 
 static struct got {
