@@ -283,7 +283,7 @@ static bool prepare(const struct board *board, const struct desc_vm *from, struc
 static bool admit(struct vm *vm, char *why)
 {
 	uint64_t pages =
-	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 16 + vm->nr_vcpus * 4;
+	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 24 + vm->nr_vcpus * 4;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
 		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
