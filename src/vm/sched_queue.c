@@ -54,8 +54,8 @@ static void raise_floor(struct sched_queue *queue, uint32_t priority)
 	            current->vm->sched.priority == priority;
 	if (!runs && first == NULL)
 		return;
-	uint64_t least = runs ? current->sched.vruntime : first->key;
-	if (runs && first != NULL && sched_before(first->key, least))
+	uint64_t least = runs ? current->sched.vruntime : UINT64_MAX;
+	if (first != NULL && (!runs || sched_before(first->key, least)))
 		least = first->key;
 	if (sched_before(queue->floor[priority], least))
 		queue->floor[priority] = least;
