@@ -310,7 +310,7 @@ MACHINES = [
     ("wrong-sha256", spoil(describe_crc=True),
      r"hello\.img: .*SHA-256 is [0-9a-f]{8}\.\.\., the description says [0-9a-f]{8}.*verify = sha256"),
     ("no-file", lambda b: b.files.pop(HELLO), r"the bundle has no file hello\.img: pack it again"),
-    ("short-file", shorten, r"hello\.img: 18488 bytes in the bundle, 19000 in the description"),
+    ("short-file", shorten, r"hello\.img: \d+ bytes in the bundle, \d+ in the description: pack it again"),
     ("text", kernel(b"#!/bin/sh\necho I am a kernel\n" * 9), r"the kernel is a text file"),
     ("gzip", kernel(b"\x1f\x8b\x08\0" + bytes(4000)), r"the kernel is compressed with gzip"),
     ("zeros", kernel(bytes(4096)), r"the kernel is neither an arm64 Image nor an ELF"),
