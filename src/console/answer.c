@@ -213,7 +213,7 @@ void answer_end(struct answer *a)
 		put(a, "}", 1);
 }
 
-static void open(struct answer *a, const char *key, enum answer_open what, const char *begin)
+static void begin_part(struct answer *a, const char *key, enum answer_open what, const char *begin)
 {
 	if (a->open != ANSWER_NOTHING)
 		answer_close(a);
@@ -272,7 +272,7 @@ static void put_cell(struct answer *a, bool first, int width, const char *text)
 void answer_table(struct answer *a, const char *key, const struct answer_column *columns,
                   unsigned nr_columns)
 {
-	open(a, key, ANSWER_TABLE, "[");
+	begin_part(a, key, ANSWER_TABLE, "[");
 	a->columns = columns;
 	a->nr_columns = nr_columns;
 	if (a->json)
@@ -322,7 +322,7 @@ void answer_row(struct answer *a, const struct answer_value *values)
 
 void answer_list(struct answer *a, const char *key)
 {
-	open(a, key, ANSWER_LIST, "[");
+	begin_part(a, key, ANSWER_LIST, "[");
 }
 
 void answer_item(struct answer *a, const char *text, size_t length)
@@ -338,7 +338,7 @@ void answer_item(struct answer *a, const char *text, size_t length)
 
 void answer_long(struct answer *a, const char *key)
 {
-	open(a, key, ANSWER_STRING, "\"");
+	begin_part(a, key, ANSWER_STRING, "\"");
 }
 
 void answer_piece(struct answer *a, const char *text)
