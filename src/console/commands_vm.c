@@ -144,7 +144,7 @@ static void info_more(struct answer *out, const struct vm *vm)
 	answer_number(out, "period_us", budget ? "  in every" : NULL, ANSWER_TIME,
 	              budget ? timer_to_us(sched->period) : ANSWER_NONE);
 	answer_number(out, "console_kept", "console keeps", ANSWER_NUMBER,
-	              vcons_fill(&vm->con.out));
+	              vcons_kept(&vm->con));
 	answer_number(out, "console_lost", "  bytes lost", ANSWER_NUMBER,
 	              load_relaxed(&vm->con.lost));
 }

@@ -135,6 +135,13 @@ static inline enum vcons_put vcons_out_put(struct vcons *con, uint8_t byte, uint
 	return VCONS_KEPT;
 }
 
+// Bytes of guest output that are kept, read or not.
+static inline uint64_t vcons_kept(const struct vcons *con)
+{
+	uint64_t ever = load_relaxed(&con->out.head);
+	return ever < VCONS_OUT_SIZE ? ever : VCONS_OUT_SIZE;
+}
+
 // Bytes of guest output that may still be put.
 static inline uint32_t vcons_out_room(const struct vcons *con)
 {
