@@ -11,6 +11,7 @@
 #include "main/run.h"
 #include "mem/el2map.h"
 #include "mem/pages.h"
+#include "vm/vmid.h"
 
 #define PATIENCE_MS 1000
 
@@ -101,6 +102,12 @@ void smp_start(const struct board *board)
 			continue;
 		if (cpu_count() == CPU_MAX) { // a tree may list that many and not the boot CPU
 			log_line("Mezzo runs on %u CPUs at most: the rest is not used", CPU_MAX);
+			break;
+		}
+		if (cpu_count() == vmid_max_cpus()) {
+			log_line("VMIDs of these CPUs tell only %u guests apart: the other CPUs "
+			         "are not used",
+			         vmid_max_cpus());
 			break;
 		}
 		struct cpu *cpu = new_cpu(board->cpus[i].mpidr);

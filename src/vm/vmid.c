@@ -35,6 +35,11 @@ void vmid_init(bool sixteen_bits)
 		limit = (uint32_t)1 << WIDTH;
 }
 
+uint32_t vmid_max_cpus(void)
+{
+	return limit - 2; // 0 is nobody's
+}
+
 static bool is_used(uint32_t number)
 {
 	return (used[number / 64] & BIT_U64(number % 64)) != 0;

@@ -26,6 +26,7 @@ static void test_three_numbers(void **state)
 	(void)state;
 	for (unsigned sixteen = 0; sixteen <= 1; sixteen++) {
 		start(sixteen != 0);
+		assert_int_equal(vmid_max_cpus(), 2);
 		rollovers = 0;
 		for (unsigned i = 0; i < VMS; i++) {
 			run(0, i);
