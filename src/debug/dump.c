@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "vm/stage1.h"
+#include "vm/stage2.h"
 #include "vm/vm.h"
 
 static const char *class_name(uint64_t esr)
@@ -74,6 +75,40 @@ static void say_where(const struct vm *vm, uint64_t ipa)
 		         below->ops->name, below->base + below->size - 1, vm->ram_base);
 	else
 		log_line("  %#lx: nothing there; RAM begins at %#lx", ipa, vm->ram_base);
+}
+
+static void say_stage2(struct vcpu *vcpu, uint64_t ipa)
+{
+	unsigned level;
+	uint64_t entry = stage2_entry(&vcpu->vm->stage2, IPA(ipa), &level);
+	uint64_t offset = ipa & (pgtable_span(level) - 1);
+	if ((entry & PTE_VALID) != 0)
+		log_line("    stage 2 of %#lx: level %u %016lx: the board's %#lx", ipa, level,
+		         entry, (entry & PTE_ADDRESS & ~(pgtable_span(level) - 1)) | offset);
+	else
+		log_line("    stage 2 of %#lx: level %u: nothing", ipa, level);
+}
+
+// How the guest's tables, and then Mezzo's, translate an address.
+static void say_walk(struct vcpu *vcpu, uint64_t va)
+{
+	struct stage1_step steps[STAGE1_STEPS];
+	char text[128];
+	size_t used = 0;
+	uint64_t ipa = va;
+	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0) {
+		say_stage2(vcpu, va);
+		return;
+	}
+	unsigned count = stage1_walk(vcpu, va, steps);
+	for (unsigned i = 0; i < count; i++)
+		used += print_buffer(text + used, sizeof text - used,
+		                     steps[i].read ? " %u: %016lx" : " %u: no RAM at %#lx",
+		                     steps[i].level, steps[i].read ? steps[i].entry : steps[i].at);
+	bool mapped = stage1_translate(vcpu, va, &ipa) == 0;
+	log_line("    stage 1 of %#lx: level%s%s", va, text, mapped ? "" : ": nothing");
+	if (mapped)
+		say_stage2(vcpu, ipa);
 }
 
 static void say_instruction(struct vcpu *vcpu, const char *name, uint64_t va)
@@ -143,11 +178,14 @@ void dump_guest(struct vcpu *vcpu)
 	if (is_abort(esr)) {
 		log_line("  %s at %#lx: %s (esr %#lx)", class_name(esr), far, fault_name(esr), esr);
 		uint64_t offset = (esr & ISS_S1PTW) != 0 ? 0 : far & (PAGE_SIZE - 1);
-		say_where(vm, field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | offset);
+		uint64_t ipa = field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | offset;
+		say_where(vm, ipa);
+		say_walk(vcpu, far);
 	} else {
 		log_line("  %s (esr %#lx)", class_name(esr), esr);
 	}
 	say_instruction(vcpu, "pc", vcpu->frame.pc);
+	say_walk(vcpu, vcpu->frame.pc);
 	say_registers(vcpu);
 	say_history(vcpu);
 }

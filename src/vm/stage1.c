@@ -44,54 +44,53 @@ static struct shape shape_of(uint64_t va)
 	return shape;
 }
 
-int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
+unsigned stage1_walk(struct vcpu *vcpu, uint64_t va, struct stage1_step steps[STAGE1_STEPS])
 {
 	struct shape shape = shape_of(va);
-	unsigned stride = shape.granule - 3;
+	unsigned stride = shape.granule - 3, count = 0;
 	unsigned levels = (shape.bits - shape.granule + stride - 1) / stride;
-	unsigned start = levels >= 4 ? 0 : 4 - levels;
+	unsigned first = levels >= 4 ? 0 : 4 - levels;
 	uint64_t table = shape.table;
-	for (unsigned level = start; level < 4; level++) {
+	for (unsigned level = first; level < 4; level++) {
 		unsigned shift = shape.granule + stride * (3 - level);
-		unsigned top = level == start ? shape.bits : shift + stride;
+		unsigned top = level == first ? shape.bits : shift + stride;
 		uint64_t index = field_get(GENMASK_U64(top - 1, shift), va);
-		uint64_t at = table + index * sizeof(uint64_t), entry;
-		if (at >> PAGE_SHIFT == ipa >> PAGE_SHIFT)
-			return (int)level;
-		if (vm_read_memory(vcpu->vm, IPA(at), &entry, sizeof entry) != 0 ||
-		    (entry & DESC_TABLE) != DESC_TABLE)
+		struct stage1_step *step = &steps[count++];
+		*step = (struct stage1_step){
+		        .level = level,
+		        .shift = shift,
+		        .at = table + index * sizeof step->entry,
+		};
+		step->read = vm_read_memory(vcpu->vm, IPA(step->at), &step->entry,
+		                            sizeof step->entry) == 0;
+		if (!step->read || (step->entry & DESC_TYPE) != DESC_TABLE)
 			break;
-		table = entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
+		table = step->entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
 	}
-	return (int)start;
+	return count;
+}
+
+int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
+{
+	struct stage1_step steps[STAGE1_STEPS];
+	unsigned count = stage1_walk(vcpu, va, steps);
+	for (unsigned i = 0; i < count; i++)
+		if (steps[i].at >> PAGE_SHIFT == ipa >> PAGE_SHIFT)
+			return (int)steps[i].level;
+	return (int)steps[0].level;
 }
 
 int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa)
 {
-	struct shape shape = shape_of(va);
-	unsigned stride = shape.granule - 3;
-	unsigned levels = (shape.bits - shape.granule + stride - 1) / stride;
-	uint64_t table = shape.table, entry = 0;
+	struct stage1_step steps[STAGE1_STEPS];
 	*ipa = va;
 	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0)
 		return 0;
-	for (unsigned level = levels >= 4 ? 0 : 4 - levels, first = level; level < 4; level++) {
-		unsigned shift = shape.granule + stride * (3 - level);
-		unsigned top = level == first ? shape.bits : shift + stride;
-		uint64_t index = field_get(GENMASK_U64(top - 1, shift), va);
-		if (vm_read_memory(vcpu->vm, IPA(table + index * sizeof entry), &entry,
-		                   sizeof entry) != 0)
-			return ERR_FAULT;
-		uint64_t type = field_get(DESC_TYPE, entry);
-		if (level < 3 && type == DESC_TABLE) {
-			table = entry & TABLE_ADDRESS & ~(BIT_U64(shape.granule) - 1);
-			continue;
-		}
-		if (type != (level == 3 ? DESC_TABLE : DESC_BLOCK))
-			return ERR_FAULT;
-		uint64_t offset = BIT_U64(shift) - 1;
-		*ipa = (entry & TABLE_ADDRESS & ~offset) | (va & offset);
-		return 0;
-	}
-	return ERR_FAULT;
+	const struct stage1_step *last = &steps[stage1_walk(vcpu, va, steps) - 1];
+	uint64_t offset = BIT_U64(last->shift) - 1;
+	if (!last->read ||
+	    field_get(DESC_TYPE, last->entry) != (last->level == 3 ? DESC_TABLE : DESC_BLOCK))
+		return ERR_FAULT;
+	*ipa = (last->entry & TABLE_ADDRESS & ~offset) | (va & offset);
+	return 0;
 }

@@ -7,6 +7,20 @@
 
 struct vcpu;
 
+#define STAGE1_STEPS 4
+
+// One look at a table.
+struct stage1_step {
+	unsigned level, shift; // 0-3; log2 of the bytes that an entry of this level stands for
+	uint64_t at;           // IPA of the entry
+	uint64_t entry;        // if it could be read
+	bool read;             // false: there is no RAM
+};
+
+// What the loaded vCPU's tables say about `va`, as if its MMU were on: returns how many steps there are, 1
+// to 4. The last one decides. At most four reads of guest memory; on the vCPU's CPU, no lock held.
+unsigned stage1_walk(struct vcpu *vcpu, uint64_t va, struct stage1_step steps[STAGE1_STEPS]);
+
 // The hardware walked the loaded vCPU's tables for `va` and met a table at `ipa` that stage 2 does not
 // translate: the level of that table, 0-3, which the syndrome does not tell (it names stage 2's own).
 // The level the walk starts at if the tables have changed meanwhile. At most four reads of guest memory;

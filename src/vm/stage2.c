@@ -285,6 +285,17 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left)
 	return (void *)(uintptr_t)pa;
 }
 
+uint64_t stage2_entry(struct stage2 *s2, ipa_t ipa, unsigned *level)
+{
+	uint64_t entry = 0;
+	*level = start_level;
+	spin_lock(&s2->lock);
+	if (ipa.v < stage2_limit() && s2->table.root != NULL)
+		entry = *pgtable_find(&s2->table, ipa.v, level);
+	spin_unlock(&s2->lock);
+	return entry;
+}
+
 bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor)
 {
 	uint64_t budget = CLEAN_STEP;

@@ -63,6 +63,10 @@ int stage2_fault(struct stage2 *s2, ipa_t ipa);
 // same page. NULL: not RAM, or no memory. The mapping stays until the VM ends.
 void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 
+// The entry that decides for a guest address now, and its level; 0 above the widest address, and when the VM
+// has no tables. Any CPU.
+uint64_t stage2_entry(struct stage2 *s2, ipa_t ipa, unsigned *level);
+
 // Cleans and invalidates what is mapped from RAM offset *cursor on, at most 512 KiB, and moves
 // *cursor. True when the end is reached.
 bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor);
