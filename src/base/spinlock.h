@@ -10,7 +10,6 @@
 // The lock order: a CPU that holds a lock may only take one of a higher rank.
 enum lock_rank {
 	LOCK_VM_TABLE = 1, // the list of VMs
-	LOCK_VM,           // one VM's life cycle
 	LOCK_DEVICE,       // one emulated device
 	LOCK_VGIC,       // one VM's interrupt distributor; devices raise lines under their own lock
 	LOCK_SCHED_PLAN, // what CPUs have been promised to whom
