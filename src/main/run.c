@@ -25,6 +25,8 @@
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
+#define LATE_US 20 // a timer's interrupt that is due and not there is looked for so often
+
 // The debug build measures how long each exit kept the CPU at EL2, from the vector to the next entry, or
 // until the vCPU gave the CPU up. Under an emulator whose counter ticks once an instruction, that is
 // instructions.
@@ -203,18 +205,32 @@ static void serve_requests(struct cpu *cpu, struct vcpu *vcpu)
 		vgic_flush(vcpu);
 }
 
-// WFI, CPU_SUSPEND: whether there is a reason to go on; if not, the vCPU sleeps. A timer of the guest's own
-// that is due reaches it as an interrupt of the board, as soon as the guest is entered.
+// The time has come that the vCPU waits for. Its virtual timer reaches it as an interrupt of the board, which may
+// be a little late (an emulator's is), or may not come while the guest still handles the one before.
+static bool is_woken_by_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
+{
+	cntp_update(vcpu);
+	store_relaxed(&cpu->in_guest, 0);
+	dmb(ish);
+	irq_handle();
+	return vgic_pending(vcpu) || now - vcpu->vm->cntvoff >= vcpu->wait_until;
+}
+
+// WFI, CPU_SUSPEND: whether there is a reason to go on; if not, the vCPU sleeps.
 static bool wait_is_over(struct cpu *cpu, struct vcpu *vcpu)
 {
-	uint64_t deadline = vcpu_deadline(vcpu);
-	if (vgic_pending(vcpu) || deadline <= timer_now()) {
+	bool over = vgic_pending(vcpu);
+	if (!over) {
+		uint64_t deadline = vcpu_deadline(vcpu), now = timer_now();
+		over = deadline <= now && is_woken_by_time(cpu, vcpu, now);
+		if (!over)
+			sleep(cpu, vcpu, deadline <= now ? now + timer_from_us(LATE_US) : deadline);
+	}
+	if (over) {
 		vcpu->waiting = false;
 		vcpu->wait_until = UINT64_MAX;
-		return true;
 	}
-	sleep(cpu, vcpu, deadline);
-	return false;
+	return over && load_relaxed(&cpu->in_guest) != 0;
 }
 
 // ---- what a CPU is asked for ----
