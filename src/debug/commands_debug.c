@@ -123,7 +123,7 @@ static bool command_irq(struct shell_job *job)
 #define EL1_A_STEP  6
 
 // The vCPU that is asked for, or NULL, and that was said.
-static const struct vcpu *asked_vcpu(struct shell_job *job)
+static struct vcpu *asked_vcpu(struct shell_job *job)
 {
 	const struct vm *vm = job->vm;
 	const char *text = job->argc > 2 ? job->argv[2] : "0";
@@ -156,14 +156,14 @@ static void print_pstate(char *text, size_t size, uint64_t pstate)
 	             (pstate & PSTATE_C) != 0 ? 'C' : '-', (pstate & PSTATE_V) != 0 ? 'V' : '-');
 }
 
-static void regs_head(struct answer *out, const struct vcpu *vcpu)
+static void regs_head(struct answer *out, const struct vcpu *vcpu, bool now)
 {
 	char words[64];
 	uint64_t sctlr = load_relaxed(&vcpu->el1.sctlr);
 
 	answer_say(out, NULL,
-	           "vCPU %u of %s as it was when it last left the guest; the registers of EL1, "
-	           "from sctlr on, as they were when a CPU last let go of it",
+	           now ? "vCPU %u of %s as it was this moment"
+	               : "vCPU %u of %s, which does not run, as it was when it last did",
 	           vcpu->id, vcpu->vm->name);
 	answer_number(out, "vcpu", NULL, ANSWER_NUMBER, vcpu->id);
 	answer_number(out, "pc", "pc", ANSWER_HEX, load_relaxed(&vcpu->frame.pc));
@@ -202,13 +202,14 @@ static bool is_key(const char *name)
 
 static bool command_regs(struct shell_job *job)
 {
-	const struct vcpu *vcpu = asked_vcpu(job);
+	struct vcpu *vcpu = asked_vcpu(job);
+	struct vcpu_sample sample;
 	unsigned row = (job->step - 2) * EL1_A_STEP;
 
 	if (vcpu == NULL)
 		return false;
 	if (job->step == 0)
-		regs_head(&job->out, vcpu);
+		regs_head(&job->out, vcpu, vcpu_sample(vcpu, &sample));
 	if (job->step == 1)
 		regs_general(&job->out, vcpu);
 	if (job->step < 2)

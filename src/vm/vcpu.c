@@ -276,6 +276,7 @@ void vcpu_take_sample(struct vcpu *vcpu)
 	sample->esr = read_sysreg(esr_el1);
 	sample->elr = read_sysreg(elr_el1);
 	sample->last_trap = vcpu->last_trap;
+	el1_save(&vcpu->el1); // for whoever wants to see all of it
 	store_release(&sample->taken, sample->taken + 1);
 }
 

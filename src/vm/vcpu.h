@@ -115,7 +115,7 @@ void vcpu_unload(struct vcpu *vcpu);
 // Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
 void vcpu_fp_take(struct vcpu *vcpu);
 
-// Where a vCPU is: asks its CPU and waits a bounded time, some 30,000 instructions. If that is too short
+// Where a vCPU is; vcpu->frame and vcpu->el1 hold its registers of that moment then. Asks its CPU and waits a bounded time, some 30,000 instructions. If that is too short
 // for it (an emulator's CPU may take long to wake up), the sample is the one before, as sample->time
 // tells, and the next call finds this one. False: it is not running, or was never seen. Any CPU, no lock
 // held.

@@ -37,6 +37,11 @@ const struct el1_row el1_rows[] = {
         {"VBAR_EL1", offsetof(struct el1_regs, vbar)},
 };
 const unsigned el1_row_count = ARRAY_SIZE(el1_rows);
+bool vcpu_sample(struct vcpu *vcpu, struct vcpu_sample *sample)
+{
+	*sample = (struct vcpu_sample){.pc = vcpu->frame.pc};
+	return vcpu->power == VCPU_ON;
+}
 
 // ---- an audit that goes as it is told ----
 
@@ -197,6 +202,10 @@ static void test_regs(void **state)
 	assert_null(strstr(answer, "5ec7e7"));
 	assert_says("regs linux 1", false, "\"x29\":\"0x0\",\"x30\":\"0xffffffffffffffff\"");
 	assert_says("regs linux", false, "{\"vcpu\":0,");
+	vcpus[1].power = VCPU_ON;
+	assert_says("regs linux 1", true, "vCPU 1 of linux as it was this moment\r\n");
+	vcpus[1].power = VCPU_OFF;
+	assert_says("regs linux 1", true, "which does not run, as it was when it last did\r\n");
 	static const char *const wrong[] = {"2", "-1", "99999999999999", "x", "1x"};
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
 		char line[64], text[96];
