@@ -503,6 +503,8 @@ void console_start(bool has_irq)
 	wake_at(timer_now());
 	store_release(&console.phase, RUN);
 	spin_unlock(&console_lock);
+	// Bytes that were there before init had ended bring no interrupt any more.
+	read_all();
 	cpu_post_local(CPU_WORK_CONSOLE);
 }
 

@@ -106,6 +106,10 @@ static void start(const struct uart *uart)
 	reg_write(uart, PL011_LCR_H,
 	          lcr | PL011_LCR_FEN); // this write also takes over the divisors
 	reg_write(uart, PL011_CR, cr | on | PL011_CR_DTR | PL011_CR_RTS);
+	// What was received before went with the FIFO's change. QEMU gives the chip nothing more until
+	// somebody has read that byte, and nobody would: the FIFO is empty.
+	if ((reg_read(uart, PL011_FR) & PL011_FR_RXFE) != 0)
+		(void)reg_read(uart, PL011_DR);
 }
 
 static void init(const struct uart *uart)

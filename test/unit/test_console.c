@@ -316,6 +316,16 @@ static void test_panic(void **state)
 	panicking = false;
 }
 
+static void test_typed_during_the_boot(void **state)
+{
+	(void)state;
+	static struct uart uart = {.ops = &uart_ops};
+	console_early(&uart);
+	keys[keys_head++] = 'a';
+	console_start(true); // no interrupt tells of it
+	assert_int_equal(keys_head, keys_tail);
+}
+
 static void test_no_uart(void **state)
 {
 	(void)state;
@@ -355,6 +365,7 @@ int main(void)
 	        TEST(test_end_on_a_stuck_uart),
 	        TEST(test_end_in_raw_view),
 	        TEST(test_panic),
+	        TEST(test_typed_during_the_boot),
 	        TEST(test_no_uart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
