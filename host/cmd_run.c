@@ -323,9 +323,9 @@ int verb_run(int argc, char **argv)
 	options_of_run.on_all_off =
 	        system.on_all_off.value != NULL ? system.on_all_off.value : "shell";
 	options_of_run.console = first_view(&system);
-	if (r.machine.socket != NULL)
+	if (r.machine.socket != NULL) // whoever attaches may want to start the first machine
 		options_of_run.console = "all";
-	if (!terminal)
+	else if (!terminal)
 		options_of_run = (struct pack_options){"poweroff", "all"};
 	why = pack_build(&system, options_of_run, &bundle);
 	if (why == NULL)
