@@ -238,12 +238,13 @@ static void print_sched(char *text, const struct vm *vm, const struct vcpu *vcpu
 }
 
 static const struct answer_column vcpu_columns[] = {
-        {"vcpu", "VCPU", ANSWER_NUMBER, 6},       {"power", "POWER", ANSWER_TEXT, -8},
-        {"sched", "SCHED", ANSWER_TEXT, -12},     {"cpu", "CPU", ANSWER_NUMBER, 3},
-        {"pin", "PIN", ANSWER_NUMBER, 3},         {"ran_us", "RAN", ANSWER_TIME, 11},
-        {"waited_us", "WAITED", ANSWER_TIME, 11}, {"exits", "EXITS", ANSWER_NUMBER, 10},
-        {"periods", "PERIODS", ANSWER_NUMBER, 8}, {"missed", "MISSED", ANSWER_NUMBER, 6},
-        {"now", "", ANSWER_TEXT, ANSWER_BELOW},   {"last", "", ANSWER_TEXT, ANSWER_BELOW},
+        {"vcpu", "VCPU", ANSWER_NUMBER, 6},        {"power", "POWER", ANSWER_TEXT, -8},
+        {"sched", "SCHED", ANSWER_TEXT, -12},      {"cpu", "CPU", ANSWER_NUMBER, 3},
+        {"pin", "PIN", ANSWER_NUMBER, 3},          {"ran_us", "RAN", ANSWER_TIME, 11},
+        {"waited_us", "WAITED", ANSWER_TIME, 11},  {"exits", "EXITS", ANSWER_NUMBER, 10},
+        {"migrations", "MOVED", ANSWER_NUMBER, 8}, {"periods", "PERIODS", ANSWER_NUMBER, 8},
+        {"missed", "MISSED", ANSWER_NUMBER, 6},    {"now", "", ANSWER_TEXT, ANSWER_BELOW},
+        {"last", "", ANSWER_TEXT, ANSWER_BELOW},
 };
 
 static void info_vcpu(struct answer *out, const struct vm *vm, struct vcpu *vcpu)
@@ -266,6 +267,7 @@ static void info_vcpu(struct answer *out, const struct vm *vm, struct vcpu *vcpu
 	        {.number = timer_to_us(sched_ran(vcpu))},
 	        {.number = timer_to_us(sched_waited(vcpu))},
 	        {.number = load_relaxed(&vcpu->exits)},
+	        {.number = load_relaxed(&sched->migrations)},
 	        {.number = budget ? load_relaxed(&sched->periods) : ANSWER_NONE},
 	        {.number = budget ? load_relaxed(&sched->missed) : ANSWER_NONE},
 	        {.text = print_now(where, vcpu) ? where : NULL},
