@@ -33,6 +33,23 @@ TROUBLE = re.compile(
     r"|irq \d+: nobody cared|Unhandled fault|clocksource: .*unstable|failed to boot|failed to come online")
 
 
+KERNELS = ROOT / "build/guest"
+
+
+def vm(name, kernel, words="", **keys):
+    """A section of a .conf file; the kernel is a path, or the name of an EL1 test kernel."""
+    if isinstance(kernel, str):
+        kernel = KERNELS / f"{kernel}.img"
+    keys = {"kernel": f'"{kernel}"', "memory": "16M", "cmdline": f'"{words}"', **keys}
+    return f"vm {name} {{\n" + "".join(f"  {k} = {v}\n" for k, v in keys.items()) + "}\n"
+
+
+def small_linux(name, series, words, **keys):
+    """A section for Debian with as little memory as it needs, on one CPU."""
+    return vm(name, kernel(series), f"console=ttyAMA0 {words}", initrd=f'"{SMALL_INITRAMFS}"',
+              **{"memory": SMALL_MEMORY[series], **keys})
+
+
 def kernel(series):
     return GUESTS / f"linux-{series}" / "vmlinuz"
 
@@ -126,6 +143,13 @@ def bare_command(series, cpus, memory, words, cpu="max", gic=3, initramfs=INITRA
 def bare(*guest, time_limit=TIME_LIMIT, **board):
     """The control: the same guest on QEMU's board itself, at EL1."""
     return run(bare_command(*guest, **board), time_limit)
+
+
+class Text(Result):
+    """The same of what a console said so far."""
+
+    def __init__(self, text):
+        super().__init__("a console", text.encode(), None, 0)
 
 
 def check_linux(result, lines, cpus, nonce, armhf=False):

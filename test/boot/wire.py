@@ -2,9 +2,13 @@
 """The host's end of the framed protocol (docs/wire.md), written a second time: so that what Mezzo and the
 `mezzo` command believe in common is held against the page, and so that a test can drive Mezzo as a program.
 
-    with wire.started("vm a { ... }") as mezzo:
+    with wire.started(machine.vm("a", "ticks", autostart="false")) as mezzo:
         mezzo.command("create b from a")
+        mezzo.command("start b")
         mezzo.console("b").expect("up")
+
+Whoever waits for something takes in what comes meanwhile and says that the host is still there: a test that
+only waits calls `mezzo.rest(seconds)` and not time.sleep.
 """
 
 import contextlib
@@ -27,7 +31,7 @@ VERSION, HEADER, MOST = 1, 8, 4096
  ERROR) = range(1, 15)
 SHELL, CONSOLE, LOG = 1, 2, 3
 WINDOW = 1 << 16  # bytes of a channel that Mezzo may send ahead
-NONCE = 0x6d657a7a6f
+NONCE = 0x6d657a7a6f0000  # of the first greeting; one more for each further one
 
 
 def encode(kind, channel, payload, sequence):
@@ -81,7 +85,10 @@ class Console:
 
     def __init__(self, link, channel):
         self.link, self.channel = link, channel
-        self.text, self.at, self.position, self.limit, self.sent, self.lost = "", 0, 0, 0, 0, 0
+        self.text, self.at = "", 0  # what came, without carriage returns; how far expect() has seen it
+        self.position, self.granted = 0, WINDOW  # bytes that came, and that may come
+        self.sent, self.limit = 0, 0  # bytes that went, and that may go
+        self.lost = 0
 
     def expect(self, pattern, timeout=60):
         """Waits for a match after the last one; returns it."""
@@ -92,16 +99,21 @@ class Console:
                 self.at = match.end()
                 return match
             left = end - time.monotonic()
-            assert left > 0, f"{pattern!r} did not come in {timeout} s, but:\n{self.text[-2000:]}"
+            assert left > 0, f"{pattern!r} did not come in {timeout} s, but:\n{self.text[-1000:]}"
             self.link.pump(min(left, 1))
 
+    def take_credit(self, limit):
+        """32 bits of a position that only grows."""
+        self.limit += (limit - self.limit) & 0xffffffff
+
     def send(self, data):
+        """Types this, as fast as the guest takes it."""
         data = data.encode()
         while data:
-            room = (self.limit - self.sent) & 0xffffffff
+            room = self.limit - self.sent
             piece, data = data[:room], data[room:]
             if piece:
-                self.link.send(DATA, self.channel, struct.pack("<I", self.sent) + piece)
+                self.link.send(DATA, self.channel, struct.pack("<I", self.sent & 0xffffffff) + piece)
                 self.sent += len(piece)
             else:
                 self.link.pump(0.2)
@@ -111,25 +123,32 @@ class Link:
     """A session with a Mezzo on the other end of `sock`."""
 
     def __init__(self, sock):
-        self.sock, self.decoder = sock, Decoder()
+        self.sock, self.decoder, self.nonce, self.number = sock, Decoder(), NONCE, 0
+        self.forget()
+
+    def forget(self):
+        """As before any greeting."""
         self.sequence, self.expected, self.gaps = 0, 0, 0
         self.channels, self.by_number, self.answers, self.errors = {}, {}, {}, []
-        self.number, self.welcome, self.bye, self.last_sent = 0, None, False, 0.0
+        self.welcome, self.bye, self.last_sent = None, False, 0.0
 
     def send(self, kind, channel, payload=b""):
         self.sock.sendall(encode(kind, channel, payload, self.sequence))
         self.sequence += 1
         self.last_sent = time.monotonic()
 
-    def greet(self, timeout=30):
-        end = time.monotonic() + timeout
+    def greet(self, timeout=60):
+        """Greets until that is answered. Greetings that were sent too early may be answered as well: only
+        the answer to the last one counts, and a slow board gets more and more time for it."""
+        self.forget()
+        end, patience = time.monotonic() + timeout, 0.5
         while self.welcome is None and time.monotonic() < end:
-            self.sequence = 0
-            self.send(HELLO, 0, struct.pack("<BBHIQ", 1, VERSION, 0, 1, NONCE))
-            self.sequence = 0
-            self.pump(0.5)
-        assert self.welcome is not None, "nobody answered the greeting"
-        self.sequence = 0
+            self.sequence, self.nonce = 0, self.nonce + 1
+            self.send(HELLO, 0, struct.pack("<BBHIQ", 1, VERSION, 0, 1, self.nonce))
+            until, patience = time.monotonic() + patience, patience * 1.5
+            while self.welcome is None and time.monotonic() < until:
+                self.pump(0.1)
+        assert self.welcome is not None, f"nobody answered the greeting, but:\n{self.decoder.noise[-2000:]}"
         while SHELL not in (kind for kind, *_ in self.channels.values()):
             assert time.monotonic() < end, "no directory came"
             self.pump(0.5)
@@ -141,31 +160,45 @@ class Link:
         if not select.select([self.sock], [], [], timeout)[0]:
             return
         data = self.sock.recv(65536)
-        assert data, "Mezzo's end of the wire is closed"
+        if not data:
+            raise Closed("Mezzo's end of the wire is closed")
         for frame in self.decoder.take(data):
             self.take(*frame)
 
+    def rest(self, seconds):
+        """Waits."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.pump(max(0, min(end - time.monotonic(), 0.5)))
+
     def take(self, kind, channel, sequence, payload):
-        if self.welcome is not None and kind != WELCOME:
-            self.gaps += sequence != self.expected
-        self.expected = (sequence + 1) & 0xffff
         if kind == WELCOME:
             version, _, _, features, nonce = struct.unpack_from("<BBHIQ", payload)
-            assert (version, nonce) == (VERSION, NONCE)
-            self.welcome = (features, payload[16:].decode())
-        elif kind == DIRECTORY:
+            if nonce == self.nonce:
+                assert (version, sequence) == (VERSION, 0)
+                self.welcome, self.expected = (features, payload[16:].decode()), 1
+                self.errors = []
+            return
+        if self.welcome is None:  # of a greeting before, or it says why there is none
+            if kind == ERROR:
+                self.errors.append((payload[0], payload[1:].decode()))
+            return
+        self.gaps += sequence != self.expected
+        self.expected = (sequence + 1) & 0xffff
+        if kind == DIRECTORY:
             self.take_directory(payload)
         elif kind == DATA and channel in self.by_number:
             self.take_data(self.by_number[channel], payload)
         elif kind == CREDIT and channel in self.by_number:
-            (self.by_number[channel].limit,) = struct.unpack("<I", payload)
+            self.by_number[channel].take_credit(*struct.unpack("<I", payload))
         elif kind == LOST and channel in self.by_number:
             (self.by_number[channel].lost,) = struct.unpack("<Q", payload)
-        elif kind == ANSWER:
-            number, flags, _ = struct.unpack_from("<IBI", payload)
+        elif kind == ANSWER and channel in self.by_number:
+            number, flags, position = struct.unpack_from("<IBI", payload)
+            shell = self.by_number[channel]
+            assert position == shell.position & 0xffffffff, "an ANSWER frame is missing"
             text, _ = self.answers.get(number, (b"", False))
             self.answers[number] = (text + payload[9:], bool(flags & 1))
-            shell = self.open(SHELL, "")
             shell.position += len(payload) - 9
             self.give_credit(shell)
         elif kind == ERROR:
@@ -189,7 +222,7 @@ class Link:
     def take_data(self, console, payload):
         (position,) = struct.unpack_from("<I", payload)
         assert position == console.position & 0xffffffff, "a DATA frame is missing"
-        console.text += payload[4:].decode(errors="replace")
+        console.text += payload[4:].decode(errors="replace").replace("\r", "")
         console.position += len(payload) - 4
         self.give_credit(console)
 
@@ -206,8 +239,7 @@ class Link:
                 if its_kind != kind or (name and its_name != name):
                     continue
                 if number not in self.by_number:
-                    console = self.by_number[number] = Console(self, number)
-                    console.granted = WINDOW
+                    self.by_number[number] = Console(self, number)
                     self.send(OPEN, number, struct.pack("<IB", WINDOW, 1))
                 return self.by_number[number]
             assert time.monotonic() < end, f"there is no channel {name!r}"
@@ -221,22 +253,29 @@ class Link:
 
     def command(self, line, timeout=60):
         """Runs a line of the shell; returns its answer, or raises what it says went wrong."""
-        self.open(SHELL, "")
+        shell = self.open(SHELL, "")
         self.number += 1
         number = self.number
-        self.send(COMMAND, self.find(SHELL), struct.pack("<I", number) + line.encode())
+        self.send(COMMAND, shell.channel, struct.pack("<I", number) + line.encode())
         end = time.monotonic() + timeout
         while not self.answers.get(number, (b"", False))[1]:
             assert time.monotonic() < end, f"no answer to {line!r} in {timeout} s"
             assert not self.errors, self.errors
             self.pump(1)
-        answer = json.loads(self.answers.pop(number)[0])
-        if isinstance(answer, dict) and "error" in answer:
+        text = self.answers.pop(number)[0].decode("ascii")
+        answer = json.loads(text)
+        assert isinstance(answer, dict), f"{line!r} is answered by {text}"
+        if "error" in answer:
             raise Refused(answer["error"])
         return answer
 
-    def find(self, kind):
-        return next(number for number, (its_kind, *_) in self.channels.items() if its_kind == kind)
+    def refused(self, line):
+        """Runs a line that must not work; returns the sentence that says why."""
+        try:
+            answer = self.command(line)
+        except Refused as why:
+            return str(why)
+        raise AssertionError(f"{line!r} was not refused, but answered by {answer}")
 
     def wait(self, what, timeout=60):
         """Waits until `what()` is true; returns it."""
@@ -253,41 +292,84 @@ class Link:
         return next((row for row in self.command("vm")["vms"] if row["name"] == name), None)
 
     def wait_state(self, name, state, timeout=60):
-        return self.wait(lambda: (self.vm(name) or {}).get("state") == state, timeout)
+        """Waits until the VM is in this state; None: until there is no such VM."""
+        end = time.monotonic() + timeout
+        while True:
+            row = self.vm(name)
+            if (row and row["state"]) == state:
+                return row
+            assert time.monotonic() < end, f"{name} is not {state} after {timeout} s, but {row}"
+            self.pump(0.02)
+
+    def destroy(self, name, timeout=60):
+        """Takes the VM away; returns when all it had is given back."""
+        log = self.log()
+        start = len(log.text)
+        self.command(f"destroy {name}")
+        self.wait(lambda: f"{name}: destroyed; all it had" in log.text[start:], timeout)
+
+    def ran(self, name):
+        """Microseconds for which CPUs have run this VM."""
+        return sum(vcpu["ran_us"] for vcpu in self.command(f"info {name}")["vcpus"])
+
+    def totals(self):
+        """What must be the same before and after VMs came and went: memory that is free, and all that is
+        somebody's, owner by owner. The audit agrees."""
+        audit = self.command("audit", timeout=120)
+        assert audit["disagree"] == 0 and audit["disagreements"] == [], audit
+        free, mem = self.command("free"), self.command("mem")
+        owners = {row["owner"]: row["all"] for row in mem["owners"]}
+        return {"free": free["free"], "promised": free["promised"], "mem": mem["free"], **owners}
 
 
 class Refused(Exception):
     """What the shell says against a command."""
 
 
+class Closed(Exception):
+    """The board is off, or its UART was given away."""
+
+
 @contextlib.contextmanager
-def started(conf, board="", time_limit=machine.TIME_LIMIT):
-    """Starts a described system with its UART on a socket, and greets it."""
+def board(conf, options="", qemu=(), time_limit=machine.TIME_LIMIT, image=None):
+    """Starts a described system with its UART on a socket: yields the path. `options` are those of `mezzo
+    run`, as text; `qemu` is a list for QEMU itself."""
     with tempfile.TemporaryDirectory() as name:
         directory = pathlib.Path(name)
         file, path = directory / "system.conf", directory / "wire"
-        file.write_text(conf, encoding="utf-8")
-        command = [str(word) for word in
-                   [*machine.mezzo_command([file], board, time_limit), "--socket", path]]
-        if "--" in board.split():
-            at = command.index("--")
-            command = command[:at] + ["--timeout", str(time_limit), "--socket", str(path)] + command[at:-4]
+        file.write_text(conf, encoding="ascii")
+        if image is not None:
+            options += f" --image {image}"
+        command = [*machine.mezzo_command([file], options, time_limit), "--socket", path, "--", *qemu]
         with open(directory / "log", "wb") as log:
-            process = subprocess.Popen(command, cwd=machine.ROOT, stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=subprocess.STDOUT, start_new_session=True)
+            process = subprocess.Popen([str(word) for word in command], cwd=machine.ROOT,
+                                       stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
         try:
-            sock = connect(path, process)
-            link = Link(sock)
-            link.process = process
-            link.greet()
-            yield link
+            connect(path, process, directory / "log").close()
+            yield path
         finally:
             machine.end_group(process)
 
 
-def connect(path, process):
+@contextlib.contextmanager
+def started(conf, options="", qemu=(), time_limit=machine.TIME_LIMIT, image=None):
+    """The same, and greets it."""
+    with board(conf, options, qemu, time_limit, image) as path:
+        link = Link(connect(path))
+        try:
+            link.greet()
+            link.log()
+            yield link
+            assert link.gaps == 0, f"{link.gaps} times a frame was missing"
+        finally:
+            link.sock.close()
+
+
+def connect(path, process=None, log=None):
+    """A connection to the board's UART; what it said before is lost."""
     end = time.monotonic() + 20
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and (process is None or process.poll() is None):
         sock = socket.socket(socket.AF_UNIX)
         try:
             sock.connect(str(path))
@@ -295,4 +377,5 @@ def connect(path, process):
         except OSError:
             sock.close()
             time.sleep(0.05)
-    raise AssertionError("nobody listens on the board's wire")
+    said = log.read_text(errors="replace") if log else ""
+    raise AssertionError(f"nobody listens on the board's wire\n{said}")
