@@ -100,7 +100,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix bench check gdb \
+.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix bench bench-sched check gdb \
 	install clean unit-programs guest demo print-el2 \
 	print-host print-unit FORCE
 
@@ -140,10 +140,14 @@ test-boot: all demo ## boot Debian kernels so that every pair of settings occurs
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
 	$(Q)tools/test matrix
 
-bench: all ## count what Mezzo costs a Linux boot, in instructions
+bench: all guest ## count what Mezzo costs a Linux boot and VMs that share CPUs, in instructions
 	$(Q)tools/setup --quiet
 	$(Q)bench/boot
 	$(Q)bench/boot --kernel $(B)/guests/linux-6.12/vmlinuz
+	$(Q)bench/sched
+
+bench-sched: all guest ## only the shares, budgets and wake-ups of VMs that share CPUs
+	$(Q)bench/sched
 
 check: ## format, layers, headers, analysers, both compilers, the gate on the ELF, sizes
 	$(Q)tools/setup --quiet

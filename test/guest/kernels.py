@@ -114,6 +114,8 @@ KERNELS = [
     tool("ticks", params="seconds=2", pattern=r"ticks: end, 200 ticks, \d+ missed"),
     tool("stolen", params="seconds=1", pattern=r"stolen: \d+ us of 1\d{6} us, missed", bare=False),
     tool("migrate", TWO, params="rounds=100", pattern="migrate: end, 100 rounds, 0 differences"),
+    tool("turns", params="n=0", pattern="turns: end"),
+    tool("wake", TWO, params="n=5 sgi=1", pattern=r"(.*wake: (TIMER|SGI) \d+ \d+ \d+\n){5}.*wake: end"),
     tool("cpustorm", ALL, params="seconds=1", pattern=r"cpustorm: end, \d+ on\n"),
 ]
 # Never end by themselves: a hog, one that waits for the power key, one that resets itself.
