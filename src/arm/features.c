@@ -5,7 +5,6 @@
 #include "arm/features.h"
 
 #include "arm/sysreg.h"
-#include "base/bits.h"
 
 enum id_register { PFR0, PFR1, DFR0, ISAR0, ISAR1, MMFR0, MMFR1, MMFR2, ID_REGISTERS };
 
@@ -43,7 +42,7 @@ static const struct row {
         [FEATURE_TWED] = {"TWED", MMFR1, 32, 1, 0},
 };
 
-static uint64_t present;
+uint64_t features_present;
 static unsigned pa_bits = 32;
 
 static void read_registers(uint64_t id[ID_REGISTERS])
@@ -56,11 +55,6 @@ static void read_registers(uint64_t id[ID_REGISTERS])
 	id[MMFR0] = read_sysreg(id_aa64mmfr0_el1);
 	id[MMFR1] = read_sysreg(id_aa64mmfr1_el1);
 	id[MMFR2] = read_sysreg(id_aa64mmfr2_el1);
-}
-
-bool feature_has(enum feature feature)
-{
-	return (present & BIT_U64(feature)) != 0;
 }
 
 unsigned features_pa_bits(void)
@@ -84,14 +78,14 @@ const char *features_probe(bool boot)
 	unsigned range = (unsigned)(id[MMFR0] & 0xf);
 	unsigned width = range < ARRAY_SIZE(bits) ? bits[range] : 48;
 	if (boot) {
-		present = found;
+		features_present = found;
 		pa_bits = width;
 		return NULL;
 	}
 	if (width < pa_bits)
 		return "physical address bits";
 	for (unsigned i = 0; i < FEATURE_COUNT; i++)
-		if ((present & ~found & BIT_U64(i)) != 0)
+		if ((features_present & ~found & BIT_U64(i)) != 0)
 			return rows[i].name;
 	return NULL;
 }

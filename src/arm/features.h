@@ -4,6 +4,7 @@
 #ifndef ARM_FEATURES_H
 #define ARM_FEATURES_H
 
+#include "base/bits.h"
 #include "base/types.h"
 
 enum feature {
@@ -35,9 +36,14 @@ enum feature {
 	FEATURE_COUNT
 };
 
-// Whether every CPU has it. Fixed once the boot CPU has probed; a CPU that lacks what the boot CPU has
-// is not taken into service.
-bool feature_has(enum feature feature);
+// A bit for each enum feature that every CPU has. Fixed once the boot CPU has probed; a CPU that lacks
+// what the boot CPU has is not taken into service.
+extern uint64_t features_present;
+
+static inline bool feature_has(enum feature feature)
+{
+	return (features_present & BIT_U64(feature)) != 0;
+}
 
 // Reads this CPU's ID registers. On the boot CPU it sets the answers; on another it returns the name
 // of a feature the boot CPU has and this one lacks, or NULL.

@@ -30,20 +30,23 @@ static void el1_reset(struct el1_regs *el1)
 #include "arm/sysregs.def"
 }
 
+// The set of features once, not for each register.
 static void el1_load(const struct el1_regs *el1)
 {
+	uint64_t present = features_present;
 #define SYSREG_SAVED(field, name, reset) write_sysreg(el1->field, name);
 #define SYSREG_SAVED_IF(feature, field, name, reset) \
-	if (feature_has(feature))                    \
+	if ((present & BIT_U64(feature)) != 0)       \
 		write_sysreg(el1->field, name);
 #include "arm/sysregs.def"
 }
 
 static void el1_save(struct el1_regs *el1)
 {
+	uint64_t present = features_present;
 #define SYSREG_SAVED(field, name, reset) el1->field = read_sysreg(name);
 #define SYSREG_SAVED_IF(feature, field, name, reset) \
-	if (feature_has(feature))                    \
+	if ((present & BIT_U64(feature)) != 0)       \
 		el1->field = read_sysreg(name);
 #include "arm/sysregs.def"
 }
