@@ -150,11 +150,16 @@ bool vgic_deliver_recall(struct vgic_cpu *cpu, uint32_t word, uint32_t mask)
 	return true;
 }
 
-void vgic_deliver_recall_all(struct vgic_cpu *cpu)
+static void fold_all(struct vgic_cpu *cpu)
 {
 	take_eois(cpu);
 	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
 		vgic_lr_fold(cpu, (uint32_t)__builtin_ctz(left));
+}
+
+void vgic_deliver_recall_all(struct vgic_cpu *cpu)
+{
+	fold_all(cpu);
 	// The guest goes on and may end what is active while it is in memory.
 	set_control(cpu, best_active(cpu) == KEY_NONE ? 0 : VGIC_NOTIFY_EOI);
 }
@@ -433,6 +438,20 @@ bool vgic_pending(struct vcpu *vcpu)
 
 // ---- coming and going ----
 
+// Nothing to be put into a list register, nothing active that the guest might end, nobody to be told: the usual
+// state of a vCPU that comes and goes. Not loaded, under the lock.
+static bool nothing_in_play(struct vgic_cpu *cpu)
+{
+	uint32_t busy = load_relaxed(&cpu->posted) | load_relaxed(&cpu->deactivate) | cpu->freeze |
+	                (vgic_bank_pending(&cpu->bank) & cpu->bank.enabled) | cpu->bank.active;
+	for (uint32_t word = 0; word < VGIC_SPI_WORDS; word++) {
+		const struct vgic_bank *bank = &cpu->vgic->spi[word];
+		busy |= (vgic_bank_pending(bank) & bank->enabled) | cpu->spi_active[word] |
+		        cpu->spi_ended[word];
+	}
+	return busy == 0;
+}
+
 void vgic_deliver_load(struct vgic_cpu *cpu)
 {
 	spin_lock(&cpu->vgic->lock);
@@ -441,18 +460,34 @@ void vgic_deliver_load(struct vgic_cpu *cpu)
 	vgic_host.backend->load(&cpu->interface);
 	store_release(&cpu->folded, cpu->freeze != 0);
 	store_release(&cpu->loaded, 1);
+	bool quiet = nothing_in_play(cpu);
+	if (quiet)
+		cpu->ready = ready_mask(cpu);
 	spin_unlock(&cpu->vgic->lock);
-	vgic_deliver_all(cpu);
+	if (!quiet)
+		vgic_deliver_all(cpu);
+}
+
+// What any of several vCPUs may take need not wait for this one, which is not loaded any more. Who is to be told.
+static uint32_t hand_over(struct vgic_cpu *cpu)
+{
+	struct vgic *vgic = cpu->vgic;
+	uint32_t tell = 0;
+	if (vgic->nr_vcpus == 1)
+		return 0;
+	for (uint32_t word = 1; word < VGIC_WORDS; word++)
+		if (vgic_bank_pending(&vgic->spi[word - 1]) != 0)
+			tell |= vgic_spi_notify(vgic, cpu, word, ~0u);
+	return tell & ~BIT_U32(cpu->vcpu->id);
 }
 
 void vgic_deliver_unload(struct vgic_cpu *cpu)
 {
 	struct vgic *vgic = cpu->vgic;
-	uint32_t tell = 0;
 	if (!cpu->loaded)
 		return;
 	spin_lock(&vgic->lock);
-	vgic_deliver_recall_all(cpu);
+	fold_all(cpu);
 	set_control(cpu, 0);
 	uint32_t active = cpu->hw_active & cpu->bank.active;
 	vgic_lr_unlink(cpu, ~0u);
@@ -462,9 +497,7 @@ void vgic_deliver_unload(struct vgic_cpu *cpu)
 	store_release(&cpu->loaded, 0);
 	store_release(&cpu->folded, 0);
 	cpu->ready = 0;
-	// What any of several vCPUs may take need not wait for this one.
-	for (uint32_t word = 1; word < VGIC_WORDS; word++)
-		tell |= vgic_spi_notify(vgic, cpu, word, ~0u);
+	uint32_t tell = hand_over(cpu);
 	spin_unlock(&vgic->lock);
-	vgic_tell(vgic, tell & ~BIT_U32(cpu->vcpu->id));
+	vgic_tell(vgic, tell);
 }
