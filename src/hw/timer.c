@@ -14,8 +14,9 @@
 #define US_A_SECOND 1000000
 #define NS_A_SECOND 1000000000
 
-static struct {
+static struct deadlines {
 	uint64_t at[TIMER_NR_USERS]; // ticks or TIMER_NEVER
+	uint64_t first;              // what CNTHP is set for
 } __attribute__((aligned(64))) deadlines[CPU_MAX];
 
 static uint64_t frequency = FALLBACK_HZ; // fixed once timer_init has run
@@ -71,13 +72,9 @@ uint64_t timer_to_ns(uint64_t ticks)
 	return convert(ticks, frequency, NS_A_SECOND);
 }
 
-// Makes CNTHP agree with the deadlines.
-static void program(const uint64_t at[TIMER_NR_USERS])
+static void program(struct deadlines *here, uint64_t first)
 {
-	uint64_t first = TIMER_NEVER;
-	for (unsigned i = 0; i < TIMER_NR_USERS; i++)
-		if (at[i] < first)
-			first = at[i];
+	here->first = first;
 	if (first == TIMER_NEVER) {
 		write_sysreg(0, cnthp_ctl_el2);
 	} else {
@@ -89,32 +86,44 @@ static void program(const uint64_t at[TIMER_NR_USERS])
 
 void timer_init_cpu(void)
 {
-	uint64_t *at = deadlines[cpu_this()->id].at;
+	struct deadlines *here = &deadlines[cpu_this()->id];
 	for (unsigned i = 0; i < TIMER_NR_USERS; i++)
-		at[i] = TIMER_NEVER;
-	program(at);
+		here->at[i] = TIMER_NEVER;
+	program(here, TIMER_NEVER);
 }
 
 void timer_set(enum timer_user user, uint64_t deadline)
 {
-	uint64_t *at = deadlines[cpu_this()->id].at;
-	if (at[user] == deadline)
+	struct deadlines *here = &deadlines[cpu_this()->id];
+	uint64_t before = here->at[user], first = deadline;
+	if (before == deadline)
 		return;
-	at[user] = deadline;
-	program(at);
+	here->at[user] = deadline;
+	if (deadline >= here->first) {
+		if (before != here->first)
+			return; // neither was the first, nor is
+		for (unsigned i = 0; i < TIMER_NR_USERS; i++)
+			if (here->at[i] < first)
+				first = here->at[i];
+	}
+	if (first != here->first)
+		program(here, first);
 }
 
 uint32_t timer_expire(void)
 {
-	uint64_t *at = deadlines[cpu_this()->id].at;
-	uint64_t now = timer_now();
+	struct deadlines *here = &deadlines[cpu_this()->id];
+	uint64_t now = timer_now(), first = TIMER_NEVER;
 	uint32_t due = 0;
 	for (unsigned i = 0; i < TIMER_NR_USERS; i++) {
-		if (at[i] <= now) {
-			at[i] = TIMER_NEVER;
+		uint64_t at = here->at[i];
+		if (at <= now) {
+			here->at[i] = TIMER_NEVER;
 			due |= BIT_U32(i);
+		} else if (at < first) {
+			first = at;
 		}
 	}
-	program(at);
+	program(here, first);
 	return due;
 }
