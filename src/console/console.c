@@ -499,8 +499,6 @@ void console_start(bool has_irq)
 		uart->ops->irq_enable_rx(uart, has_irq);
 		console.rx_irq_off = false;
 	}
-	// What came before, and perhaps filled the FIFO, raises no interrupt any more.
-	wake_at(timer_now());
 	store_release(&console.phase, RUN);
 	spin_unlock(&console_lock);
 	// Bytes that were there before init had ended bring no interrupt any more.

@@ -213,18 +213,6 @@ static void test_polled_input(void **state)
 	expect_typed(0, "l");
 }
 
-// A full FIFO raised its interrupt when nobody listened: it must be looked at once all the same, since
-// nothing else ever comes of it.
-static void test_typed_before_the_start(void **state)
-{
-	(void)state;
-	console_end(0, 0);
-	keys[keys_head++ % sizeof keys] = 'e';
-	console_start(true);
-	wait_ms(1);
-	expect_typed(0, "e");
-}
-
 // ---- the phases ----
 
 static void test_early(void **state)
@@ -357,7 +345,6 @@ int main(void)
 	        TEST(test_flood_of_keys),
 	        TEST(test_typing_for_one_that_is_off),
 	        TEST(test_polled_input),
-	        TEST(test_typed_before_the_start),
 	        TEST(test_early),
 	        TEST(test_log_before_the_console),
 	        TEST(test_end),
