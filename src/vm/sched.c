@@ -213,6 +213,7 @@ static struct vcpu *choose_locked(struct cpu *cpu)
 	if (current != NULL) {
 		calm(current);
 		if (sched_queue_keeps(cpu, current, now)) {
+			sched_balance_offer(cpu);
 			sched_queue_set_timer(cpu, now);
 			return current;
 		}
@@ -285,27 +286,11 @@ static void wake_sleepers(struct cpu *cpu)
 void sched_tick(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct sched_queue *queue = sched_queue_of(cpu);
 	wake_sleepers(cpu);
 	sched_balance_push(cpu);
 	if (has_strangers(cpu))
 		(void)sched_balance_evacuate(cpu);
-	spin_lock(&queue->lock);
-	uint64_t now = timer_now();
-	struct vcpu *current = queue->current;
-	sched_queue_account(queue, now);
-	sched_queue_refill(cpu, now);
-	if (current != NULL)
-		calm(current);
-	bool choose = current != NULL ? !sched_queue_keeps(cpu, current, now)
-	                              : sched_queue_has_work(queue);
-	if (choose) {
-		cpu_post_local(CPU_WORK_SCHED); // which sets the timer too
-	} else {
-		sched_balance_offer(cpu);
-		sched_queue_set_timer(cpu, now);
-	}
-	spin_unlock(&queue->lock);
+	cpu_post_local(CPU_WORK_SCHED); // whoever chooses accounts, refills, and sets the timer
 }
 
 // The sibling waits in this CPU's queue: it gets what is left of `self`'s slice.

@@ -115,8 +115,8 @@ struct vcpu *sched_choose(void);
 // has it loaded.
 bool sched_must_unload(const struct vcpu *vcpu);
 
-// TIMER_SCHED expired: sleepers wake, budgets are refilled, loads are balanced now and then; posts
-// CPU_WORK_SCHED to this CPU if somebody else may be due.
+// TIMER_SCHED expired: sleepers wake, loads are balanced now and then; posts CPU_WORK_SCHED to this CPU,
+// as somebody else may be due.
 void sched_tick(void);
 
 // The vCPU that runs here spins for something another vCPU of its VM holds (a trapped WFE): lets

@@ -85,6 +85,16 @@ static struct cpu *take_idle(uint32_t near)
 	return NULL;
 }
 
+static bool somebody_idle(void)
+{
+	uint32_t words = (cpu_count() + 63) / 64;
+	for (uint32_t word = 0; word < words; word++)
+		if ((__atomic_load_n(&sched_idle.word[word], __ATOMIC_SEQ_CST) &
+		     ~__atomic_load_n(&sched_owned.word[word], __ATOMIC_SEQ_CST)) != 0)
+			return true;
+	return false;
+}
+
 struct cpu *sched_balance_place(const struct vcpu *vcpu)
 {
 	struct cpu *cpu = sched_cpu(vcpu);
@@ -159,8 +169,10 @@ static unsigned oldest(const struct heap *heap, struct vcpu *found[3])
 // One that can leave this queue at once, of the highest priority that has any; NULL: none.
 static struct vcpu *free_one(const struct sched_queue *queue)
 {
-	for (uint32_t priority = SCHED_PRIORITIES; priority-- > 0;) {
+	for (uint32_t set = queue->movable_set; set != 0;) {
+		uint32_t priority = 31 - (uint32_t)__builtin_clz(set);
 		struct vcpu *found[3];
+		set &= ~BIT_U32(priority);
 		unsigned count = oldest(&queue->movable[priority], found);
 		for (unsigned i = 0; i < count; i++)
 			if (!is_loaded(found[i]))
@@ -173,16 +185,12 @@ void sched_balance_offer(struct cpu *cpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
 	queue->retry = false;
-	if (queue->nr_movable == 0)
+	if (queue->nr_movable == 0 || !somebody_idle())
 		return;
-	if (free_one(queue) != NULL) {
+	if (free_one(queue) != NULL)
 		sched_balance_call(cpu);
-		return;
-	}
-	for (uint32_t word = 0; word < SCHED_WORDS; word++)
-		if ((__atomic_load_n(&sched_idle.word[word], __ATOMIC_SEQ_CST) &
-		     ~__atomic_load_n(&sched_owned.word[word], __ATOMIC_SEQ_CST)) != 0)
-			queue->retry = true; // it can be had as soon as it is out of the registers
+	else
+		queue->retry = true; // it can be had as soon as it is out of the registers
 }
 
 // ---- moves ----
@@ -319,9 +327,11 @@ void sched_balance_push(struct cpu *cpu)
 	struct sched_queue *queue = sched_queue_of(cpu);
 	struct vcpu *vcpu = NULL;
 	struct cpu *to = NULL;
+	if (!queue->balancing) // only this CPU sets it
+		return;
 	spin_lock(&queue->lock);
 	uint64_t now = timer_now();
-	if (queue->balancing && queue->nr_movable != 0 && !sched_before(now, queue->next_balance)) {
+	if (queue->nr_movable != 0 && !sched_before(now, queue->next_balance)) {
 		queue->next_balance = now + timer_from_us(SCHED_BALANCE_US);
 		vcpu = choose_push(cpu, now, &to);
 		if (vcpu != NULL)

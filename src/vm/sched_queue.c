@@ -119,8 +119,10 @@ static void refill_heap(struct cpu *cpu, struct heap *heap, uint64_t now)
 void sched_queue_refill(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
-	refill_heap(cpu, &queue->throttled, now);
-	refill_heap(cpu, &queue->budget, now);
+	if (heap_first(&queue->throttled) != NULL)
+		refill_heap(cpu, &queue->throttled, now);
+	if (heap_first(&queue->budget) != NULL)
+		refill_heap(cpu, &queue->budget, now);
 }
 
 void sched_queue_set_state(struct vcpu *vcpu, enum sched_state state, uint64_t now)
@@ -271,12 +273,6 @@ void sched_queue_sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
 
 // ---- who runs ----
 
-bool sched_queue_has_work(const struct sched_queue *queue)
-{
-	return heap_first(&queue->urgent) != NULL || heap_first(&queue->budget) != NULL ||
-	       queue->ready_set != 0;
-}
-
 static bool keeps_budget(const struct sched_queue *queue, const struct vcpu *current)
 {
 	struct heap_node *first = heap_first(&queue->budget);
@@ -406,29 +402,40 @@ static void sooner_heap(uint64_t *at, const struct heap *heap)
 
 static void sooner_balance(struct sched_queue *queue, uint64_t *at, uint64_t now)
 {
-	uint64_t period = timer_from_us(SCHED_BALANCE_US);
 	queue->balancing = queue->nr_movable != 0 && cpu_count() > 1;
 	if (queue->leaving != 0 || queue->retry)
 		sooner(at, now + timer_from_us(SCHED_RETRY_US));
 	if (!queue->balancing)
 		return;
+	uint64_t period = timer_from_us(SCHED_BALANCE_US);
 	if (elapsed(queue->next_balance, now) > period ||
 	    elapsed(now, queue->next_balance) > period)
 		queue->next_balance = now + period; // left over from long ago
 	sooner(at, queue->next_balance);
 }
 
+static void sooner_current(const struct vcpu *current, uint64_t *at, uint64_t now)
+{
+	const struct sched_vcpu *sched = &current->sched;
+	if (sched->urgent) {
+		// Whatever it has used up: it stops at once, or is like the others when looked at again.
+		sooner(at, now + timer_from_us(SCHED_RETRY_US));
+		return;
+	}
+	if (sched->slice_end != TIMER_NEVER)
+		sooner(at, sched->slice_end);
+	if (sched_has_budget(current)) {
+		sooner(at, now + sched->budget_left);
+		sooner(at, sched->deadline);
+	}
+}
+
 void sched_queue_set_timer(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
-	const struct vcpu *current = queue->current;
 	uint64_t at = TIMER_NEVER;
-	if (current != NULL && current->sched.slice_end != TIMER_NEVER)
-		sooner(&at, current->sched.slice_end);
-	if (current != NULL && sched_has_budget(current)) {
-		sooner(&at, now + current->sched.budget_left);
-		sooner(&at, current->sched.deadline);
-	}
+	if (queue->current != NULL)
+		sooner_current(queue->current, &at, now);
 	sooner_heap(&at, &queue->budget);
 	sooner_heap(&at, &queue->throttled);
 	sooner_heap(&at, &queue->sleepers);

@@ -149,8 +149,6 @@ void sched_queue_attach(struct sched_queue *queue, struct vcpu *vcpu, uint64_t n
 bool sched_queue_keeps(struct cpu *cpu, struct vcpu *current, uint64_t now);
 // Takes out the one that is to run next, which is RUNNING then; NULL: none.
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now);
-// Somebody could be picked.
-bool sched_queue_has_work(const struct sched_queue *queue);
 // This one was put in: whether the CPU has to look at its queue.
 bool sched_queue_must_tell(struct cpu *cpu, const struct vcpu *vcpu);
 // Sets TIMER_SCHED. On the queue's own CPU.
