@@ -260,7 +260,8 @@ static void look_at_sleeper(struct vcpu *vcpu)
 		fetch_and(&vcpu->request, ~(uint32_t)VCPU_REQ_SYNC);
 		vgic_flush(vcpu);
 	}
-	if (vcpu->waiting && vgic_pending(vcpu))
+	// Who has asked it for something has woken it.
+	if (vcpu->waiting && load_relaxed(&vcpu->request) == 0 && vgic_pending(vcpu))
 		vcpu_post(vcpu, VCPU_REQ_VIRQ);
 }
 

@@ -425,14 +425,16 @@ bool vgic_pending(struct vcpu *vcpu)
 	struct vgic_cpu *cpu = vcpu->gic;
 	if (load_relaxed(&cpu->posted) & vgic_lr_open(cpu, &cpu->bank, 0))
 		return true;
-	for (uint32_t word = 0; word < VGIC_WORDS; word++)
-		if (waiting_mask(cpu, word) != 0)
-			return true;
-	if (!vcpu_is_here(vcpu))
-		return false;
-	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
+	for (uint32_t left = vcpu_is_here(vcpu) ? cpu->used : 0; left != 0; left &= left - 1)
 		if (vgic_host.backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
 			return true;
+	if (waiting_mask(cpu, 0) != 0)
+		return true;
+	for (uint32_t word = 1; word < VGIC_WORDS; word++) {
+		const struct vgic_bank *bank = &cpu->vgic->spi[word - 1];
+		if ((bank->latch | bank->line) != 0 && waiting_mask(cpu, word) != 0)
+			return true;
+	}
 	return false;
 }
 
@@ -446,8 +448,7 @@ static bool nothing_in_play(struct vgic_cpu *cpu)
 	                (vgic_bank_pending(&cpu->bank) & cpu->bank.enabled) | cpu->bank.active;
 	for (uint32_t word = 0; word < VGIC_SPI_WORDS; word++) {
 		const struct vgic_bank *bank = &cpu->vgic->spi[word];
-		busy |= (vgic_bank_pending(bank) & bank->enabled) | cpu->spi_active[word] |
-		        cpu->spi_ended[word];
+		busy |= bank->latch | bank->line | cpu->spi_active[word] | cpu->spi_ended[word];
 	}
 	return busy == 0;
 }
