@@ -189,8 +189,7 @@ void sched_wake(struct vcpu *vcpu, bool urgent)
 void sched_init_cpu(void)
 {
 	struct cpu *cpu = cpu_this();
-	struct sched_queue *queue = sched_queue_of(cpu);
-	*queue = (struct sched_queue){.lock = SPINLOCK_INIT(LOCK_SCHED)};
+	sched_queue_init(sched_queue_of(cpu));
 	sched_set_take(&sched_idle, cpu->id);
 	sched_set_take(&sched_crowded, cpu->id);
 	sched_plan_init_cpu(cpu->id);

@@ -21,10 +21,18 @@ __extension__ typedef unsigned __int128 wide;
 struct sched_queue sched_queues[CPU_MAX];
 struct sched_set sched_idle, sched_crowded, sched_owned;
 
-uint64_t sched_queue_slice(void)
+static uint64_t slice_ticks = 1; // every CPU writes the same at its start
+
+void sched_queue_init(struct sched_queue *queue)
 {
 	uint64_t slice = timer_from_us(SCHED_SLICE_US);
-	return slice != 0 ? slice : 1;
+	*queue = (struct sched_queue){.lock = SPINLOCK_INIT(LOCK_SCHED)};
+	store_relaxed(&slice_ticks, slice != 0 ? slice : 1);
+}
+
+uint64_t sched_queue_slice(void)
+{
+	return load_relaxed(&slice_ticks);
 }
 
 static uint64_t elapsed(uint64_t since, uint64_t now)

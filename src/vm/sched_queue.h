@@ -125,6 +125,8 @@ static inline bool sched_is_alien(const struct vcpu *vcpu, uint32_t cpu)
 
 // ---- sched_queue.c: the order within one queue; all under its lock ----
 
+// Empty, unlocked. Each CPU for its own; the timer's frequency is known.
+void sched_queue_init(struct sched_queue *queue);
 // Brings the figures of the one that runs up to date, and begins its next period if the last one is
 // over.
 void sched_queue_account(struct sched_queue *queue, uint64_t now);
