@@ -144,6 +144,10 @@ void cntp_update(struct vcpu *vcpu)
 {
 	bool enabled =
 	        (vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && (vcpu->cntp_ctl & CNT_CTL_IMASK) == 0;
+	if (!enabled && !vcpu->cntp_line) { // as in most guests, always
+		timer_set(TIMER_VCPU, TIMER_NEVER);
+		return;
+	}
 	uint64_t now = timer_now(), guest = now - vcpu->vm->cntvoff;
 	bool due = guest >= vcpu->cntp_cval;
 	uint64_t deadline = now + (vcpu->cntp_cval - guest);

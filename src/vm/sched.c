@@ -286,10 +286,10 @@ void sched_tick(void)
 {
 	struct cpu *cpu = cpu_this();
 	wake_sleepers(cpu);
-	sched_balance_push(cpu);
-	if (has_strangers(cpu))
-		(void)sched_balance_evacuate(cpu);
-	cpu_post_local(CPU_WORK_SCHED); // whoever chooses accounts, refills, and sets the timer
+	if (sched_queue_of(cpu)->balancing) // only this CPU sets it
+		sched_balance_push(cpu);
+	// Who chooses sends strangers away, accounts, refills, and sets the timer.
+	cpu_post_local(CPU_WORK_SCHED);
 }
 
 // The sibling waits in this CPU's queue: it gets what is left of `self`'s slice.

@@ -327,11 +327,9 @@ void sched_balance_push(struct cpu *cpu)
 	struct sched_queue *queue = sched_queue_of(cpu);
 	struct vcpu *vcpu = NULL;
 	struct cpu *to = NULL;
-	if (!queue->balancing) // only this CPU sets it
-		return;
 	spin_lock(&queue->lock);
 	uint64_t now = timer_now();
-	if (queue->nr_movable != 0 && !sched_before(now, queue->next_balance)) {
+	if (queue->balancing && queue->nr_movable != 0 && !sched_before(now, queue->next_balance)) {
 		queue->next_balance = now + timer_from_us(SCHED_BALANCE_US);
 		vcpu = choose_push(cpu, now, &to);
 		if (vcpu != NULL)
