@@ -100,8 +100,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix bench bench-sched check gdb \
-	install clean unit-programs guest demo print-el2 \
+.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix soak bench bench-sched check gdb \
 	print-host print-unit FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
@@ -115,7 +114,7 @@ setup: ## install what is missing, unpack kernels and libraries under build/
 # On a fresh machine there is no compiler yet, so the build starts only when setup is done.
 ready:
 	$(Q)tools/setup --quiet
-	$(Q)$(MAKE) --no-print-directory all demo unit-programs guest
+	$(Q)$(MAKE) --no-print-directory all demo unit-programs guest few-vmids
 
 run: ## boot the demo: several virtual machines in this terminal
 	$(Q)tools/setup --quiet
@@ -134,8 +133,17 @@ test-host: $(O)/mezzo ## run the tests of the host command
 test-guest: all guest ## run the EL1 test kernels, under Mezzo and on the bare board
 	$(Q)tools/test guest
 
-test-boot: all demo ## boot Debian kernels so that every pair of settings occurs
+test-boot: all demo guest few-vmids ## boot Debian kernels so that every pair of settings occurs
 	$(Q)tools/test boot
+
+soak: ready ## live, reboot, move between CPUs and flood 10,000 times and more: half an hour
+	$(Q)LIVES=$${LIVES:-10000} REBOOTS=$${REBOOTS:-100} MIGRATIONS=$${MIGRATIONS:-100000} \
+		FLOOD_SECONDS=$${FLOOD_SECONDS:-300} /usr/bin/python3 -B -m pytest -v -p no:cacheprovider \
+		--rootdir=test/boot --tb=short test/boot/test_machines.py test/boot/test_wire.py
+
+# An image that runs out of VMIDs at once, for the tests of that.
+few-vmids:
+	$(Q)$(MAKE) --no-print-directory COMPILER=gcc DEBUG=0 VMID_BITS=2 $(B)/vmid2/mezzo.img
 
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
 	$(Q)tools/test matrix

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who gets the CPUs, by Mezzo's own account: fair shares, weights, priorities, pins, budgets. Bounds are wide,
-since the machine that plays the board has other things to do; bench/ has the exact figures."""
+"""Who gets the CPUs, by Mezzo's own account: fair shares, weights, priorities, pins, budgets. Bounds are
+wide, since the machine that plays the board has other things to do; bench/ has the exact figures."""
 
 import pytest
 import wire
@@ -104,12 +104,12 @@ def test_exclusive():
 
 
 def test_budget():
-    """A budget of 200us/1ms beside eight that are always busy: all of 1,000 periods are met, on the board's own
-    clock, and Mezzo says the same."""
+    """A budget of 200us/1ms beside eight that are always busy: all of 1,000 periods are met, on the board's
+    own clock, and Mezzo says the same."""
     hogs = "".join(vm(f"hog{n}", "spin" if n % 2 else "share") for n in range(8))
     conf = vm("loop", "period", "n=1000 work=150", budget="200us/1ms") + hogs
     with wire.started(conf, "--smp 1", ICOUNT) as link:
-        met = link.console("loop").expect(r"period: (\d+) of 1000 met, worst latency (\d+) ns\n", 200)
+        met = link.console("loop").expect(r"period: (\d+) of 1000 met, worst latency \d+ ns\n", 200)
         vcpu = link.command("info loop")["vcpus"][0]
         assert (met[1], vcpu["missed"]) == ("1000", 0), (met[0], vcpu)
         assert vcpu["periods"] >= 1000

@@ -103,7 +103,8 @@ def frames(rng):
     while True:
         kind = rng.randrange(6)
         payload = rng.randbytes(rng.choice([0, 1, 4, 5, 16, 64, 300, 4096]))
-        frame = wire.encode(rng.randrange(18), rng.choice([0, 1, 2, 3, 4, 65535]), payload, rng.randrange(1 << 16))
+        channel = rng.choice([0, 1, 2, 3, 4, 65535])
+        frame = wire.encode(rng.randrange(18), channel, payload, rng.randrange(1 << 16))
         if kind == 0:  # noise, with STARTs in it
             yield rng.randbytes(rng.randrange(2000))
         elif kind == 1:  # cut off
