@@ -101,6 +101,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 # --- targets ----------------------------------------------------------------------------------
 
 .PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix soak bench bench-sched check gdb \
+	install clean unit-programs guest demo few-vmids print-el2 \
 	print-host print-unit FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
