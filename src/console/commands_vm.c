@@ -143,8 +143,7 @@ static void info_more(struct answer *out, const struct vm *vm)
 	              budget ? timer_to_us(sched->budget) : ANSWER_NONE);
 	answer_number(out, "period_us", budget ? "  in every" : NULL, ANSWER_TIME,
 	              budget ? timer_to_us(sched->period) : ANSWER_NONE);
-	answer_number(out, "console_kept", "console keeps", ANSWER_NUMBER,
-	              vcons_kept(&vm->con));
+	answer_number(out, "console_kept", "console keeps", ANSWER_NUMBER, vcons_kept(&vm->con));
 	answer_number(out, "console_lost", "  bytes lost", ANSWER_NUMBER,
 	              load_relaxed(&vm->con.lost));
 }
