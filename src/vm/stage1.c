@@ -72,7 +72,7 @@ unsigned stage1_walk(struct vcpu *vcpu, uint64_t va, struct stage1_step steps[ST
 
 int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
 {
-	struct stage1_step steps[STAGE1_STEPS];
+	struct stage1_step steps[STAGE1_STEPS] = {0};
 	unsigned count = stage1_walk(vcpu, va, steps);
 	for (unsigned i = 0; i < count; i++)
 		if (steps[i].at >> PAGE_SHIFT == ipa >> PAGE_SHIFT)
@@ -82,11 +82,14 @@ int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa)
 
 int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa)
 {
-	struct stage1_step steps[STAGE1_STEPS];
+	struct stage1_step steps[STAGE1_STEPS] = {0};
 	*ipa = va;
 	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0)
 		return 0;
-	const struct stage1_step *last = &steps[stage1_walk(vcpu, va, steps) - 1];
+	unsigned count = stage1_walk(vcpu, va, steps);
+	if (count == 0)
+		return ERR_FAULT;
+	const struct stage1_step *last = &steps[count - 1];
 	uint64_t offset = BIT_U64(last->shift) - 1;
 	if (!last->read ||
 	    field_get(DESC_TYPE, last->entry) != (last->level == 3 ? DESC_TABLE : DESC_BLOCK))
