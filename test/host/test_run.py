@@ -280,6 +280,12 @@ def test_the_description_says_how_to_end(run, bench):
     assert b"poweroff\0" in text and b"all\0" in text and b"shell\0" not in text
 
 
+def test_a_socket_leaves_the_end_to_the_description(bench):
+    dry_run(bench, "--bundle", "b", "--socket", "s", conf="on_all_off = shell\n" + ONE)
+    text = bench.path.joinpath("b").read_bytes()[:8192]
+    assert b"poweroff\0" not in text and b"all\0" in text and b"shell\0" in text
+
+
 def test_the_command_is_printed(run, bench):
     done = run(says(END), "--cpu", "cortex-a72")
     assert done.err.startswith("qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a72 ")
