@@ -36,6 +36,7 @@ enum frame_type {
 	FRAME_COMMAND,   // host
 	FRAME_ANSWER,    // Mezzo
 	FRAME_ERROR,     // Mezzo
+	FRAME_END,       // Mezzo
 };
 
 // Of an entry of the directory.
@@ -45,7 +46,7 @@ enum frame_kind {
 	FRAME_KIND_LOG,
 	FRAME_KIND_GDB,   // this and what follows: set aside
 	FRAME_KIND_TRACE, //
-	FRAME_KIND_FILES, //
+	FRAME_KIND_FILE,  // a file on its way to the host
 };
 enum frame_state {
 	FRAME_STATE_GONE,
@@ -54,10 +55,12 @@ enum frame_state {
 };
 
 #define FRAME_FEATURE_COMMANDS 0x1 // HELLO, WELCOME: COMMAND and ANSWER
+#define FRAME_FEATURE_FILES    0x2 // the same: channels of files, and END
 #define FRAME_DIRECTORY_RESET  0x1 // forget every entry known so far
 #define FRAME_DIRECTORY_MORE   0x2 // the next DIRECTORY goes on with this
 #define FRAME_OPEN_PAST        0x1 // begin with what is kept of the past
 #define FRAME_ANSWER_LAST      0x1 // nothing of this answer follows
+#define FRAME_END_BROKEN       0x1 // the file is not whole
 
 // Bytes of a payload before its open end, if it has one.
 #define FRAME_HELLO_SIZE     16 // lowest, highest version, reserved u16, features u32, nonce u64
@@ -72,6 +75,7 @@ enum frame_state {
 #define FRAME_COMMAND_SIZE   4 // number u32; then a line
 #define FRAME_ANSWER_SIZE    9 // number u32, flags, position u32; then JSON
 #define FRAME_ERROR_SIZE     1 // type of the frame that was refused; then a sentence
+#define FRAME_END_SIZE       5 // position u32, flags; then a sentence
 
 // ---- numbers in payloads: little-endian, at any address ----
 

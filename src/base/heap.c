@@ -81,3 +81,26 @@ void heap_remove(struct heap *heap, struct heap_node *node)
 	join(parent, link, node->left, node->right);
 	node->parent = node->left = node->right = NULL;
 }
+
+void heap_exchange(struct heap *heap, struct heap_node *out, struct heap_node *in, uint64_t key)
+{
+	*in = (struct heap_node){out->parent, out->left, out->right, key, out->rank};
+	if ((in->parent != NULL && (int64_t)(key - in->parent->key) < 0) ||
+	    (in->left != NULL && before(in->left, in)) ||
+	    (in->right != NULL && before(in->right, in))) {
+		heap_remove(heap, out);
+		heap_put(heap, in, key);
+		return;
+	}
+	if (in->parent == NULL)
+		heap->root = in;
+	else if (in->parent->left == out)
+		in->parent->left = in;
+	else
+		in->parent->right = in;
+	if (in->left != NULL)
+		in->left->parent = in;
+	if (in->right != NULL)
+		in->right->parent = in;
+	out->parent = out->left = out->right = NULL;
+}

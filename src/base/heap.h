@@ -23,6 +23,9 @@ struct heap {
 void heap_put(struct heap *heap, struct heap_node *node, uint64_t key);
 // Takes a node out of the heap it is in.
 void heap_remove(struct heap *heap, struct heap_node *node);
+// Takes `out` out and puts `in`, which is in no heap, in: as long as the keys allow it, in the same place, which
+// touches its neighbours alone.
+void heap_exchange(struct heap *heap, struct heap_node *out, struct heap_node *in, uint64_t key);
 // The node with the least key, or NULL.
 static inline struct heap_node *heap_first(const struct heap *heap)
 {

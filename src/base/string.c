@@ -15,7 +15,7 @@ bool string_copy(char *to, const char *from, size_t size)
 	return from[i] == 0;
 }
 
-#if !__STDC_HOSTED__
+#if !__STDC_HOSTED__ || defined STRING_UNIT_TEST
 
 // Words while both sides are aligned: unaligned access is refused while the MMU is off.
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
@@ -25,6 +25,10 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	if ((((uintptr_t)d | (uintptr_t)s) & 7) == 0) {
 		for (; n >= 8; n -= 8, d += 8, s += 8)
 			*(uint64_t *)(void *)d = *(const uint64_t *)(const void *)s;
+	}
+	if ((((uintptr_t)d | (uintptr_t)s) & 3) == 0) { // files in a bundle
+		for (; n >= 4; n -= 4, d += 4, s += 4)
+			*(uint32_t *)(void *)d = *(const uint32_t *)(const void *)s;
 	}
 	for (; n > 0; n--)
 		*d++ = *s++;

@@ -22,6 +22,37 @@
 #include "base/string.h"
 #include "fake.h"
 
+// The freestanding build's own, under other names.
+#define STRING_UNIT_TEST
+#define string_copy our_string_copy
+#define memcpy      our_memcpy
+#define memmove     our_memmove
+#define memset      our_memset
+#define memcmp      our_memcmp
+#define memchr      our_memchr
+#define strlen      our_strlen
+#define strnlen     our_strnlen
+#define strcmp      our_strcmp
+#define strncmp     our_strncmp
+#define strchr      our_strchr
+#define strrchr     our_strrchr
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#include "base/string.c"
+#pragma GCC diagnostic pop
+#undef string_copy
+#undef memcpy
+#undef memmove
+#undef memset
+#undef memcmp
+#undef memchr
+#undef strlen
+#undef strnlen
+#undef strcmp
+#undef strncmp
+#undef strchr
+#undef strrchr
+
 static char wire[8192]; // what reached the console
 static jmp_buf halted;
 
@@ -188,6 +219,25 @@ static void test_string_copy(void **state)
 	to[0] = 'k';
 	assert_false(string_copy(to, "x", 0));
 	assert_int_equal(to[0], 'k');
+}
+
+// Each alignment of both sides: eight bytes at a time, four, and one.
+static void test_memcpy(void **state)
+{
+	_Alignas(8) uint8_t from[64], to[64];
+	(void)state;
+	for (unsigned i = 0; i < sizeof from; i++)
+		from[i] = (uint8_t)(i * 37 + 1);
+	for (unsigned source = 0; source < 8; source++)
+		for (unsigned dest = 0; dest < 8; dest++)
+			for (unsigned n = 0; n < 48; n++) {
+				memset(to, 0xee, sizeof to);
+				assert_ptr_equal(our_memcpy(to + dest, from + source, n),
+				                 to + dest);
+				assert_memory_equal(to + dest, from + source, n);
+				for (unsigned i = 0; i < sizeof to; i++)
+					assert_true(to[i] == 0xee || (i >= dest && i < dest + n));
+			}
 }
 
 static void test_bits(void **state)
@@ -400,6 +450,7 @@ int main(void)
 	        cmocka_unit_test(test_formats_it_does_not_know),
 	        cmocka_unit_test(test_widths_without_bound),
 	        cmocka_unit_test(test_string_copy),
+	        cmocka_unit_test(test_memcpy),
 	        cmocka_unit_test(test_bits),
 	        cmocka_unit_test(test_ranges),
 	        cmocka_unit_test(test_lines),

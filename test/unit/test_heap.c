@@ -73,7 +73,12 @@ static void run(uint64_t base, unsigned often)
 		unsigned i = (unsigned)random() % NODES;
 		if (random() % 4 == 0 && heap.root != NULL)
 			i = (unsigned)(heap_first(&heap) - nodes);
-		if (inside[i])
+		unsigned j = (unsigned)random() % NODES;
+		if (inside[i] && !inside[j] && random() % 2 == 0) {
+			heap_exchange(&heap, &nodes[i], &nodes[j],
+			              random() % 2 == 0 ? nodes[i].key : any_key(base));
+			inside[j] = true;
+		} else if (inside[i])
 			heap_remove(&heap, &nodes[i]);
 		else
 			heap_put(&heap, &nodes[i], any_key(base));
