@@ -67,13 +67,14 @@ COMMON := -std=gnu17 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(DEFS
 
 # What runs at EL2: position independent without a loader, no FP/SIMD, no unaligned access (its
 # first instructions run with the MMU off), no call into libgcc. BTI but not PAC: EL2 would sign with
-# keys that belong to the guest.
-EL2_FLAGS := $(COMMON) -O2 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only \
-	-mstrict-align -mno-outline-atomics -fno-omit-frame-pointer -fstack-protector-strong \
+# keys that belong to the guest. x18 stays the guest's in fast exits (arm/exits.S). What avoids errata: arm/errata.c.
+EL2_FLAGS := $(COMMON) -O2 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only -ffixed-x18 \
+	-mstrict-align -mno-outline-atomics -mfix-cortex-a53-835769 -fno-omit-frame-pointer -fstack-protector-strong \
 	-ftrivial-auto-var-init=zero -mbranch-protection=bti -ffunction-sections \
 	-fdata-sections $(CC_ONLY) -Isrc -I$(GEN) -isystem $(FDT_DIR)/include
 EL2_LDFLAGS := -pie -static --no-dynamic-linker -nostdlib -z text -z noexecstack \
-	-z max-page-size=4096 -z separate-code --gc-sections --build-id=none
+	-z max-page-size=4096 -z separate-code --gc-sections --build-id=none \
+	--fix-cortex-a53-843419 $(if $(filter gcc,$(COMPILER)),--fix-cortex-a53-835769)
 HOST_FLAGS := $(COMMON) -O2 -fPIE -fstack-protector-strong -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
 	-I$(GEN)
 UNIT_FLAGS := $(COMMON) -O1 -fno-omit-frame-pointer -D_GNU_SOURCE -DMEZZO_UNIT \
@@ -86,7 +87,7 @@ SRC_S := $(wildcard src/*/*.S)
 LDS   := src/arm/mezzo.lds
 
 # Only built for EL2: what they do has no meaning, or no fake yet, on the host.
-NOT_ON_HOST := $(filter-out src/arm/cache.c src/arm/features.c,$(wildcard src/arm/*.c)) src/main/boot.c src/main/run.c
+NOT_ON_HOST := $(filter-out src/arm/cache.c src/arm/errata.c src/arm/features.c,$(wildcard src/arm/*.c)) src/main/boot.c src/main/run.c
 
 # The host command shares the parts that read files and trees; unit tests see everything.
 SHARED_C := $(filter-out $(NOT_ON_HOST),$(wildcard src/base/*.c src/fdt/*.c src/vm/image*.c) src/console/lines.c)
@@ -100,8 +101,9 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-guest test-boot test-host test-matrix soak bench bench-sched check gdb \
-	install clean unit-programs guest demo few-vmids print-el2 \
+.PHONY: help all setup ready run test test-unit test-fuzz test-host test-guest test-pi test-boot test-hostile test-matrix \
+	hostile fuzz fuzz-guest mutation soak bench bench-sched bench-compare check gdb install clean \
+	unit-programs fuzz-programs guest demo few-vmids print-el2 print-fuzz test-plain \
 	print-host print-unit FORCE
 
 all: $(O)/mezzo.elf $(O)/mezzo.img $(O)/mezzo ## build the hypervisor (mezzo.elf, mezzo.img) and the host command
@@ -115,7 +117,7 @@ setup: ## install what is missing, unpack kernels and libraries under build/
 # On a fresh machine there is no compiler yet, so the build starts only when setup is done.
 ready:
 	$(Q)tools/setup --quiet
-	$(Q)$(MAKE) --no-print-directory all demo unit-programs guest few-vmids
+	$(Q)$(MAKE) --no-print-directory all demo unit-programs fuzz-programs guest pi hostile-image fuzzer few-vmids
 
 run: ## boot the demo: several virtual machines in this terminal
 	$(Q)tools/setup --quiet
@@ -123,16 +125,38 @@ run: ## boot the demo: several virtual machines in this terminal
 	$(Q)$(O)/mezzo run demo/demo.conf
 
 test: ready ## run every test; the last line is "N passed, N failed, N skipped"
-	$(Q)tools/test unit host guest boot
+	$(Q)tools/test unit fuzz host guest pi boot hostile
 
 test-unit: unit-programs ## run the unit tests on this machine, under ASan and UBSan
 	$(Q)tools/test unit
+
+test-fuzz: all fuzz-programs ## a few seconds of each fuzz target
+	$(Q)tools/test fuzz
+
+# Hours; `make fuzz FUZZ_TARGETS="tree desc"` for some of them. What is found is kept and used the next time.
+FUZZ_RUNS    ?= 10000000
+FUZZ_TARGETS ?=
+fuzz: all fuzz-programs ## run FUZZ_RUNS (10,000,000) executions of each fuzz target
+	$(Q)test/fuzz/run --keep --runs $(FUZZ_RUNS) $(FUZZ_TARGETS)
 
 test-host: $(O)/mezzo ## run the tests of the host command
 	$(Q)tools/test host
 
 test-guest: all guest ## run the EL1 test kernels, under Mezzo and on the bare board
 	$(Q)tools/test guest
+
+test-plain: all guest ## run all the EL1 test kernels once more, without fast exits
+	$(Q)PLAIN_ALL=1 /usr/bin/python3 -B -m pytest -q -p no:cacheprovider --rootdir=test/guest test/guest -k test_plain
+
+test-pi: all pi ## run the Raspberry Pi programs, as guests and on the bare board
+	$(Q)tools/test pi
+
+test-hostile: all hostile-image fuzzer ## attack Mezzo from a guest beside a victim, on a few boards
+	$(Q)tools/test hostile
+
+hostile: all hostile-image fuzzer ## the same on every CPU model, interrupt controller and number of CPUs
+	$(Q)$(MAKE) --no-print-directory DEBUG=1 all
+	$(Q)tools/test hostile-matrix
 
 test-boot: all demo guest few-vmids ## boot Debian kernels so that every pair of settings occurs
 	$(Q)tools/test boot
@@ -149,11 +173,14 @@ few-vmids:
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
 	$(Q)tools/test matrix
 
-bench: all guest ## count what Mezzo costs a Linux boot and VMs that share CPUs, in instructions
-	$(Q)tools/setup --quiet
-	$(Q)bench/boot
-	$(Q)bench/boot --kernel $(B)/guests/linux-6.12/vmlinuz
-	$(Q)bench/sched
+bench: all guest ## measure Mezzo and its peers by one guest, in instructions; ARGS="--only one --gic 3" for a part
+	$(Q)tools/setup --quiet bench
+	$(Q)$(MAKE) --no-print-directory bench-guest
+	$(Q)bench/run $(ARGS)
+	$(Q)$(if $(ARGS),,bench/sched)
+
+bench-compare: ## show which of Mezzo's own figures differ by more than 5 % from bench/baseline.json
+	$(Q)bench/run --compare
 
 bench-sched: all guest ## only the shares, budgets and wake-ups of VMs that share CPUs
 	$(Q)bench/sched
@@ -161,6 +188,9 @@ bench-sched: all guest ## only the shares, budgets and wake-ups of VMs that shar
 check: ## format, layers, headers, analysers, both compilers, the gate on the ELF, sizes
 	$(Q)tools/setup --quiet
 	$(Q)tools/check
+
+mutation: ready ## put known bugs back, one at a time, and see which test notices: hours
+	$(Q)tools/mutate
 
 gdb: $(O)/mezzo.elf ## attach to a machine started with: mezzo run ... -- -s -S
 	gdb-multiarch -q $(O)/mezzo.elf -ex 'target remote localhost:1234'
@@ -235,9 +265,12 @@ $(O)/host/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 
 unit-programs: $(TESTS)
 
+# What a test puts itself in front of.
+$(O)/unit/test_alloc_fail: WRAP := pages_alloc pages_alloc_zeroed pages_commit
+
 $(TESTS): $(O)/unit/test_%: $(O)/unit/test/unit/test_%.c.o $(FAKE_C:%=$(O)/unit/%.o) $(O)/unit/libmezzo.a
 	$(call say,LINK)
-	$(Q)$(HOSTCC) -fsanitize=address,undefined -o $@ $^ -lcmocka -lfdt -larchive -lz
+	$(Q)$(HOSTCC) -fsanitize=address,undefined $(WRAP:%=-Wl,--wrap=%) -o $@ $^ -lcmocka -lfdt -larchive -lz
 
 $(O)/unit/libmezzo.a: $(UNIT_C:%=$(O)/unit/%.o)
 	$(call say,AR)
@@ -248,8 +281,55 @@ $(O)/unit/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $(DEPS) -c -o $@ $<
 
+# --- fuzz targets ---------------------------------------------------------------------------------
+#
+# test/fuzz/fuzz_NAME.c makes $(B)/fuzz/NAME. host_NAME is linked with the host command, the others with what the unit
+# tests have. Always clang's, whatever COMPILER says: GCC has no libFuzzer.
+
+FUZZ_CC     := clang
+FUZZ_FLAGS  := $(filter-out -fno-sanitize-recover=all -fsanitize=% -O1,$(UNIT_FLAGS)) -O2 -DMEZZO_DEBUG \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -Itest/unit -Ihost
+# What libFuzzer is told about each comparison helps with magic numbers, of which a machine has few, and costs half the time.
+FUZZ_ONLY    = $(if $(filter-out src/vm/image%,$(filter src/mem/% src/vdev/% src/vm/% test/unit/fake/%,$<)),\
+	-fno-sanitize-coverage=trace-cmp)
+FUZZ_C      := $(wildcard test/fuzz/fuzz_*.c)
+FUZZ_BOTH   := $(FUZZ_C:test/fuzz/fuzz_%.c=%)
+FUZZ_HOST   := $(filter host_%,$(FUZZ_BOTH))
+FUZZ_UNIT   := $(filter-out host_%,$(FUZZ_BOTH))
+FUZZ_HOST_C := $(filter-out host/main.c,$(HOST_C)) $(SHARED_C)
+
+# Without clang there is nothing to build; test/fuzz/run says so of each target by its name.
+fuzz-programs: $(if $(shell command -v $(FUZZ_CC)),$(FUZZ_BOTH:%=$(B)/fuzz/%))
+
+print-fuzz:; @echo '$(FUZZ_CC) $(FUZZ_FLAGS)'
+
+FUZZ_LINK = $(FUZZ_CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka -lconfuse -lfdt -larchive -lz
+
+$(FUZZ_UNIT:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/o/test/fuzz/fuzz_%.c.o $(B)/fuzz/o/test/fuzz/fuzz.c.o \
+		$(FAKE_C:%=$(B)/fuzz/o/%.o) $(B)/fuzz/o/libunit.a
+	$(call say,LINK)
+	$(Q)$(FUZZ_LINK)
+
+$(FUZZ_HOST:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/o/test/fuzz/fuzz_%.c.o $(B)/fuzz/o/test/fuzz/fuzz.c.o \
+		$(B)/fuzz/o/libhost.a
+	$(call say,LINK)
+	$(Q)$(FUZZ_LINK)
+
+$(B)/fuzz/o/libunit.a: $(UNIT_C:%=$(B)/fuzz/o/%.o)
+	$(call say,AR)
+	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
+
+$(B)/fuzz/o/libhost.a: $(FUZZ_HOST_C:%=$(B)/fuzz/o/%.o)
+	$(call say,AR)
+	$(Q)rm -f $@ && $(HOSTAR) rcs $@ $^
+
+$(B)/fuzz/o/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
+	$(call say,FUZZCC)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) $(FUZZ_FLAGS) $(FUZZ_ONLY) $(DEPS) -c -o $@ $<
+
 # Objects are found through their .d files; a header that went away costs a rebuild, not an error.
--include $(shell find $(O)/el2 $(O)/host $(O)/unit -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/el2 $(O)/host $(O)/unit $(B)/fuzz -name '*.d' 2>/dev/null)
 # --- the demo's bare-metal guest -------------------------------------------------------------------
 
 demo: $(B)/demo/clock.elf
@@ -266,3 +346,24 @@ $(B)/demo/clock.elf: demo/clock.c Makefile | $(FDT_LIB)
 # The EL1 test kernels: target `guest`.
 guest:
 -include test/guest/Makefile.inc
+
+# The benchmark's guest.
+-include bench/guest/Makefile.inc
+
+# Its peers' side.
+-include bench/kvm/Makefile.inc
+
+# The hostile image: target `hostile-image`.
+hostile-image:
+-include test/hostile/Makefile.inc
+
+# Programs for a Raspberry Pi: target `pi`.
+pi:
+-include test/pi/Makefile.inc
+
+# The bytecode guest fuzzer: target `fuzzer`.
+fuzzer:
+-include test/hostile/fuzzer/Makefile.inc
+
+fuzz-guest: all fuzzer hostile-image ## ten million operations of the bytecode guest fuzzer beside a victim
+	$(Q)test/hostile/fuzz.py

@@ -22,22 +22,24 @@
     add \reg, \reg, :lo12:\symbol
 .endm
 
-// Stores or loads x2..x29 at their places in a frame that starts with x0 at [sp].
-.macro FRAME_X2_X29 instruction
-    \instruction x2, x3, [sp, #16]
-    \instruction x4, x5, [sp, #32]
-    \instruction x6, x7, [sp, #48]
-    \instruction x8, x9, [sp, #64]
-    \instruction x10, x11, [sp, #80]
-    \instruction x12, x13, [sp, #96]
-    \instruction x14, x15, [sp, #112]
-    \instruction x16, x17, [sp, #128]
-    \instruction x18, x19, [sp, #144]
-    \instruction x20, x21, [sp, #160]
-    \instruction x22, x23, [sp, #176]
-    \instruction x24, x25, [sp, #192]
-    \instruction x26, x27, [sp, #208]
-    \instruction x28, x29, [sp, #224]
+// Stores or loads registers at their places in a frame whose x0 is at [sp, #base].
+.macro FRAME_X2_X17 instruction, base
+    \instruction x2, x3, [sp, #\base + 16]
+    \instruction x4, x5, [sp, #\base + 32]
+    \instruction x6, x7, [sp, #\base + 48]
+    \instruction x8, x9, [sp, #\base + 64]
+    \instruction x10, x11, [sp, #\base + 80]
+    \instruction x12, x13, [sp, #\base + 96]
+    \instruction x14, x15, [sp, #\base + 112]
+    \instruction x16, x17, [sp, #\base + 128]
+.endm
+.macro FRAME_X18_X29 instruction, base
+    \instruction x18, x19, [sp, #\base + 144]
+    \instruction x20, x21, [sp, #\base + 160]
+    \instruction x22, x23, [sp, #\base + 176]
+    \instruction x24, x25, [sp, #\base + 192]
+    \instruction x26, x27, [sp, #\base + 208]
+    \instruction x28, x29, [sp, #\base + 224]
 .endm
 
 // eret, and nothing that speculation could run behind it.

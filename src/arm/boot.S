@@ -70,16 +70,19 @@ boot_lower:
 4:  LOAD_ADDRESS x0, el3_below
     str w23, [x0]
 
-    // The stack protector's word: a true random number where the CPU has one, else the counter with
-    // the constant that is there. Its lowest byte is 0, so that a string cannot run over it unseen.
+    // The stack protector's word: the constant that is there, the counter, and a true random number where the
+    // CPU has one, which may be 0 when it has none just now. boot_main adds the board's seed. Its lowest
+    // byte is 0, so that a string cannot run over it unseen.
     LOAD_ADDRESS x0, __stack_chk_guard
     ldr x1, [x0]
     mrs x2, cntvct_el0
     mrs x3, id_aa64isar0_el1
     ubfx x3, x3, #60, #4           // RNDR
+    eor x1, x1, x2
     cbz x3, 5f
     mrs x2, S3_3_C2_C4_0
-5:  eor x1, x1, x2
+    eor x1, x1, x2
+5:
     bic x1, x1, #0xff
     str x1, [x0]
 
@@ -170,6 +173,23 @@ el2_mmu_on:
     isb
     ret
 
+// Entry from a spin table, which passes nothing. In: EL2, MMU off. Every CPU that polls the same place
+// comes here at once; each waits until it is asked for by its affinity.
+FUNCTION cpu_spin_entry
+    msr daifset, #0xf
+    mrs x2, mpidr_el1
+    ldr x3, =MPIDR_AFFINITY_FIELDS
+    and x2, x2, x3
+    LOAD_ADDRESS x3, cpu_entry_spinning
+1:  ldr x0, [x3]
+    cbz x0, 2f
+    ldr x4, [x0, #CPU_MPIDR]
+    cmp x4, x2
+    b.eq cpu_entry
+2:  wfe
+    b 1b
+END_FUNCTION cpu_spin_entry
+
 // Entry of every CPU but the first. In: x0 = its struct cpu (physical = virtual), EL2, MMU off.
 // What is read before the MMU is on was cleaned to the point of coherency by the CPU that wrote it.
 FUNCTION cpu_entry
@@ -210,6 +230,10 @@ END_FUNCTION stack_switch
     .global cpu_entry_table        // TTBR0_EL2 for the other CPUs; written and cleaned before they start
     .hidden cpu_entry_table
 cpu_entry_table:
+    .quad 0
+    .global cpu_entry_spinning     // the struct cpu of the CPU that is to leave its spin table
+    .hidden cpu_entry_spinning
+cpu_entry_spinning:
     .quad 0
     .global el3_below              // arm/el3.h
     .hidden el3_below

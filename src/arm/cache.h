@@ -8,8 +8,6 @@
 
 // Cleans and invalidates to the point of coherency the lines of [start, start+size), then waits.
 void cache_clean_invalidate_poc(const void *start, size_t size);
-// Cleans to the point of coherency, then waits.
-void cache_clean_poc(const void *start, size_t size);
 // Makes the instruction side of every CPU of the inner shareable domain forget what it fetched.
 // The bytes must have been cleaned to the point of unification before.
 void cache_invalidate_instructions(void);

@@ -20,6 +20,7 @@ enum cpu_work {
 	CPU_WORK_CONSOLE = 1 << 0, // output rings have something to drain
 	CPU_WORK_SCHED = 1 << 1,   // somebody else may be due to run here
 	CPU_WORK_LIFE = 1 << 2,    // a VM has something left to do here
+	CPU_WORK_PLAIN = 1 << 3,   // no fast exits from now on (arm/exits.h)
 };
 
 enum cpu_online {
@@ -31,21 +32,23 @@ enum cpu_online {
 };
 
 struct cpu {
-	// Fixed once the CPU is up. vectors.S knows the place of the first field.
+	// Fixed once the CPU is up. Assembly knows the places of the first four (arm/offsets.h).
 	uint64_t panic_stack_top; // VA: where EL2's own faults are reported from
 	uint64_t stack_top;       // VA
 	uint64_t mpidr;           // affinity fields only: bits 39:32 and 23:0
-	uint32_t id;              // 0 .. number of CPUs - 1; the boot CPU is 0
-	uint32_t gicv2_mask;      // this CPU's bit in GICv2 target lists; 0 on other hosts
+	struct vcpu *
+	        vcpu; // owned by this CPU: the vCPU whose EL1 state is loaded, or NULL: `current`, or
+	              // one that blocked
+	uint32_t id;         // 0 .. number of CPUs - 1; the boot CPU is 0
+	uint32_t gicv2_mask; // this CPU's bit in GICv2 target lists; 0 on other hosts
 
 	// Owned by this CPU.
-	struct vcpu *current; // the vCPU that was chosen to run here, or NULL
-	struct vcpu *
-	        vcpu; // the vCPU whose EL1 state is loaded, or NULL: `current`, or one that blocked
+	struct vcpu *current;  // the vCPU that was chosen to run here, or NULL
 	struct vcpu *fp_owner; // the vCPU whose FP/SIMD registers are live, or NULL
 	struct vm *chores;     // VMs of which this CPU has something left to do (main/life.c)
-	bool debug_dirty;      // breakpoints and watchpoints hold what the last vCPU wrote
-	uint32_t lock_ranks;   // debug build: bit n set while a lock of rank n is held
+	uint32_t irq; // acknowledged by exit_irq and left to irq_handle; 0: none (SGI 0 never is)
+	bool debug_dirty;    // breakpoints and watchpoints hold what the last vCPU wrote
+	uint32_t lock_ranks; // debug build: bit n set while a lock of rank n is held
 
 	// Any CPU, atomically.
 	uint32_t work;   // enum cpu_work

@@ -6,7 +6,12 @@
 #include "arm/features.h"
 #include "base/crc32.h"
 
-#define STEP 32 // bytes of one turn of the loop
+#define STEP 128 // bytes of one turn of the loop
+
+#define PIECE(first, second)                                                            \
+	"ldp %[a], %[b], [%[p], #" first "]\n\tldp %[c], %[d], [%[p], #" second "]\n\t" \
+	"crc32x %w[crc], %w[crc], %[a]\n\tcrc32x %w[crc], %w[crc], %[b]\n\t"            \
+	"crc32x %w[crc], %w[crc], %[c]\n\tcrc32x %w[crc], %w[crc], %[d]\n\t"
 
 uint32_t crc32_update_fast(uint32_t crc, const void *data, size_t size)
 {
@@ -16,13 +21,8 @@ uint32_t crc32_update_fast(uint32_t crc, const void *data, size_t size)
 	crc = ~crc;
 	for (; size >= STEP; size -= STEP, p += STEP) {
 		uint64_t a, b, c, d;
-		__asm__(".arch_extension crc\n\t"
-		        "ldp %[a], %[b], [%[p]]\n\t"
-		        "ldp %[c], %[d], [%[p], #16]\n\t"
-		        "crc32x %w[crc], %w[crc], %[a]\n\t"
-		        "crc32x %w[crc], %w[crc], %[b]\n\t"
-		        "crc32x %w[crc], %w[crc], %[c]\n\t"
-		        "crc32x %w[crc], %w[crc], %[d]"
+		__asm__(".arch_extension crc\n\t" PIECE("0", "16") PIECE("32", "48")
+		                PIECE("64", "80") PIECE("96", "112")
 		        : [crc] "+r"(crc), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
 		        : [p] "r"(p), "m"(*(const uint8_t(*)[STEP])p));
 	}

@@ -15,6 +15,7 @@
 #include "arm/el3.h"
 
 #include "arm/barrier.h"
+#include "arm/io.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "base/atomic.h"
@@ -188,6 +189,33 @@ static EL3_CODE void join_coherency(void)
 	}
 }
 
+// What of arm/errata.c is EL3's. A core whose revision is past `last` has been mended.
+static const struct {
+	uint16_t part;
+	uint8_t first, last; // as arm/errata.c has them
+	uint64_t bits;       // of CPUACTLR_EL1
+} errata[] = {
+        {MIDR_CORTEX_A53, 0x00, 0x03, CPUACTLR_A53_DTAH},
+        {MIDR_CORTEX_A53, 0x03, UINT8_MAX, CPUACTLR_A53_ENDCCASCI}, // for guests: it came with r0p3
+        {MIDR_CORTEX_A72, 0x00, 0x03, CPUACTLR_A72_NO_PREFETCH},
+};
+
+static EL3_CODE void avoid_errata(void)
+{
+	uint64_t midr = read_sysreg(midr_el1), bits = 0;
+	uint64_t revision = field_get(MIDR_VARIANT, midr) << 4 | field_get(MIDR_REVISION, midr);
+	if (field_get(MIDR_IMPLEMENTER, midr) != MIDR_IMPLEMENTER_ARM)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(errata); i++)
+		if (field_get(MIDR_PART, midr) == errata[i].part && revision >= errata[i].first &&
+		    revision <= errata[i].last)
+			bits |= errata[i].bits;
+	if (bits == 0)
+		return; // another core may not have the register
+	write_sysreg(read_sysreg(CPUACTLR_EL1) | bits, CPUACTLR_EL1);
+	isb();
+}
+
 static EL3_CODE void init_el3(void)
 {
 	write_sysreg(SCR_RES1 | SCR_NS | SCR_HCE | SCR_RW |
@@ -205,6 +233,7 @@ static EL3_CODE void init_el3(void)
 	if (counter_hz != 0)
 		write_sysreg(counter_hz, cntfrq_el0);
 	join_coherency();
+	avoid_errata();
 }
 
 // Nothing at EL2 is left as the reset made it. What EL2 sets up by itself before it could matter
@@ -277,13 +306,28 @@ static EL3_CODE void clear_cpu(struct el3_cpu *cpu, uint64_t mpidr, uint32_t sta
 	cpu->context = 0;
 }
 
-static EL3_CODE bool is_tree(uint64_t address)
+// Bytes of the tree at an address, or 0: there is none.
+static EL3_CODE uint32_t tree_size(uint64_t address)
 {
-	const uint32_t *word = (const uint32_t *)address;
-	if (__builtin_bswap32(word[0]) != TREE_MAGIC)
-		return false;
-	uint32_t size = __builtin_bswap32(word[1]);
-	return size >= TREE_MIN_SIZE && size <= TREE_MAX_SIZE;
+	if (__builtin_bswap32(io_read32(address)) != TREE_MAGIC)
+		return 0;
+	uint32_t size = __builtin_bswap32(io_read32(address + sizeof(uint32_t)));
+	return size >= TREE_MIN_SIZE && size <= TREE_MAX_SIZE ? size : 0;
+}
+
+// A tree at address 0 cannot be told from none: it is moved up, to right below the image. What lies
+// between them is RAM that nobody uses yet. 0: there is not room for both.
+static EL3_CODE uint64_t move_tree(uint64_t image)
+{
+	uint64_t size = align_up(tree_size(0), sizeof(uint64_t));
+	if (size == 0 || size > image / 2)
+		return 0;
+	uint64_t to = align_down(image - size, PAGE_SIZE);
+	if (to < size)
+		return 0;
+	for (uint64_t at = 0; at < size; at += sizeof(uint64_t))
+		io_write64(to + at, io_read64(at));
+	return to;
 }
 
 // x0 if a loader passed it. A reset passes nothing, and x0 is unknown: then the first tree below the
@@ -294,12 +338,12 @@ static EL3_CODE uint64_t find_tree(uint64_t x0)
 	uint64_t image = (uintptr_t)image_start;
 	uint64_t lowest = image > TREE_REACH ? image - TREE_REACH : 0;
 	if (x0 != 0 && is_aligned(x0, sizeof(uint64_t)) && x0 >= lowest &&
-	    x0 - lowest < 2 * TREE_REACH && is_tree(x0))
+	    x0 - lowest < 2 * TREE_REACH && tree_size(x0) != 0)
 		return x0;
 	for (uint64_t at = align_down(image, TREE_STEP); at > lowest; at -= TREE_STEP)
-		if (is_tree(at))
+		if (tree_size(at) != 0)
 			return at;
-	return 0;
+	return lowest == 0 ? move_tree(image) : 0;
 }
 
 // In: x0 as the reset left it. Returns x0 for boot_lower: the device tree, or 0.
@@ -407,6 +451,7 @@ static EL3_CODE int learn(uint32_t function, const uint64_t x[])
 		counter_hz = x[1];
 		write_sysreg(counter_hz, cntfrq_el0);
 		return SUCCESS;
+	case (uint32_t)EL3_CALL_TIMEBASE: return el3_set_timebase(x[1]);
 	case (uint32_t)EL3_CALL_GIC:
 		if (counter_hz == 0) // the tree leaves it to what the boot CPU has
 			counter_hz = read_sysreg(cntfrq_el0);

@@ -33,8 +33,9 @@ enum el3_call {
 	EL3_CALL_REDISTRIBUTORS,         // x1: base, x2: bytes, x3: stride or 0 (GICv3)
 	EL3_CALL_POWER,   // x1: base of the PL061; x2, x3: EL3_POWER_*: lines for off and reset
 	EL3_CALL_COUNTER, // x1: Hz, for CPUs whose CNTFRQ_EL0 nobody has set
-	EL3_CALL_GIC,     // x1: 2 or 3, x2: distributor, x3: CPU interface (GICv2). The last call:
-	                  // EL3 sets up the GIC and then takes no more of these calls
+	EL3_CALL_TIMEBASE, // x1: base of a BCM2836's local controller: its counter runs from the crystal
+	EL3_CALL_GIC, // x1: 2, 3 or 0 (none), x2: distributor, x3: CPU interface (GICv2). The last
+	              // call: EL3 sets up the GIC and then takes no more of these calls
 };
 
 #define EL3_POWER_LINE   7  // mask: which of the 8 lines
@@ -85,6 +86,7 @@ NORETURN void el3_park(void);
 // el3_chips.c: what the board has. Called under the lock.
 int el3_add_redistributors(uint64_t base, uint64_t size, uint64_t stride);
 int el3_set_power(uint64_t base, uint64_t off, uint64_t reset);
+int el3_set_timebase(uint64_t local);
 // Gives the whole GIC to the non-secure world.
 int el3_set_gic(uint64_t version, uint64_t gicd, uint64_t gicc);
 // Gives this CPU's part of the GIC to the non-secure world, or takes it out of the play.

@@ -6,7 +6,8 @@
 // Source: Arm GIC Architecture Specification v2.0 (IHI 0048), "Interrupt grouping" and "Programmers'
 // Model"; v3/v4 (IHI 0069), "Physical interrupt handling and GIC security" and "Programmers' Model"; PL061
 // Technical Reference Manual (DDI 0190), "Programmer's Model"; Linux, Documentation/devicetree/bindings,
-// gpio-poweroff and gpio-restart for the shape of the pulse.
+// gpio-poweroff and gpio-restart for the shape of the pulse; Broadcom "ARM Quad A7 core" (QA7 rev 3.4),
+// "Registers".
 #include "arm/barrier.h"
 #include "arm/el3.h"
 #include "arm/io.h"
@@ -35,6 +36,7 @@
 #define GICD_CTLR_ARE_NS    BIT_U32(5)
 #define GICD_CTLR_RWP       BIT_U32(31)
 #define GICD_TYPER_LINES    GENMASK_U32(4, 0) // INTIDs / 32 - 1
+#define GICD_TYPER_SECURITY BIT_U32(10)       // GICv2: the secure world sees other registers
 #define GICR_TYPER_VLPIS    BIT_U64(1)
 #define GICR_TYPER_LAST     BIT_U64(4)
 #define GICR_TYPER_AFFINITY GENMASK_U64(63, 32)
@@ -51,6 +53,11 @@
 #define PFR0_GIC      GENMASK_U64(27, 24) // the interface's system registers exist
 #define MPIDR_AFF3    GENMASK_U64(39, 32)
 #define MPIDR_AFF_LOW GENMASK_U64(23, 0)
+
+// BCM2836's local controller
+#define LOCAL_CONTROL       0x00
+#define LOCAL_PRESCALER     0x08
+#define LOCAL_PRESCALER_ONE BIT_U32(31)
 
 // PL061: a line's value is at an address that is its own mask.
 #define GPIO_DATA_SHIFT 2
@@ -124,12 +131,28 @@ EL3_CODE int el3_set_gic(uint64_t version, uint64_t distributor, uint64_t interf
 	gicd = distributor;
 	gicc = interface;
 	gic_version = (unsigned)version;
+	if (version == 0)
+		return 0; // a Raspberry Pi 3's controllers know no secure world
 	if (version == 3)
 		return set_gicv3();
 	if (version != 2)
 		return -1;
+	// With one security state there is nothing to give away, and EL2 uses group 0, as it does where
+	// it cannot see the groups.
+	if ((io_read32(gicd + GICD_TYPER) & GICD_TYPER_SECURITY) == 0) {
+		gic_version = 0;
+		return 0;
+	}
 	group_spis(false);
 	io_write32(gicd + GICD_CTLR, GICD_CTLR_V2_GROUP1);
+	return 0;
+}
+
+// The counter counts the crystal's ticks, one by one, whatever was here before.
+EL3_CODE int el3_set_timebase(uint64_t local)
+{
+	io_write32(local + LOCAL_CONTROL, 0);
+	io_write32(local + LOCAL_PRESCALER, LOCAL_PRESCALER_ONE);
 	return 0;
 }
 

@@ -3,10 +3,13 @@
 #ifndef ARM_FRAME_H
 #define ARM_FRAME_H
 
-#define FRAME_PC      248 // after x0..x30
-#define FRAME_PSTATE  256
-#define FRAME_HOST_SP 264
-#define FRAME_SIZE    272
+#define FRAME_HOST_SP 0
+#define FRAME_CALLS   8
+#define FRAME_X       16
+#define FRAME_X30     256
+#define FRAME_PC      272 // after x0..x30 and XZR
+#define FRAME_PSTATE  280
+#define FRAME_SIZE    288
 
 #define FP_FPCR 512 // after v0..v31
 #define FP_FPSR 520
@@ -14,12 +17,14 @@
 #ifndef __ASSEMBLER__
 #include "base/types.h"
 
-// While the guest runs, SP_EL2 points here, so that an exit stores into it at once.
+// While the guest runs, SP_EL2 points here, so that an exit stores into it at once. What the shortest exits
+// use is in the first 64 bytes.
 struct guest_frame {
-	uint64_t x[31];
+	uint64_t host_sp; // EL2's own stack while the guest runs
+	uint64_t calls;   // HVCs that exits.S has answered
+	uint64_t x[32];   // x[31]: what is loaded into XZR; never read
 	uint64_t pc;      // ELR_EL2
 	uint64_t pstate;  // SPSR_EL2
-	uint64_t host_sp; // EL2's own stack while the guest runs
 } __attribute__((aligned(16)));
 
 struct fp_state {
@@ -27,6 +32,9 @@ struct fp_state {
 	uint64_t fpcr, fpsr;
 } __attribute__((aligned(16)));
 
+STATIC_ASSERT(offsetof(struct guest_frame, calls) == FRAME_CALLS, "exits.S");
+STATIC_ASSERT(offsetof(struct guest_frame, x) == FRAME_X, "guest.S");
+STATIC_ASSERT(offsetof(struct guest_frame, x[30]) == FRAME_X30, "guest.S");
 STATIC_ASSERT(offsetof(struct guest_frame, pc) == FRAME_PC, "guest.S");
 STATIC_ASSERT(offsetof(struct guest_frame, pstate) == FRAME_PSTATE, "guest.S");
 STATIC_ASSERT(offsetof(struct guest_frame, host_sp) == FRAME_HOST_SP, "guest.S");

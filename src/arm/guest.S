@@ -4,7 +4,7 @@
 //   while C runs:           SP_EL2 -> this CPU's stack
 //   while the guest runs:   SP_EL2 -> vcpu->frame, whose host_sp holds the stack
 //
-// The frame (arm/frame.h): x0..x30 | pc | pstate | host_sp.
+// The frame (arm/frame.h): host_sp | calls | x0..x30, XZR | pc | pstate.
 
 #include "arm/asm.h"
 #include "arm/frame.h"
@@ -27,9 +27,10 @@ FUNCTION guest_enter
     msr elr_el2, x2
     msr spsr_el2, x3
     mov sp, x0
-    FRAME_X2_X29 ldp
-    ldr x30, [sp, #240]
-    ldp x0, x1, [sp]
+    FRAME_X2_X17 ldp, FRAME_X
+    FRAME_X18_X29 ldp, FRAME_X
+    ldr x30, [sp, #FRAME_X30]
+    ldp x0, x1, [sp, #FRAME_X]
     ERET_BARRIER
 END_FUNCTION guest_enter
 
@@ -37,12 +38,21 @@ END_FUNCTION guest_enter
     .global guest_exit
     .hidden guest_exit
 guest_exit:
-    FRAME_X2_X29 stp
+    FRAME_X2_X17 stp, FRAME_X
+    str x30, [sp, #FRAME_X30]
+// From exits.S: x2..x17 and x30 are stored as well.
+    .global guest_exit_rest
+    .hidden guest_exit_rest
+guest_exit_rest:
+    FRAME_X18_X29 stp, FRAME_X
+// The same, when all of x0..x30 are.
+    .global guest_exit_stored
+    .hidden guest_exit_stored
+guest_exit_stored:
     mrs x2, elr_el2
     mrs x3, spsr_el2
     ldr x1, [sp, #FRAME_HOST_SP]
-    stp x30, x2, [sp, #240]        // FRAME_PC follows x30
-    str x3, [sp, #FRAME_PSTATE]
+    stp x2, x3, [sp, #FRAME_PC]
     mov sp, x1
     ldp x19, x20, [sp, #16]
     ldp x21, x22, [sp, #32]

@@ -5,5 +5,7 @@
 
 #define CPU_PANIC_STACK_TOP 0
 #define CPU_STACK_TOP       8
+#define CPU_MPIDR           16
+#define CPU_VCPU            24
 
 #endif

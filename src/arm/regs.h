@@ -285,18 +285,28 @@
 
 // MIDR_EL1
 #define MIDR_IMPLEMENTER     GENMASK_U64(31, 24)
+#define MIDR_VARIANT         GENMASK_U64(23, 20)
 #define MIDR_PART            GENMASK_U64(15, 4)
+#define MIDR_REVISION        GENMASK_U64(3, 0)
 #define MIDR_IMPLEMENTER_ARM 0x41
 #define MIDR_CORTEX_A35      0xd04
 #define MIDR_CORTEX_A53      0xd03
+#define MIDR_CORTEX_A55      0xd05
 #define MIDR_CORTEX_A57      0xd07
 #define MIDR_CORTEX_A72      0xd08
 #define MIDR_CORTEX_A73      0xd09
+#define MIDR_CORTEX_A76      0xd0b
+#define MIDR_NEOVERSE_N1     0xd0c
+#define MIDR_CORTEX_A510     0xd46
 
 #define PMCR_N GENMASK_U64(15, 11) // event counters
 
+// CPUACTLR_EL1 of those cores: what it takes to avoid errata, by the names of their manuals
+#define CPUACTLR_A53_DTAH        BIT_U64(24) // no transient or non-temporal hints: 836870
+#define CPUACTLR_A53_ENDCCASCI   BIT_U64(44) // cleaning invalidates as well: 855873
+#define CPUACTLR_A72_NO_PREFETCH BIT_U64(32) // of instructions: 859971
 // CPUECTLR_EL1 of those cores
-#define CPUECTLR_SMPEN BIT_U64(6)
+#define CPUECTLR_SMPEN           BIT_U64(6)
 
 // ZCR_ELx, SMCR_ELx: the longest vectors there are
 #define ZCR_LEN GENMASK_U64(3, 0)

@@ -33,6 +33,8 @@
 #define ICH_EISR_EL2    S3_4_C12_C11_3
 #define ICH_ELRSR_EL2   S3_4_C12_C11_5
 #define ICH_VMCR_EL2    S3_4_C12_C11_7
+#define ICH_LR0_EL2     S3_4_C12_C12_0
+#define ICH_LR1_EL2     S3_4_C12_C12_1
 #define ICC_IAR1_EL1    S3_0_C12_C12_0
 #define ICC_EOIR1_EL1   S3_0_C12_C12_1
 #define ICC_DIR_EL1     S3_0_C12_C11_1
@@ -44,6 +46,7 @@
 #define ICC_SRE_EL1     S3_0_C12_C12_5
 
 // Registers of optional features, by encoding for the same reason.
+#define CPUACTLR_EL1    S3_1_C15_C2_0
 #define CPUECTLR_EL1    S3_1_C15_C2_1
 #define ZCR_EL3         S3_6_C1_C2_0
 #define SMCR_EL3        S3_6_C1_C2_6

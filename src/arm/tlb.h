@@ -5,6 +5,7 @@
 #define ARM_TLB_H
 
 #include "arm/barrier.h"
+#include "arm/errata.h"
 #include "arm/maintain.h"
 #include "base/types.h"
 
@@ -28,6 +29,10 @@ static inline void tlb_invalidate_el2_page(uint64_t va)
 	dsb(ishst);
 	tlbi_arg(vae2is, va >> PAGE_SHIFT);
 	dsb(ish);
+	if (UNLIKELY(errata_repeat_tlbi)) {
+		tlbi_arg(vae2is, va >> PAGE_SHIFT);
+		dsb(ish);
+	}
 	isb();
 }
 
@@ -38,6 +43,10 @@ static inline void tlb_invalidate_vmid(void)
 	dsb(ishst);
 	tlbi(vmalls12e1is);
 	dsb(ish);
+	if (UNLIKELY(errata_repeat_tlbi)) {
+		tlbi(vmalls12e1is);
+		dsb(ish);
+	}
 	isb();
 }
 
@@ -47,6 +56,10 @@ static inline void tlb_invalidate_all_guests(void)
 	dsb(ishst);
 	tlbi(alle1is);
 	dsb(ish);
+	if (UNLIKELY(errata_repeat_tlbi)) {
+		tlbi(alle1is);
+		dsb(ish);
+	}
 	isb();
 }
 

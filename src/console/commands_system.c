@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The shell's commands about Mezzo and the board. Own nothing: what they keep from step to step is in the
 // job. Called by shell.c alone, a step at a time.
+#include "arm/cpu.h"
 #include "base/log.h"
 #include "base/string.h"
 #include "console/console.h"
 #include "console/shell.h"
-#include "hw/psci_client.h"
+#include "hw/power.h"
 #include "hw/timer.h"
 #include "mem/el2map.h"
 #include "mem/pages.h"
@@ -26,7 +27,7 @@ struct help {
 };
 
 static const struct answer_column help_columns[] = {
-        {"name", "COMMAND", ANSWER_TEXT, -8},
+        {"name", "COMMAND", ANSWER_TEXT, -10},
         {"args", "", ANSWER_TEXT, -18},
         {"help", "", ANSWER_TEXT, 0},
 };
@@ -232,6 +233,7 @@ static bool command_uptime(struct shell_job *job)
 {
 	answer_number(&job->out, "uptime_ms", "the board runs", ANSWER_CLOCK,
 	              timer_to_ms(timer_now()));
+	answer_number(&job->out, "cpus", "CPUs", ANSWER_NUMBER, cpu_count());
 	answer_number(&job->out, "vms", "VMs", ANSWER_NUMBER, vm_count());
 	answer_text(&job->out, "version", "Mezzo", MEZZO_VERSION);
 	return false;
@@ -266,8 +268,8 @@ static bool command_reboot(struct shell_job *job)
 	}
 	if (!now)
 		return true;
-	psci_client_system_reset();
-	answer_error(&job->out, "the firmware cannot reset this board");
+	power_reset();
+	answer_error(&job->out, "neither firmware nor a watchdog can reset this board");
 	return false;
 }
 

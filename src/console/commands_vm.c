@@ -23,7 +23,7 @@ static uint64_t count_exits(const struct vm *vm)
 	uint64_t total = 0;
 
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-		total += load_relaxed(&vm->vcpu[i]->exits);
+		total += vcpu_exits(vm->vcpu[i]);
 	return total;
 }
 
@@ -135,7 +135,14 @@ static void info_more(struct answer *out, const struct vm *vm)
 	const struct sched_params *sched = &vm->sched;
 	bool budget = sched->budget != 0;
 
-	answer_number(out, "gic", "GIC version", ANSWER_NUMBER, vm->gic_version);
+	bool has_gic = vm->gic_version != 0;
+	uint64_t unanswered = load_relaxed(&vm->mmio.unanswered);
+
+	answer_number(out, "gic", has_gic ? "GIC version" : NULL, ANSWER_NUMBER, vm->gic_version);
+	answer_number(out, "unanswered", unanswered != 0 ? "no device answered" : NULL,
+	              ANSWER_NUMBER, unanswered);
+	answer_number(out, "unanswered_last", unanswered != 0 ? "  last at" : NULL, ANSWER_HEX,
+	              unanswered != 0 ? load_relaxed(&vm->mmio.unanswered_last) : ANSWER_NONE);
 	answer_number(out, "weight", "weight", ANSWER_NUMBER, sched->weight);
 	answer_number(out, "priority", "priority", ANSWER_NUMBER, sched->priority);
 	answer_number(out, "exclusive", "own cores", ANSWER_YES, sched->exclusive ? 1 : 0);
@@ -203,7 +210,7 @@ static bool print_last(char *text, struct vcpu *vcpu)
 	uint32_t last = (load_relaxed(&vcpu->history_next) - 1) % ARRAY_SIZE(vcpu->history);
 	uint64_t esr = load_relaxed(&vcpu->history[last].esr);
 
-	if (load_relaxed(&vcpu->exits) == 0)
+	if (load_relaxed(&vcpu->history_next) == 0)
 		return false;
 	print_buffer(text, TEXT_SIZE, "last kept: %s at %#lx (ESR %#lx, FAR %#lx)",
 	             class_name((unsigned)field_get(ESR_EC, esr)),
@@ -225,6 +232,7 @@ static void print_sched(char *text, const struct vm *vm, const struct vcpu *vcpu
 		                     ? "throttled"
 		                     : "ready");
 		break;
+	case SCHED_NAPPING:
 	case SCHED_BLOCKED:
 		if (wake == TIMER_NEVER || wake < now)
 			print_buffer(text, TEXT_SIZE, "waits");
@@ -265,7 +273,7 @@ static void info_vcpu(struct answer *out, const struct vm *vm, struct vcpu *vcpu
 	        {.number = sched->pin != SCHED_ANY_CPU ? sched->pin : ANSWER_NONE},
 	        {.number = timer_to_us(sched_ran(vcpu))},
 	        {.number = timer_to_us(sched_waited(vcpu))},
-	        {.number = load_relaxed(&vcpu->exits)},
+	        {.number = vcpu_exits(vcpu)},
 	        {.number = load_relaxed(&sched->migrations)},
 	        {.number = budget ? load_relaxed(&sched->periods) : ANSWER_NONE},
 	        {.number = budget ? load_relaxed(&sched->missed) : ANSWER_NONE},
@@ -308,7 +316,7 @@ static bool command_exits(struct shell_job *job)
 		unsigned class = job->step * CLASSES_A_STEP + i;
 		uint64_t total = 0;
 		for (uint32_t v = 0; v < vm->nr_vcpus; v++)
-			total += load_relaxed(&vm->vcpu[v]->exits_by_class[class]);
+			total += vcpu_exits_of(vm->vcpu[v], class);
 		if (total != 0)
 			answer_row(out, (struct answer_value[]){{.text = class_name(class)},
 			                                        {.number = total}});

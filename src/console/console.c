@@ -20,7 +20,6 @@
 #include "console/output.h"
 #include "console/shell.h"
 #include "hw/timer.h"
-#include "vdev/vpl011.h"
 #include "vm/vm.h"
 
 #define ESCAPE_KEY 0x1d // Ctrl-]
@@ -247,7 +246,7 @@ static void tell_waiting(void)
 		bitset_remove(&vcons_waiting, found);
 		struct vm *vm = vm_by_id(n);
 		if (vm != NULL)
-			vpl011_output_drained(vm->uart);
+			vuart_output_drained(vm);
 	}
 	store_relaxed(&next, n);
 }
@@ -279,6 +278,16 @@ void console_drain(uint32_t budget)
 	if (taken && load_relaxed(&console.again) != 0)
 		cpu_post_local(CPU_WORK_CONSOLE);
 	tell_waiting();
+}
+
+void console_put_off(void)
+{
+	store_relaxed(&console.again, 1); // as above: who has the lock looks at it
+	dmb(ish);
+	if (!spin_trylock(&console_lock))
+		return;
+	wake_at(timer_now() + timer_from_us(RETRY_US));
+	spin_unlock(&console_lock);
 }
 
 // ---- input ----
@@ -422,9 +431,9 @@ static void read_all(void)
 		spin_unlock(&console_lock);
 		if (typed.vm == NULL)
 			continue;
-		vpl011_input(typed.vm->uart);
+		vuart_input(typed.vm);
 		if (typed.lost)
-			vpl011_overrun(typed.vm->uart);
+			vuart_overrun(typed.vm);
 	}
 }
 
@@ -434,7 +443,7 @@ void console_interrupt(void)
 		return;
 	console.uart.ops->irq_ack(&console.uart);
 	read_all();
-	console_drain(CONSOLE_BUDGET);
+	cpu_post_local(CPU_WORK_CONSOLE); // written once an exit, whoever asks for it
 }
 
 void console_tick(void)
@@ -442,7 +451,7 @@ void console_tick(void)
 	if (load_acquire(&console.phase) == EARLY)
 		return;
 	read_all();
-	console_drain(CONSOLE_BUDGET);
+	cpu_post_local(CPU_WORK_CONSOLE);
 }
 
 // ---- views and phases ----
@@ -483,6 +492,23 @@ void console_forget(struct vm *vm)
 	link_forget(vm);
 	output_forget(&console.out, vm);
 	vcons_forget(&vm->con);
+	spin_unlock(&console_lock);
+	cpu_post_local(CPU_WORK_CONSOLE);
+}
+
+uint16_t console_file_begin(const char *name, uint32_t id, const char **why)
+{
+	spin_lock(&console_lock);
+	uint16_t number = link_file_begin(name, id, why);
+	spin_unlock(&console_lock);
+	cpu_post_local(CPU_WORK_CONSOLE);
+	return number;
+}
+
+void console_file_end(uint16_t number, const char *why)
+{
+	spin_lock(&console_lock);
+	link_file_end(number, why);
 	spin_unlock(&console_lock);
 	cpu_post_local(CPU_WORK_CONSOLE);
 }

@@ -37,9 +37,17 @@ void console_vms_changed(void);
 // no lock held.
 void console_forget(struct vm *vm);
 
+// Files for the host at the other end of the framed wire (docs/wire.md), one at a time. Whoever makes one is a
+// command of the shell, so on one CPU at a time. No lock held. These are as link_file_... in link.h.
+uint16_t console_file_begin(const char *name, uint32_t id, const char **why);
+void console_file_end(uint16_t number, const char *why);
+
 // Moves at most `budget` bytes to the UART; arranges to be called again if there is more. When
 // CPU_WORK_CONSOLE is set on this CPU. No lock held. Bounded whatever guests do.
 void console_drain(uint32_t budget);
+
+// In place of console_drain: it has time until the guest has run for a while. No lock held.
+void console_put_off(void);
 
 // The UART's interrupt: reads typed bytes, passes them on, goes on sending. No lock held; on any CPU.
 void console_interrupt(void);

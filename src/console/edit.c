@@ -176,7 +176,7 @@ static bool handle_sequence(struct edit *e, uint8_t key)
 		e->parameter = 0;
 		return true;
 	}
-	if (e->escape == 2) {
+	if (e->escape == 2 && key >= ' ') { // a control character ends it, and counts
 		if (key >= '0' && key <= '9' && e->parameter < PARAMETER_MAX)
 			e->parameter = e->parameter * 10 + key - (uint32_t)'0';
 		if (key >= '@') {

@@ -46,6 +46,14 @@ static void refuse(const struct incoming *in, const char *why)
 
 // ---- the link ----
 
+// Whoever waited for an answer is gone.
+static void drop_answer(void)
+{
+	if (link_state.answering)
+		shell_call_abort();
+	link_state.answering = false;
+}
+
 static void leave(struct output *out)
 {
 	uint32_t effort = WHOLE_EFFORT;
@@ -55,8 +63,8 @@ static void leave(struct output *out)
 	link_put(&out->wire, FRAME_BYE, 0, NULL, 0, &effort);
 	link_state.framed = false;
 	link_state.welcome_due = link_state.error_due = link_state.pong_due = false;
-	link_state.answer_unwanted |= link_state.answering;
-	link_state.answering = false;
+	drop_answer();
+	link_file_drop();
 	store_release(&vcons_session, 0);
 	output_set_framed(out, false);
 }
@@ -70,13 +78,13 @@ static void take_hello(struct incoming *in)
 		refuse(in, "this Mezzo speaks version 1 of the protocol alone");
 		return;
 	}
-	l->features = frame_get32(in->payload + 4) & FRAME_FEATURE_COMMANDS;
+	l->features = frame_get32(in->payload + 4) & (FRAME_FEATURE_COMMANDS | FRAME_FEATURE_FILES);
 	l->nonce = frame_get64(in->payload + 8);
 	l->welcome_due = true;
 	l->error_due = l->pong_due = false;
 	l->sequence = 0;
-	l->answer_unwanted |= l->answering;
-	l->answering = false;
+	drop_answer();
+	link_file_drop();
 	l->keys = (struct ring){.bytes = l->key_bytes, .size = VCONS_IN_SIZE};
 	if (++sessions == 0)
 		sessions = 1;
@@ -125,12 +133,17 @@ static void take_open(struct incoming *in)
 	struct vcons_channel *channel = in->channel.state;
 	bool past = (in->payload[4] & FRAME_OPEN_PAST) != 0;
 
+	if (in->channel.kind == FRAME_KIND_FILE && channel->sent > 0) {
+		refuse(in, "a file is sent once, and some of this one was");
+		return;
+	}
 	channel->limit = frame_get32(in->payload);
 	channel->sent = channel->received = channel->granted = 0;
 	channel->since = channel->lost = channel->lost_told = channel->lost_before = 0;
 	channel->credit_due = true;
 	switch (in->channel.kind) {
 	case FRAME_KIND_CONSOLE: open_console(&in->channel.vm->con, past); break;
+	case FRAME_KIND_FILE: store_release(&link_state.file.opened, 1); break;
 	case FRAME_KIND_LOG: channel->at = past ? 0 : log_end(); break;
 	default: open_shell();
 	}
@@ -142,6 +155,10 @@ static void take_open(struct incoming *in)
 static void take_close(struct incoming *in)
 {
 	store_release(&in->channel.state->open, 0);
+	if (in->channel.kind == FRAME_KIND_FILE) {
+		link_directory_gone(in->number);
+		link_file_drop();
+	}
 	if (in->channel.vm != NULL)
 		output_quiet(in->channel.vm);
 }
@@ -195,7 +212,7 @@ static void take_command(struct incoming *in)
 
 	if (in->channel.kind != FRAME_KIND_SHELL)
 		refuse(in, "commands go to the shell's channel");
-	else if (l->answering || l->answer_unwanted)
+	else if (l->answering)
 		refuse(in, "another command is being answered");
 	else if (!shell_call((const char *)in->payload + FRAME_COMMAND_SIZE,
 	                     in->length - FRAME_COMMAND_SIZE))
@@ -225,6 +242,13 @@ static const struct {
         [FRAME_COMMAND] = {take_command, OPEN_CHANNEL, FRAME_COMMAND_SIZE, FRAME_PAYLOAD_MAX},
 };
 
+// A file ends by itself, so what the host says about its channel may come too late without a fault.
+static bool has_crossed(const struct incoming *in)
+{
+	return in->number == link_state.file.before &&
+	       (in->type == FRAME_CREDIT || in->type == FRAME_CLOSE);
+}
+
 static void take_frame(struct incoming *in)
 {
 	if (in->type >= ARRAY_SIZE(types) || types[in->type].take == NULL)
@@ -240,9 +264,10 @@ static void take_frame(struct incoming *in)
 			refuse(in, "this belongs on channel 0");
 		return;
 	}
-	if (!link_find(in->number, &in->channel))
-		refuse(in, "there is no such channel");
-	else if (types[in->type].about == OPEN_CHANNEL && !link_is_open(in->channel.state))
+	if (!link_find(in->number, &in->channel)) {
+		if (!has_crossed(in))
+			refuse(in, "there is no such channel");
+	} else if (types[in->type].about == OPEN_CHANNEL && !link_is_open(in->channel.state))
 		refuse(in, "the channel is not open");
 	else
 		types[in->type].take(in);

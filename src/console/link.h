@@ -8,8 +8,8 @@
 
 // What received bytes bring along once the lock is free.
 struct typed {
-	struct vm *vm; // got bytes: vpl011_input
-	bool lost;     // and some that it could not take: vpl011_overrun
+	struct vm *vm; // got bytes: vuart_input
+	bool lost;     // and some that it could not take: vuart_overrun
 };
 
 // Whether the wire carries frames. Then the plain views show nothing.
@@ -28,6 +28,20 @@ void link_fill_plain(struct output *out, uint32_t *effort);
 void link_vms_changed(void);
 // The VM is going away, and its channel with it.
 void link_forget(struct vm *vm);
+
+// ---- a file for the host; console.h says how it comes to be ----
+
+// Offers one of this name; `id` goes into its entry of the directory. Returns its channel's number, or 0, with a
+// sentence why not.
+uint16_t link_file_begin(const char *name, uint32_t id, const char **why);
+// All of it is in the ring, or it ends here because of `why`, which lives for ever. Harmless when it is gone.
+void link_file_end(uint16_t number, const char *why);
+// Its ring. Bytes are put without the lock, by one CPU at a time, while the file is not gone.
+struct ring *link_file_ring(void);
+// Whether nobody takes it any more: all was sent, or the host does not want it. Without the lock.
+bool link_file_gone(uint16_t number);
+// Whether the host has asked for it. Without the lock.
+bool link_file_opened(void);
 
 // The end: `line` goes to the log channel, then BYE; plain mode from here on. Harmless while plain.
 void link_end(struct output *out, const char *line, size_t length);

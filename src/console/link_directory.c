@@ -24,6 +24,7 @@ static const struct {
 } own[LINK_NR_OWN] = {
         [LINK_SHELL] = {FRAME_KIND_SHELL, "shell"},
         [LINK_LOG] = {FRAME_KIND_LOG, "log"},
+        [LINK_FILE] = {FRAME_KIND_FILE, NULL}, // it comes and goes
 };
 
 // ---- numbers ----
@@ -65,15 +66,29 @@ static void give_number(struct vcons_channel *channel, uint32_t owner)
 	link_state.slots[channel->number % LINK_SLOTS] = (uint16_t)owner;
 }
 
+static void tell_all(void)
+{
+	struct link_state *l = &link_state;
+
+	l->whole = true;
+	l->whole_begun = l->scanning = l->file.told = false;
+	l->cursor = l->own_told = l->nr_gone = 0;
+}
+
+uint16_t link_directory_add_file(void)
+{
+	give_number(&link_state.own[LINK_FILE], VM_MAX + 1 + LINK_FILE);
+	return link_state.own[LINK_FILE].number;
+}
+
 void link_directory_begin(void)
 {
 	struct link_state *l = &link_state;
 
 	for (uint32_t i = 0; i < LINK_NR_OWN; i++)
-		give_number(&l->own[i], VM_MAX + 1 + i);
-	l->whole = true;
-	l->whole_begun = l->scanning = false;
-	l->cursor = l->own_told = l->nr_gone = 0;
+		if (own[i].name != NULL)
+			give_number(&l->own[i], VM_MAX + 1 + i);
+	tell_all();
 }
 
 // ---- telling ----
@@ -127,6 +142,11 @@ static bool put_vms(uint8_t *payload, uint32_t *n, uint32_t *effort)
 	return true;
 }
 
+static bool file_is_new(const struct link_file *file)
+{
+	return file->number != 0 && !file->told;
+}
+
 static void put_gone(uint8_t *payload, uint32_t *n)
 {
 	struct link_state *l = &link_state;
@@ -134,6 +154,24 @@ static void put_gone(uint8_t *payload, uint32_t *n)
 	while (l->nr_gone > 0 && *n + FRAME_ENTRY_SIZE <= ENTRIES_MAX)
 		*n += put_entry(payload + *n, l->gone[--l->nr_gone], FRAME_KIND_CONSOLE,
 		                FRAME_STATE_GONE, 0, "");
+}
+
+// Mezzo's own channels: all of them if everything is told, else a file that is new.
+static void put_own(uint8_t *payload, uint32_t *n)
+{
+	struct link_state *l = &link_state;
+	struct link_file *file = &l->file;
+
+	for (; l->whole && l->own_told < LINK_NR_OWN; l->own_told++)
+		if (own[l->own_told].name != NULL)
+			*n += put_entry(payload + *n, l->own[l->own_told].number,
+			                own[l->own_told].kind, FRAME_STATE_THERE, 0,
+			                own[l->own_told].name);
+	if (file_is_new(file) && *n + FRAME_ENTRY_SIZE + LINK_FILE_NAME <= ENTRIES_MAX) {
+		*n += put_entry(payload + *n, (uint16_t)file->number, FRAME_KIND_FILE,
+		                FRAME_STATE_THERE, file->id, file->name);
+		file->told = true;
+	}
 }
 
 bool link_directory_send(struct wire *wire, uint32_t *effort)
@@ -146,12 +184,10 @@ bool link_directory_send(struct wire *wire, uint32_t *effort)
 		l->scanning = true;
 		l->cursor = 0;
 	}
-	if (!l->whole && !l->scanning && l->nr_gone == 0)
+	if (!l->whole && !l->scanning && l->nr_gone == 0 && !file_is_new(&l->file))
 		return false;
 	put_gone(payload, &n);
-	for (; l->whole && l->own_told < LINK_NR_OWN; l->own_told++)
-		n += put_entry(payload + n, l->own[l->own_told].number, own[l->own_told].kind,
-		               FRAME_STATE_THERE, 0, own[l->own_told].name);
+	put_own(payload, &n);
 	bool done = (!l->whole && !l->scanning) || put_vms(payload, &n, effort);
 	payload[0] = 0;
 	if (l->whole)
@@ -171,18 +207,20 @@ void link_vms_changed(void)
 	store_release(&changed, 1);
 }
 
-void link_forget(struct vm *vm)
+void link_directory_gone(uint16_t number)
 {
 	struct link_state *l = &link_state;
+
+	if (l->nr_gone < LINK_GONE_MAX)
+		l->gone[l->nr_gone++] = number;
+	else
+		tell_all();
+}
+
+void link_forget(struct vm *vm)
+{
 	const struct vcons_channel *channel = &vm->con.channel;
 
-	if (!l->framed || channel->session != vcons_session || channel->number == 0)
-		return;
-	if (l->nr_gone < LINK_GONE_MAX) {
-		l->gone[l->nr_gone++] = channel->number;
-		return;
-	}
-	l->whole = true;
-	l->whole_begun = l->scanning = false;
-	l->cursor = l->own_told = l->nr_gone = 0;
+	if (link_state.framed && channel->session == vcons_session && channel->number != 0)
+		link_directory_gone(channel->number);
 }

@@ -73,8 +73,7 @@ uint32_t link_allowance(const struct link_channel *channel)
 	}
 }
 
-// True: a frame was put.
-static bool send_credit(struct wire *wire, const struct link_channel *channel, uint32_t *effort)
+bool link_send_credit(struct wire *wire, const struct link_channel *channel, uint32_t *effort)
 {
 	struct vcons_channel *state = channel->state;
 	uint32_t limit = link_allowance(channel), more = limit - state->granted;
@@ -154,9 +153,8 @@ static bool send_lost(struct wire *wire, struct vcons_channel *channel, uint64_t
 	return true;
 }
 
-// `payload` has room for the position, then `n` bytes.
-static void send_data(struct wire *wire, struct vcons_channel *channel, uint8_t *payload,
-                      uint32_t n, uint32_t *effort)
+void link_send_data(struct wire *wire, struct vcons_channel *channel, uint8_t *payload, uint32_t n,
+                    uint32_t *effort)
 {
 	frame_put32(payload, channel->sent);
 	channel->sent += n;
@@ -166,16 +164,6 @@ static void send_data(struct wire *wire, struct vcons_channel *channel, uint8_t 
 static uint32_t least(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
-}
-
-void link_drop_answer(void)
-{
-	bool complete = shell_answer_complete();
-	struct ring *from = shell_answer();
-
-	store_release(&from->tail, load_acquire(&from->head));
-	if (complete)
-		link_state.answer_unwanted = false;
 }
 
 static bool send_answer(struct wire *wire, struct vcons_channel *channel, uint32_t *effort)
@@ -206,14 +194,12 @@ static bool send_shell(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED
 	const struct link_channel self = {FRAME_KIND_SHELL, channel, NULL};
 	uint8_t *payload = link_state.payload, key;
 
-	if (link_state.answer_unwanted)
-		link_drop_answer();
 	if (!link_is_open(channel))
 		return false;
 	while (ring_fill(&link_state.keys) > 0 &&
 	       shell_input(link_state.key_bytes[link_state.keys.tail % VCONS_IN_SIZE]))
 		(void)ring_get(&link_state.keys, &key);
-	if (send_credit(wire, &self, effort))
+	if (link_send_credit(wire, &self, effort))
 		return true;
 	if (link_state.answering && send_answer(wire, channel, effort))
 		return true;
@@ -221,7 +207,7 @@ static bool send_shell(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED
 	                           least(link_credit(channel), LINK_FRAME_BYTES));
 	if (n == 0)
 		return false;
-	send_data(wire, channel, payload, n, effort);
+	link_send_data(wire, channel, payload, n, effort);
 	return true;
 }
 
@@ -247,7 +233,7 @@ static bool send_log(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED,
 	if (!link_is_open(channel))
 		return false;
 	drop_messages(effort);
-	if (send_credit(wire, &self, effort))
+	if (link_send_credit(wire, &self, effort))
 		return true;
 	uint32_t most = least(link_credit(channel), LINK_FRAME_BYTES);
 	if (most == 0)
@@ -261,7 +247,7 @@ static bool send_log(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED,
 	channel->at = at;
 	if (n == 0)
 		return false;
-	send_data(wire, channel, payload, n, effort);
+	link_send_data(wire, channel, payload, n, effort);
 	return true;
 }
 
@@ -310,7 +296,7 @@ static void send_output(struct wire *wire, struct vcons *con, uint32_t most, uin
 	if (con->view.shown < channel->at)
 		con->view.shown = channel->at;
 	store_relaxed(&con->progress_time, now);
-	send_data(wire, channel, payload, n, effort);
+	link_send_data(wire, channel, payload, n, effort);
 }
 
 // VM number n + 1, which is marked. True: look again, a frame was put or can be.
@@ -330,7 +316,7 @@ static bool send_vm(struct wire *wire, uint32_t n, uint64_t now, bool flush, uin
 		output_quiet(vm);
 		return false;
 	}
-	if (send_credit(wire, &self, effort))
+	if (link_send_credit(wire, &self, effort))
 		return true;
 	channel->at = vcons_out_next(con, channel->at);
 	uint64_t lost = channel->lost + load_relaxed(&con->lost) - channel->lost_before;
@@ -376,13 +362,19 @@ static bool send_vms(struct wire *wire, uint64_t now, bool flush, uint64_t *dead
 	}
 }
 
+static bool send_file(struct wire *wire, uint64_t now UNUSED, bool flush UNUSED,
+                      uint64_t *deadline UNUSED, uint32_t *effort)
+{
+	return link_file_send(wire, effort);
+}
+
 // A frame of whoever's turn it is.
 static bool send_next(struct wire *wire, uint64_t now, bool flush, uint64_t *deadline,
                       uint32_t *effort)
 {
 	static bool (*const senders[])(struct wire * wire, uint64_t now, bool flush,
-	                               uint64_t *deadline,
-	                               uint32_t *effort) = {send_shell, send_log, send_vms};
+	                               uint64_t *deadline, uint32_t *effort) = {
+	        send_shell, send_log, send_vms, send_file};
 
 	if (send_own(wire, effort))
 		return true;
@@ -417,8 +409,6 @@ bool link_fill(struct output *out, uint64_t now, bool flush, uint32_t *effort)
 
 void link_fill_plain(struct output *out, uint32_t *effort)
 {
-	if (link_state.answer_unwanted)
-		link_drop_answer();
 	if (link_state.error_due && wire_wants(&out->wire))
 		send_error(&out->wire, effort);
 }

@@ -12,7 +12,24 @@
 #define LINK_GONE_MAX    16   // channels that ended, waiting to be told; beyond it all is told anew
 #define LINK_LOOK_EFFORT 2    // of looking at something that has nothing to send
 
-enum link_own { LINK_SHELL, LINK_LOG, LINK_NR_OWN };
+#define LINK_FILE_BYTES 4096 // of a file, made and not sent yet; a power of two
+#define LINK_FILE_NAME  (VM_NAME_SIZE + 8)
+
+enum link_own { LINK_SHELL, LINK_LOG, LINK_FILE, LINK_NR_OWN };
+
+// A file on its way to the host. All but what is marked under LOCK_CONSOLE.
+struct link_file {
+	struct ring ring; // written by whoever makes the file
+	uint32_t number;  // of its channel; 0: there is none; read by anyone
+	uint16_t before;  // of the one before: the host may not know yet that it is gone
+	uint32_t opened;  // the host has asked for it; read by anyone
+	bool told;        // it is in the directory
+	bool ended;       // nothing more is put into the ring
+	const char *why;  // ended: it is not whole; NULL: it is
+	uint32_t id;
+	char name[LINK_FILE_NAME];
+	uint8_t bytes[LINK_FILE_BYTES];
+};
 
 // All of it under LOCK_CONSOLE.
 struct link_state {
@@ -34,7 +51,8 @@ struct link_state {
 	struct ring keys;       // on their way to the shell
 	uint32_t answer_number; // of the command that is being answered
 	bool answering;         // there is one
-	bool answer_unwanted;   // its host is gone
+
+	struct link_file file;
 
 	// The channels.
 	struct vcons_channel own[LINK_NR_OWN];
@@ -73,6 +91,10 @@ struct link_channel {
 
 // Forgets all numbers and begins to tell everything.
 void link_directory_begin(void);
+// Gives the file's channel a number, which will be told. Returns it.
+uint16_t link_directory_add_file(void);
+// A channel ends: its number will be told.
+void link_directory_gone(uint16_t number);
 // The channel of this number; false: there is none.
 bool link_find(uint16_t number, struct link_channel *channel);
 // Puts the next message of the directory into the wire, if there is one. True: look again.
@@ -89,8 +111,18 @@ uint32_t link_allowance(const struct link_channel *channel);
 bool link_takes_input(const struct vm *vm);
 // Bytes that may be sent on the channel.
 uint32_t link_credit(const struct vcons_channel *channel);
-// A piece of an answer that nobody waits for is thrown away.
-void link_drop_answer(void);
+// Tells the host what it may send, if that is due. True: a frame was put.
+bool link_send_credit(struct wire *wire, const struct link_channel *channel, uint32_t *effort);
+// Sends `n` bytes of the channel: `payload` has room for the position, then these.
+void link_send_data(struct wire *wire, struct vcons_channel *channel, uint8_t *payload, uint32_t n,
+                    uint32_t *effort);
+
+// ---- link_file.c ----
+
+// Puts one frame of the file, if there is something to send. As the senders in link_send.c.
+bool link_file_send(struct wire *wire, uint32_t *effort);
+// The host wants no more of it, or there is no host.
+void link_file_drop(void);
 
 static inline bool link_is_open(const struct vcons_channel *channel)
 {

@@ -49,6 +49,9 @@ static struct {
 	uint32_t interrupt; // ^C was typed
 	uint32_t running;   // the person's command runs, or a word is completed
 
+	// Commands whose `ready` is to be asked first; NULL: none. Written by the owner of `busy`, atomically.
+	const struct shell_command *waiting, *call_waiting;
+
 	// Owned by the CPU that set `busy`.
 	struct edit edit;
 	struct complete complete;
@@ -345,6 +348,12 @@ static bool step_job(struct shell_job *job)
 	return false;
 }
 
+// The job's command if it may have to wait.
+static const struct shell_command *waits(const struct shell_job *job)
+{
+	return job->command != NULL && job->command->ready != NULL ? job->command : NULL;
+}
+
 // ---- a person ----
 
 static void end_line(void)
@@ -406,6 +415,7 @@ static void work_for_person(void)
 	shell.edit.to = &out_ring;
 	if (load_relaxed(&shell.running) != 0) {
 		run_person();
+		store_release(&shell.waiting, waits(&shell.job));
 		return;
 	}
 	if (exchange(&shell.redraw, 0) != 0) {
@@ -423,8 +433,12 @@ static void work_for_person(void)
 
 static bool person_has_work(void)
 {
+	const struct shell_command *waiting = load_acquire(&shell.waiting);
+
 	if (load_relaxed(&shell.running) == 0 && load_relaxed(&shell.redraw) == 0 &&
 	    ring_fill(&in_ring) == 0)
+		return false;
+	if (waiting != NULL && load_relaxed(&shell.interrupt) == 0 && !waiting->ready())
 		return false;
 	return ring_room(&out_ring) >= ROOM;
 }
@@ -485,15 +499,20 @@ static void work_for_program(void)
 	} else {
 		more = step_job(&shell.call_job);
 	}
+	store_release(&shell.call_waiting, waits(&shell.call_job));
 	if (!more)
 		store_release(&shell.call_state, CALL_IDLE);
 }
 
 static bool program_has_work(void)
 {
+	const struct shell_command *waiting = load_acquire(&shell.call_waiting);
+
 	if (load_relaxed(&shell.call_state) == CALL_IDLE)
 		return false;
-	return ring_room(&answer_ring) >= ROOM || load_relaxed(&shell.call_abort) != 0;
+	if (load_relaxed(&shell.call_abort) != 0)
+		return true;
+	return ring_room(&answer_ring) >= ROOM && (waiting == NULL || waiting->ready());
 }
 
 // ---- work ----

@@ -34,6 +34,9 @@ struct shell_command {
 	// The job ends, whether it came to its end or was broken off. May be NULL. Once for each job
 	// whose run was called.
 	void (*end)(struct shell_job *job);
+	// Whether the next step would get on, for a command that waits for something else than room for its
+	// answer. NULL: always. Any CPU, any lock, also while a step runs.
+	bool (*ready)(void);
 };
 
 struct shell_job {
@@ -64,7 +67,8 @@ struct shell_job {
 void shell_init(const struct shell_command *const *tables);
 // For commands: what was handed over.
 const struct shell_command *const *shell_tables(void);
-extern const struct shell_command shell_vm_commands[], shell_system_commands[];
+extern const struct shell_command shell_vm_commands[], shell_screen_commands[],
+        shell_system_commands[];
 
 // A typed byte. Under LOCK_CONSOLE. False: the shell cannot take more now.
 bool shell_input(uint8_t byte);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// One screen in words about a guest that died. Called by the guest loop on the vCPU's CPU, while its
-// registers are still there. Bounded: a fixed number of lines.
+// One screen in words about a guest that died. Called by the CPU that cleans up after it, a part at a time,
+// since a line costs some thousand instructions; before its memory is given back. What EL2's registers said
+// is in vm->crash, its own are where they were saved.
 #include "debug/dump.h"
 
 #include "arm/regs.h"
-#include "arm/sysreg.h"
 #include "base/log.h"
 #include "base/print.h"
 #include "vm/stage1.h"
 #include "vm/stage2.h"
 #include "vm/vm.h"
+
+#define HISTORY_PART 8 // exits
 
 static const char *class_name(uint64_t esr)
 {
@@ -96,7 +98,7 @@ static void say_walk(struct vcpu *vcpu, uint64_t va)
 	char text[128];
 	size_t used = 0;
 	uint64_t ipa = va;
-	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0) {
+	if ((vcpu->el1.sctlr & SCTLR_M) == 0) {
 		say_stage2(vcpu, va);
 		return;
 	}
@@ -124,38 +126,44 @@ static void say_instruction(struct vcpu *vcpu, const char *name, uint64_t va)
 		log_line("  %s %#lx (ipa %#lx): instruction %08x", name, va, ipa, word);
 }
 
-static void say_registers(struct vcpu *vcpu)
+static void say_x(struct vcpu *vcpu, unsigned from)
 {
 	const uint64_t *x = vcpu->frame.x;
-	uint64_t esr = read_sysreg(esr_el1), elr = read_sysreg(elr_el1);
-	for (unsigned i = 0; i < 28; i += 4)
+	for (unsigned i = from; i < from + 16 && i < 28; i += 4)
 		log_line("  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx  x%-2u %016lx", i, x[i], i + 1,
 		         x[i + 1], i + 2, x[i + 2], i + 3, x[i + 3]);
+}
+
+static void say_el1(struct vcpu *vcpu, unsigned from UNUSED)
+{
+	const uint64_t *x = vcpu->frame.x;
+	const struct el1_regs *el1 = &vcpu->el1;
 	log_line("  x28 %016lx  x29 %016lx  x30 %016lx  sp  %016lx", x[28], x[29], x[30],
-	         read_sysreg(sp_el1));
+	         el1->sp_el1);
 	log_line("  pc %#lx  pstate %#lx  sctlr %#lx  vbar %#lx  ttbr0 %#lx  ttbr1 %#lx",
-	         vcpu->frame.pc, vcpu->frame.pstate, read_sysreg(sctlr_el1), read_sysreg(vbar_el1),
-	         read_sysreg(ttbr0_el1), read_sysreg(ttbr1_el1));
-	if (esr == 0 && elr == 0) {
+	         vcpu->frame.pc, vcpu->frame.pstate, el1->sctlr, el1->vbar, el1->ttbr0, el1->ttbr1);
+	if (el1->esr == 0 && el1->elr == 0) {
 		log_line("  no exception was taken at EL1 before");
 		return;
 	}
-	log_line("  last exception at EL1: %s (esr %#lx), far %#lx", class_name(esr), esr,
-	         read_sysreg(far_el1));
-	say_instruction(vcpu, "its elr", elr);
+	log_line("  last exception at EL1: %s (esr %#lx), far %#lx", class_name(el1->esr), el1->esr,
+	         el1->far);
+	say_instruction(vcpu, "its elr", el1->elr);
 }
 
-// The last exits, newest first; a run of the same one is one line.
-static void say_history(const struct vcpu *vcpu)
+// The last exits, newest first, HISTORY_PART of them; a run of the same one is one line.
+static void say_history(struct vcpu *vcpu, unsigned from)
 {
 	uint32_t size = ARRAY_SIZE(vcpu->history), next = vcpu->history_next;
 	uint32_t kept = next < size ? next : size;
-	log_line("  last exits, newest first:");
-	for (uint32_t i = 1, same = 1; i <= kept; i++) {
+	uint32_t end = kept < from + HISTORY_PART ? kept : from + HISTORY_PART;
+	if (from == 0)
+		log_line("  last exits, newest first:");
+	for (uint32_t i = from + 1, same = 1; i <= end; i++) {
 		uint64_t pc = vcpu->history[(next - i) % size].pc;
 		uint64_t esr = vcpu->history[(next - i) % size].esr;
 		uint64_t far = vcpu->history[(next - i) % size].far;
-		if (i < kept && pc == vcpu->history[(next - i - 1) % size].pc &&
+		if (i < end && pc == vcpu->history[(next - i - 1) % size].pc &&
 		    esr == vcpu->history[(next - i - 1) % size].esr) {
 			same++;
 			continue;
@@ -170,31 +178,48 @@ static void say_history(const struct vcpu *vcpu)
 	}
 }
 
-void dump_guest(struct vcpu *vcpu)
+static void say_cause(struct vcpu *vcpu, unsigned from UNUSED)
 {
-	struct vm *vm = vcpu->vm;
-	uint64_t esr = read_sysreg(esr_el2), far = read_sysreg(far_el2);
+	const struct vm *vm = vcpu->vm;
+	uint64_t esr = vm->crash.esr, far = vm->crash.far;
 	log_line("%s: vCPU %u cannot go on: %s", vm->name, vcpu->id, vm->crash_text);
-	if (is_abort(esr)) {
-		log_line("  %s at %#lx: %s (esr %#lx)", class_name(esr), far, fault_name(esr), esr);
-		uint64_t offset = (esr & ISS_S1PTW) != 0 ? 0 : far & (PAGE_SIZE - 1);
-		uint64_t ipa = field_get(HPFAR_FIPA, read_sysreg(hpfar_el2)) << PAGE_SHIFT | offset;
-		say_where(vm, ipa);
-		say_walk(vcpu, far);
-	} else {
+	if (!is_abort(esr)) {
 		log_line("  %s (esr %#lx)", class_name(esr), esr);
+		return;
 	}
+	log_line("  %s at %#lx: %s (esr %#lx)", class_name(esr), far, fault_name(esr), esr);
+	uint64_t offset = (esr & ISS_S1PTW) != 0 ? 0 : far & (PAGE_SIZE - 1);
+	say_where(vm, field_get(HPFAR_FIPA, vm->crash.hpfar) << PAGE_SHIFT | offset);
+	say_walk(vcpu, far);
+}
+
+static void say_pc(struct vcpu *vcpu, unsigned from UNUSED)
+{
 	say_instruction(vcpu, "pc", vcpu->frame.pc);
 	say_walk(vcpu, vcpu->frame.pc);
-	say_registers(vcpu);
-	say_history(vcpu);
+}
+
+bool dump_some(struct vm *vm)
+{
+	static const struct {
+		void (*say)(struct vcpu *vcpu, unsigned from);
+		unsigned from;
+	} parts[] = {
+	        {say_cause, 0}, {say_pc, 0},      {say_x, 0},       {say_x, 16},
+	        {say_el1, 0},   {say_history, 0}, {say_history, 8},
+	};
+	if (vm->crash.shown == ARRAY_SIZE(parts))
+		return false;
+	parts[vm->crash.shown].say(vm->crashed, parts[vm->crash.shown].from);
+	vm->crash.shown++;
+	return true;
 }
 
 static uint64_t count_class(const struct vm *vm, unsigned class)
 {
 	uint64_t sum = 0;
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-		sum += vm->vcpu[i]->exits_by_class[class];
+		sum += vcpu_exits_of(vm->vcpu[i], class);
 	return sum;
 }
 
@@ -216,7 +241,7 @@ void dump_exits(struct vm *vm)
 {
 	uint64_t all = 0;
 	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-		all += vm->vcpu[i]->exits;
+		all += vcpu_exits(vm->vcpu[i]);
 	uint64_t irq = count_class(vm, VCPU_CLASS_IRQ), data = count_class(vm, EC_DABT_LOWER);
 	uint64_t fetch = count_class(vm, EC_IABT_LOWER), sysreg = count_class(vm, EC_SYSREG);
 	uint64_t call = count_class(vm, EC_HVC64) + count_class(vm, EC_SMC64);

@@ -3,11 +3,13 @@
 #ifndef DEBUG_DUMP_H
 #define DEBUG_DUMP_H
 
-struct vcpu;
+#include "base/types.h"
+
 struct vm;
 
-// One screen in words about a vCPU that is loaded on this CPU: why, where, registers, last exits.
-void dump_guest(struct vcpu *vcpu);
+// The next lines of one screen in words about a VM that crashed: why, where, registers, last exits. Some
+// 10 lines at most; false: all was said. Nothing of it runs, and its memory is still there.
+bool dump_some(struct vm *vm);
 
 // One line in the log: how many exits the VM's vCPUs made, by reason. Nothing of it runs.
 void dump_exits(struct vm *vm);

@@ -57,11 +57,41 @@ static void note_gicv3(struct board_reader *reader, const struct tree_walk *walk
 	reader->gic_version = 3;
 }
 
-static void note_bcm2836(struct board_reader *reader, const struct tree_walk *walk)
+static void note_bcm_local(struct board_reader *reader, const struct tree_walk *walk)
 {
-	reader->nodes.bcm2836 = tree_offset(walk);
+	reader->nodes.bcm_local = tree_offset(walk);
+}
+
+static void note_bcm_armctrl(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_armctrl = tree_offset(walk);
 	if (reader->nodes.other_chip == BOARD_NO_NODE)
 		reader->nodes.other_chip = tree_offset(walk);
+}
+
+static void note_bcm_mailbox(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_mailbox = tree_offset(walk);
+}
+
+static void note_bcm_pm(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_pm = tree_offset(walk);
+}
+
+static void note_bcm_aux(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_aux = tree_offset(walk);
+}
+
+static void note_bcm_rng(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_rng = tree_offset(walk);
+}
+
+static void note_bcm_clocks(struct board_reader *reader, const struct tree_walk *walk)
+{
+	reader->nodes.bcm_clocks = tree_offset(walk);
 }
 
 static void note_timer(struct board_reader *reader, const struct tree_walk *walk)
@@ -117,7 +147,14 @@ static const struct {
         {"arm,cortex-a15-gic", NOTE_NORMAL, note_gicv2},
         {"arm,cortex-a7-gic", NOTE_NORMAL, note_gicv2},
         {"arm,gic-v3", NOTE_NORMAL, note_gicv3},
-        {"brcm,bcm2836-l1-intc", NOTE_NORMAL, note_bcm2836},
+        {"brcm,bcm2836-l1-intc", NOTE_NORMAL, note_bcm_local},
+        {"brcm,bcm2836-armctrl-ic", NOTE_NORMAL, note_bcm_armctrl},
+        {"brcm,bcm2835-mbox", NOTE_NORMAL, note_bcm_mailbox},
+        {"brcm,bcm2835-pm-wdt", NOTE_NORMAL, note_bcm_pm},
+        {"brcm,bcm2835-aux", NOTE_NORMAL, note_bcm_aux},
+        {"brcm,bcm2835-rng", NOTE_NORMAL, note_bcm_rng},
+        {"brcm,bcm2835-cprman", NOTE_NORMAL, note_bcm_clocks},
+        {"brcm,bcm2711-cprman", NOTE_NORMAL, note_bcm_clocks},
         {"arm,armv8-timer", NOTE_NORMAL, note_timer},
         {"arm,armv7-timer", NOTE_NORMAL, note_timer},
         {"arm,psci-1.0", NOTE_NORMAL, note_psci},
@@ -203,8 +240,10 @@ static void note_cpu(struct board_reader *reader, const struct tree_walk *walk)
 	cpu.enable = read_enable(tree_get(walk, "enable-method"));
 	if (cpu.enable == BOARD_ENABLE_SPIN_TABLE &&
 	    (!tree_number(tree_get(walk, "cpu-release-addr"), &cpu.release) ||
-	     !is_aligned(cpu.release, sizeof(uint64_t))))
+	     !is_aligned(cpu.release, sizeof(uint64_t)))) {
 		cpu.enable = BOARD_ENABLE_NONE;
+		reader->no_release++;
+	}
 	if (cpu.enable != BOARD_ENABLE_SPIN_TABLE)
 		cpu.release = 0;
 	board->cpus[board->nr_cpus++] = cpu;
@@ -402,6 +441,11 @@ static void read_memory(struct board_reader *reader)
 		                  "the device tree has too many bus translations to follow (over a "
 		                  "million); it is damaged or hostile");
 	remove_reservations(reader);
+	// Where other CPUs wait is theirs, whatever the tree reserves.
+	for (uint32_t i = 0; i < board->nr_cpus; i++) {
+		if (board->cpus[i].enable == BOARD_ENABLE_SPIN_TABLE)
+			board_ram_remove(&reader->ram, board->cpus[i].release, sizeof(uint64_t));
+	}
 	board_ram_finish(&reader->ram, board);
 	if (board->ram_declared == 0)
 		board_problem_add(reader, BOARD_NO_MEMORY, true,
@@ -454,11 +498,34 @@ static void note_nodes(struct board_reader *reader)
 	}
 }
 
+// A place to write to must be in memory, reserved or not.
+static void check_releases(struct board_reader *reader)
+{
+	const struct board_ram *ram = &reader->ram;
+
+	if (ram->count == 0)
+		return; // which is said elsewhere
+	for (uint32_t i = 0; i < reader->board->nr_cpus; i++) {
+		struct board_cpu *cpu = &reader->board->cpus[i];
+		bool found = cpu->enable != BOARD_ENABLE_SPIN_TABLE;
+
+		for (uint32_t n = 0; n < ram->count && !found; n++)
+			found = range_contains(ram->range[n].base, ram->range[n].size, cpu->release,
+			                       sizeof(cpu->release));
+		if (!found) {
+			cpu->enable = BOARD_ENABLE_NONE;
+			cpu->release = 0;
+			reader->no_release++;
+		}
+	}
+}
+
 static void check_cpus(struct board_reader *reader)
 {
 	const struct board *board = reader->board;
 	uint32_t psci = 0, stuck = 0;
 
+	check_releases(reader);
 	for (uint32_t i = 0; i < board->nr_cpus; i++) {
 		psci += board->cpus[i].enable == BOARD_ENABLE_PSCI ? 1 : 0;
 		stuck += board->cpus[i].enable == BOARD_ENABLE_NONE ? 1 : 0;
@@ -474,6 +541,14 @@ static void check_cpus(struct board_reader *reader)
 		                  "/psci node with a method of smc or hvc; add one if firmware "
 		                  "offers PSCI",
 		                  psci);
+	if (reader->no_release != 0 && board->nr_cpus > 1)
+		board_problem_add(
+		        reader, BOARD_ODD, false,
+		        "%u CPUs wait in a spin table, but their nodes have no usable "
+		        "cpu-release-addr in memory, so that they stay unused unless one "
+		        "is the boot CPU; pass on the tree that the board's firmware gives",
+		        reader->no_release);
+	stuck -= reader->no_release;
 	if (stuck != 0 && board->nr_cpus > 1)
 		board_problem_add(reader, BOARD_ODD, false,
 		                  "%u CPUs have no enable-method that Mezzo knows (psci or "
@@ -503,6 +578,7 @@ int board_read(const void *fdt, struct board *board, struct board_problem *probl
 	note_nodes(&reader);
 	board_read_console(&reader);
 	check_cpus(&reader);
+	board_read_bcm(&reader);
 	board_read_gic(&reader);
 	board_read_console_irq(&reader);
 	board_read_timer(&reader);
@@ -510,4 +586,20 @@ int board_read(const void *fdt, struct board *board, struct board_problem *probl
 	board_read_poweroff(&reader);
 	read_memory(&reader);
 	return problem->fatal == 0 ? 0 : ERR_UNSUPPORTED;
+}
+
+void board_take_out(struct board *board, uint64_t base, uint64_t size)
+{
+	struct board_ram ram = {.count = board->nr_ram, .dropped = board->ram_dropped};
+	uint64_t before = 0, after = 0;
+
+	for (uint32_t i = 0; i < board->nr_ram; i++) {
+		ram.range[i] = board->ram[i];
+		before += board->ram[i].size;
+	}
+	board_ram_remove(&ram, base, size);
+	board_ram_finish(&ram, board);
+	for (uint32_t i = 0; i < board->nr_ram; i++)
+		after += board->ram[i].size;
+	board->ram_declared -= before - after;
 }

@@ -43,6 +43,7 @@ enum board_irqchip {
 	BOARD_IRQ_NONE,    // no such interrupt, or none that Mezzo can receive
 	BOARD_IRQ_GIC,     // number is an INTID
 	BOARD_IRQ_BCM2836, // number is a line of the BCM2836's per-CPU controller
+	BOARD_IRQ_BCM2835, // number: 0-31 of bank 1, 32-63 of bank 2, 64-71 the ARM's own
 };
 
 struct board_irq {
@@ -92,6 +93,17 @@ struct board_console {
 	bool fixed_baud;    // SBSA: has no registers for speed and format
 };
 
+// What a Raspberry Pi has of its own; size 0: it is not there.
+struct board_bcm {
+	struct board_range local;   // BCM2836: interrupts and timers of each CPU
+	struct board_range armctrl; // BCM2835: the interrupts of the peripherals
+	struct board_range mailbox; // to VideoCore, which owns memory and clocks
+	struct board_range pm;      // power management with its watchdog
+	struct board_range aux;     // what the mini UART is a part of
+	struct board_range rng;     // BCM2835: random numbers
+	uint32_t crystal_hz;        // what the counter of the generic timer runs from; 0: unknown
+};
+
 // A secure PL061 whose lines switch the board off or reset it: for use at EL3 only.
 struct board_poweroff {
 	struct board_range regs; // size 0: none
@@ -119,7 +131,7 @@ struct board {
 
 	struct board_psci psci;
 	struct board_gic gic;
-	struct board_range bcm2836; // the BCM2836's per-CPU interrupt controller; size 0: none
+	struct board_bcm bcm;
 	struct board_irq timer[BOARD_NR_TIMERS];
 	uint32_t timer_hz; // 0: CNTFRQ_EL0 holds it, as it should
 	struct board_console console;
@@ -165,6 +177,9 @@ struct board_problem {
 // physical in board->tree. Work is bounded by the tree's size (at most 2 MiB). Needs ~6 KiB of
 // stack; no lock, no state.
 int board_read(const void *fdt, struct board *board, struct board_problem *problem);
+
+// Takes base..+size out of board->ram and ram_declared: memory that turned out not to be ours.
+void board_take_out(struct board *board, uint64_t base, uint64_t size);
 
 // Short names for messages: "PL011", "PSCI", ...
 const char *board_uart_name(enum board_uart kind);

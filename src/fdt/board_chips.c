@@ -5,7 +5,8 @@
 // Invariant: what is filled in has been checked for size and place; what is missing is a problem in
 // words or a zero.
 // Source: Linux kernel, Documentation/devicetree/bindings: arm,gic.yaml, arm,gic-v3.yaml,
-// arm,arch_timer.yaml, pl011.yaml, 8250.yaml, gpio-poweroff.yaml.
+// arm,arch_timer.yaml, pl011.yaml, 8250.yaml, gpio-poweroff.yaml, brcm,bcm2836-l1-intc,
+// brcm,bcm2835-armctrl-ic, brcm,bcm2835-mbox, brcm,bcm2835-pm, brcm,bcm2835-aux-clock.
 #include "base/bits.h"
 #include "base/string.h"
 #include "fdt/board_reader.h"
@@ -16,6 +17,7 @@
 #define GIC_CELLS         3 // type, number, flags
 #define GIC_FLAGS_EDGE    GENMASK_U32(1, 0)
 #define BCM2836_MAX_LINES 10
+#define BCM2835_CELLS     2 // bank, number
 
 // The kinds of interrupt that a GIC specifier's first cell tells apart.
 static const struct {
@@ -40,6 +42,23 @@ static bool decode_gic(const struct tree_irq *from, struct board_irq *irq)
 	return true;
 }
 
+// The banks that a specifier's first cell tells apart.
+static const struct {
+	uint32_t first, count; // as struct board_irq numbers them
+} bcm2835_banks[] = {{64, 8}, {0, 32}, {32, 32}};
+
+static bool decode_bcm2835(const struct tree_irq *from, struct board_irq *irq)
+{
+	const uint32_t bank = from->specifier[0], number = from->specifier[1];
+
+	if (from->cells < BCM2835_CELLS || bank >= ARRAY_SIZE(bcm2835_banks) ||
+	    number >= bcm2835_banks[bank].count)
+		return false;
+	irq->chip = BOARD_IRQ_BCM2835;
+	irq->number = bcm2835_banks[bank].first + number;
+	return true;
+}
+
 // Interrupt `index` of a node, if it leads to a controller that Mezzo knows; else chip NONE.
 static struct board_irq read_irq(const struct board_reader *reader, const struct tree_walk *node,
                                  unsigned index)
@@ -51,7 +70,9 @@ static struct board_irq read_irq(const struct board_reader *reader, const struct
 		return irq;
 	if (from.controller == reader->nodes.gic) {
 		(void)decode_gic(&from, &irq);
-	} else if (from.controller == reader->nodes.bcm2836 &&
+	} else if (from.controller == reader->nodes.bcm_armctrl) {
+		(void)decode_bcm2835(&from, &irq);
+	} else if (from.controller == reader->nodes.bcm_local &&
 	           from.specifier[0] < BCM2836_MAX_LINES) {
 		irq.chip = BOARD_IRQ_BCM2836;
 		irq.number = from.specifier[0];
@@ -148,8 +169,8 @@ static void report_no_gic(struct board_reader *reader)
 		               tree_string(tree_prop(&walk, TREE_COMPATIBLE)));
 	board_problem_add(reader, BOARD_NO_GIC, true,
 	                  "the device tree names no interrupt controller that this version of "
-	                  "Mezzo drives (it needs a GICv2 or GICv3, and found %s); it cannot run "
-	                  "here yet",
+	                  "Mezzo drives (it needs a GICv2, a GICv3 or a BCM2836's local "
+	                  "controller, and found %s); it cannot run here",
 	                  other);
 }
 
@@ -158,12 +179,10 @@ void board_read_gic(struct board_reader *reader)
 	struct board_gic *gic = &reader->board->gic;
 	struct tree_walk walk;
 
-	if (reader->nodes.bcm2836 != BOARD_NO_NODE &&
-	    tree_goto(&walk, reader->fdt, reader->nodes.bcm2836))
-		(void)read_frame(&walk, 0, 1, &reader->board->bcm2836);
 	if (reader->nodes.gic == BOARD_NO_NODE ||
 	    !tree_goto(&walk, reader->fdt, reader->nodes.gic)) {
-		report_no_gic(reader);
+		if (reader->board->bcm.local.size == 0)
+			report_no_gic(reader);
 		return;
 	}
 	if (reader->gic_version == 2 ? !read_gicv2(reader, &walk) : !read_gicv3(reader, &walk))
@@ -175,6 +194,70 @@ void board_read_gic(struct board_reader *reader)
 		                  "the device tree's GICv%u node %.64s gives no maintenance "
 		                  "interrupt; on QEMU add virtualization=on to the machine",
 		                  gic->version, walk.name);
+}
+
+// --- clocks -------------------------------------------------------------------------------------
+
+// The input clock, if the first of `clocks` is a fixed clock and nothing more complicated.
+static uint32_t read_clock(const struct tree_walk *node)
+{
+	struct tree_walk clock;
+	uint32_t phandle, hz = 0;
+
+	if (tree_cell(tree_get(node, "clock-frequency"), 0, &hz))
+		return hz;
+	if (!tree_cell(tree_get(node, "clocks"), 0, &phandle) ||
+	    !tree_goto_phandle(&clock, node->fdt, phandle) ||
+	    !tree_list_has(tree_prop(&clock, TREE_COMPATIBLE), "fixed-clock") ||
+	    !tree_cell(tree_get(&clock, "clock-frequency"), 0, &hz))
+		return 0;
+	return hz;
+}
+
+// --- Raspberry Pi -------------------------------------------------------------------------------
+
+// Bytes from the first register to the end of the last one that is used.
+#define BCM_LOCAL_SIZE   0x100
+#define BCM_ARMCTRL_SIZE 0x28
+#define BCM_MAILBOX_SIZE 0x40
+#define BCM_PM_SIZE      0x28
+#define BCM_AUX_SIZE     0x8
+#define BCM_RNG_SIZE     0xc
+
+// The first registers of a node, if it is there and they are as long as they must be.
+static void read_bcm(const struct board_reader *reader, int offset, uint64_t smallest,
+                     struct board_range *range)
+{
+	struct tree_walk walk;
+
+	if (offset == BOARD_NO_NODE || !tree_goto(&walk, reader->fdt, offset) ||
+	    !tree_reg(&walk, 0, &range->base, &range->size) || range->size < smallest ||
+	    !is_aligned(range->base, sizeof(uint32_t)))
+		*range = (struct board_range){0, 0};
+}
+
+// The crystal is the first input of the clock manager.
+static uint32_t read_crystal(const struct board_reader *reader)
+{
+	const int offset = reader->nodes.bcm_clocks;
+	struct tree_walk walk;
+
+	if (offset == BOARD_NO_NODE || !tree_goto(&walk, reader->fdt, offset))
+		return 0;
+	return read_clock(&walk);
+}
+
+void board_read_bcm(struct board_reader *reader)
+{
+	struct board_bcm *bcm = &reader->board->bcm;
+
+	read_bcm(reader, reader->nodes.bcm_local, BCM_LOCAL_SIZE, &bcm->local);
+	read_bcm(reader, reader->nodes.bcm_armctrl, BCM_ARMCTRL_SIZE, &bcm->armctrl);
+	read_bcm(reader, reader->nodes.bcm_mailbox, BCM_MAILBOX_SIZE, &bcm->mailbox);
+	read_bcm(reader, reader->nodes.bcm_pm, BCM_PM_SIZE, &bcm->pm);
+	read_bcm(reader, reader->nodes.bcm_aux, BCM_AUX_SIZE, &bcm->aux);
+	read_bcm(reader, reader->nodes.bcm_rng, BCM_RNG_SIZE, &bcm->rng);
+	bcm->crystal_hz = read_crystal(reader);
 }
 
 // --- timer --------------------------------------------------------------------------------------
@@ -207,7 +290,7 @@ void board_read_timer(struct board_reader *reader)
 			board->timer[i] = read_irq(reader, &walk, (unsigned)index);
 	}
 	// Without a controller nothing reaches it, and that has been said.
-	if (board->gic.version == 0)
+	if (board->gic.version == 0 && board->bcm.local.size == 0)
 		return;
 	if (board->timer[BOARD_TIMER_VIRT].chip == BOARD_IRQ_NONE ||
 	    board->timer[BOARD_TIMER_HYP].chip == BOARD_IRQ_NONE)
@@ -253,22 +336,6 @@ const struct board_uart_model *board_uart_find(const struct tree_walk *walk)
 			return &uart_models[i];
 	}
 	return NULL;
-}
-
-// The input clock, if the first of `clocks` is a fixed clock and nothing more complicated.
-static uint32_t read_clock(const struct tree_walk *node)
-{
-	struct tree_walk clock;
-	uint32_t phandle, hz = 0;
-
-	if (tree_cell(tree_get(node, "clock-frequency"), 0, &hz))
-		return hz;
-	if (!tree_cell(tree_get(node, "clocks"), 0, &phandle) ||
-	    !tree_goto_phandle(&clock, node->fdt, phandle) ||
-	    !tree_list_has(tree_prop(&clock, TREE_COMPATIBLE), "fixed-clock") ||
-	    !tree_cell(tree_get(&clock, "clock-frequency"), 0, &hz))
-		return 0;
-	return hz;
 }
 
 #define MAX_REG_SHIFT 8

@@ -19,7 +19,8 @@ struct board_uart_model {
 
 // The offsets of nodes that one walk finds and that are read afterwards.
 struct board_nodes {
-	int gic, bcm2836, timer;
+	int gic, bcm_local, bcm_armctrl, timer;
+	int bcm_mailbox, bcm_pm, bcm_aux, bcm_rng, bcm_clocks;
 	int uart;       // the first that we can drive
 	int other_uart; // the first that we cannot
 	int stdout, serial0;
@@ -35,6 +36,7 @@ struct board_reader {
 	struct board_nodes nodes;
 	uint32_t gic_version;
 	uint32_t stdout_baud;
+	uint32_t no_release; // CPUs that wait in a spin table nobody knows the place of
 	struct board_ram ram;
 };
 
@@ -48,7 +50,8 @@ const struct board_uart_model *board_uart_find(const struct tree_walk *walk);
 // Second half, board_chips.c: read the nodes that were found.
 void board_read_console(struct board_reader *reader);
 void board_read_console_irq(struct board_reader *reader); // after board_read_gic
-void board_read_gic(struct board_reader *reader);
+void board_read_bcm(struct board_reader *reader);
+void board_read_gic(struct board_reader *reader); // after board_read_bcm
 void board_read_timer(struct board_reader *reader);
 void board_read_rtc(struct board_reader *reader);
 void board_read_poweroff(struct board_reader *reader);

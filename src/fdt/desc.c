@@ -6,66 +6,33 @@
 // Invariant: desc_read() returns 0 only if every property was known, of its type and within its limits,
 // and every name leads somewhere; three passes over the tree.
 // Source: docs/bundle.md, "Description".
-#include "fdt/desc.h"
+#include "fdt/desc_value.h"
 
 #include <libfdt.h>
-#include <stdarg.h>
 
 #include "base/bits.h"
 #include "base/print.h"
 #include "base/string.h"
-#include "fdt/tree.h"
+#include "fdt/model_facts.h"
 
 #define MEZZO_DEPTH 1 // /mezzo; its children are one deeper
 #define MAX_RULES   32
 #define MAX_ADDRESS (BIT_U64(48) - 1)
 #define MAX_PIN     511
-#define NO_OFFSET   SIZE_MAX
-#define WHERE_SIZE  96
-
-enum kind {
-	KIND_IGNORED, // part of the form, without meaning here
-	KIND_CONST,   // the string list must name `text`
-	KIND_STRING,  // const char *, at most `max` bytes
-	KIND_PATH,    // the same, not empty
-	KIND_FILE,    // const struct desc_file *, by its path
-	KIND_U64,     // uint64_t, min..max, a multiple of `unit`
-	KIND_U32,     // uint32_t, min..max
-	KIND_BOOL,    // bool, from a cell that is 0 or 1
-	KIND_FLAG,    // bool, true by being there
-	KIND_CHOICE,  // uint32_t, one of `choices`
-	KIND_BYTES,   // const uint8_t *, exactly `max` bytes
-	KIND_PINS,    // desc_vm.pin
-	KIND_BUDGET,  // desc_vm.budget_us, period_us
-};
-
-struct choice {
-	const char *text; // NULL ends the list
-	uint32_t value;
-};
-
-// One property: its name, its form, its limits and where the value goes.
-struct rule {
-	const char *name;
-	enum kind kind;
-	bool required;
-	size_t field;     // offset in the struct, or NO_OFFSET
-	size_t has_field; // offset of a bool that is set when the property is there, or NO_OFFSET
-	uint64_t min, max, unit;
-	const char *text;
-	const struct choice *choices;
-};
-
-struct reader {
-	const void *fdt;
-	struct desc *desc;
-	struct desc_problem *problem;
-	char where[WHERE_SIZE]; // the node being read, for messages
-};
 
 // --- what may be written --------------------------------------------------------------------------
 
-static const struct choice machines[] = {{"virt", DESC_MACHINE_VIRT}, {NULL, 0}};
+static const struct choice machines[] = {
+        {"virt", DESC_MACHINE_VIRT},
+        {"raspi3", DESC_MACHINE_RASPI3},
+        {NULL, 0},
+};
+static const struct choice cards[] = {
+        {"cow", DESC_SDCARD_COW},
+        {"keep", DESC_SDCARD_KEEP},
+        {"ro", DESC_SDCARD_RO},
+        {NULL, 0},
+};
 static const struct choice crashes[] = {
         {"stop", DESC_CRASH_STOP},
         {"restart", DESC_CRASH_RESTART},
@@ -91,6 +58,7 @@ static const struct rule system_rules[] = {
         {"status", KIND_CONST, false, NOWHERE, .text = "okay"},
         {"on-all-off", KIND_CHOICE, false, IN(desc, on_all_off), .choices = ends},
         {"overcommit", KIND_FLAG, false, IN(desc, overcommit)},
+        {"plain-exits", KIND_FLAG, false, IN(desc, plain_exits)},
         {"console", KIND_STRING, false, NOWHERE, .max = DESC_NAME_MAX}, // read_console
 };
 
@@ -116,6 +84,8 @@ static const struct rule vm_rules[] = {
         {"kernel", KIND_FILE, true, IN(desc_vm, kernel), .max = DESC_PATH_MAX},
         {"initrd", KIND_FILE, false, IN(desc_vm, initrd), .max = DESC_PATH_MAX},
         {"dtb", KIND_FILE, false, IN(desc_vm, dtb), .max = DESC_PATH_MAX},
+        {"sdcard", KIND_FILE, false, IN(desc_vm, sdcard), .max = DESC_PATH_MAX},
+        {"sdcard-mode", KIND_CHOICE, false, IN(desc_vm, sdcard_mode), .choices = cards},
         {"cmdline", KIND_STRING, false, IN(desc_vm, cmdline), .max = DESC_CMDLINE_MAX},
         {"memory", KIND_U64, true, IN(desc_vm, memory), .min = DESC_MIN_MEMORY,
          .max = DESC_MAX_MEMORY, .unit = PAGE_SIZE},
@@ -139,228 +109,7 @@ static const struct rule vm_rules[] = {
 
 STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a 32-bit word");
 STATIC_ASSERT(sizeof(enum desc_machine) == sizeof(uint32_t), "a choice is stored as 32 bits");
-
-// --- one property ---------------------------------------------------------------------------------
-
-PRINTF_LIKE(3, 4)
-static int fail(struct reader *reader, const char *name, const char *format, ...)
-{
-	char text[DESC_PROBLEM_SIZE];
-	va_list args;
-
-	va_start(args, format);
-	(void)print_vbuffer(text, sizeof(text), format, args);
-	va_end(args);
-	(void)print_buffer(reader->problem->text, sizeof(reader->problem->text), "%s: %s%s%s",
-	                   reader->where, name, name[0] == '\0' ? "" : ": ", text);
-	// Names out of the tree may hold anything: a terminal must not be steered by them.
-	tree_copy_text(reader->problem->text, sizeof(reader->problem->text), reader->problem->text);
-	return ERR_INVALID;
-}
-
-static int take_string(struct reader *reader, const struct rule *rule, struct tree_value value,
-                       const char **string)
-{
-	*string = tree_string(value);
-	if (*string == NULL || strlen(*string) + 1 != value.size)
-		return fail(reader, rule->name, "is not one string");
-	if (value.size - 1 > rule->max)
-		return fail(reader, rule->name, "has %u bytes; it may have %u",
-		            (unsigned)(value.size - 1), (unsigned)rule->max);
-	if (rule->kind != KIND_STRING && value.size == 1)
-		return fail(reader, rule->name, "is empty");
-	return 0;
-}
-
-static const struct desc_file *find_file(const struct desc *desc, const char *path)
-{
-	for (uint32_t i = 0; i < desc->nr_files; i++) {
-		if (strcmp(desc->files[i].path, path) == 0)
-			return &desc->files[i];
-	}
-	return NULL;
-}
-
-static int take_file(struct reader *reader, const struct rule *rule, struct tree_value value,
-                     const struct desc_file **file)
-{
-	const char *path;
-
-	if (take_string(reader, rule, value, &path) != 0)
-		return ERR_INVALID;
-	*file = find_file(reader->desc, path);
-	if (*file == NULL)
-		return fail(reader, rule->name, "\"%s\" is not among the files of /mezzo/files",
-		            path);
-	return 0;
-}
-
-static int take_number(struct reader *reader, const struct rule *rule, struct tree_value value,
-                       uint64_t *number)
-{
-	const uint32_t size = rule->kind == KIND_U64 ? sizeof(uint64_t) : sizeof(uint32_t);
-
-	if (value.size != size || !tree_number(value, number))
-		return fail(reader, rule->name, "is not one number of %u bits", size * 8);
-	if (rule->min == rule->max && *number != rule->min)
-		return fail(reader, rule->name, "is %llu; this version of Mezzo knows only %llu",
-		            (unsigned long long)*number, (unsigned long long)rule->min);
-	if (*number < rule->min || *number > rule->max)
-		return fail(reader, rule->name, "is %llu; it may be %llu to %llu",
-		            (unsigned long long)*number, (unsigned long long)rule->min,
-		            (unsigned long long)rule->max);
-	if (rule->kind == KIND_U64 && *number % rule->unit != 0)
-		return fail(reader, rule->name, "is %llu, which is not a multiple of %llu",
-		            (unsigned long long)*number, (unsigned long long)rule->unit);
-	return 0;
-}
-
-static int take_choice(struct reader *reader, const struct rule *rule, struct tree_value value,
-                       uint32_t *chosen)
-{
-	const char *text = tree_string(value);
-	char list[WHERE_SIZE] = "";
-	size_t used = 0;
-
-	for (const struct choice *c = rule->choices; c->text != NULL; c++) {
-		if (tree_is_string(value, c->text)) {
-			*chosen = c->value;
-			return 0;
-		}
-		used += print_buffer(list + used, sizeof(list) - used, "%s%s",
-		                     used == 0 ? "" : ", ", c->text);
-	}
-	return fail(reader, rule->name, "\"%.32s\" is unknown to this version; it knows: %s",
-	            text == NULL ? "" : text, list);
-}
-
-static int take_pins(struct reader *reader, const struct rule *rule, struct tree_value value,
-                     struct desc_vm *vm)
-{
-	const uint32_t count = value.size / (uint32_t)sizeof(fdt32_t);
-
-	if (value.size % sizeof(fdt32_t) != 0 || count == 0 || count > DESC_MAX_PINS)
-		return fail(reader, rule->name, "is not a list of 1 to %u CPU numbers",
-		            DESC_MAX_PINS);
-	for (uint32_t i = 0; i < count; i++) {
-		(void)tree_cell(value, i, &vm->pin[i]);
-		if (vm->pin[i] > rule->max)
-			return fail(reader, rule->name, "names CPU %u; the highest can be %u",
-			            vm->pin[i], (unsigned)rule->max);
-		for (uint32_t j = 0; j < i; j++) {
-			if (vm->pin[j] == vm->pin[i])
-				return fail(reader, rule->name, "names CPU %u twice", vm->pin[i]);
-		}
-	}
-	vm->nr_pins = count;
-	return 0;
-}
-
-static int take_budget(struct reader *reader, const struct rule *rule, struct tree_value value,
-                       struct desc_vm *vm)
-{
-	if (value.size != 2 * sizeof(fdt32_t))
-		return fail(reader, rule->name, "is not two numbers, a budget and its period");
-	(void)tree_cell(value, 0, &vm->budget_us);
-	(void)tree_cell(value, 1, &vm->period_us);
-	if (vm->period_us < DESC_PERIOD_MIN_US || vm->period_us > DESC_PERIOD_MAX_US)
-		return fail(reader, rule->name, "has a period of %u us; it may be %u to %u",
-		            vm->period_us, DESC_PERIOD_MIN_US, DESC_PERIOD_MAX_US);
-	if (vm->budget_us < DESC_BUDGET_MIN_US || vm->budget_us > vm->period_us)
-		return fail(reader, rule->name, "is %u us in %u us; it may be %u to the period",
-		            vm->budget_us, vm->period_us, DESC_BUDGET_MIN_US);
-	return 0;
-}
-
-static void store(void *object, size_t field, const void *value, size_t size)
-{
-	if (field != NO_OFFSET)
-		memcpy((uint8_t *)object + field, value, size);
-}
-
-static int take_scalar(struct reader *reader, const struct rule *rule, struct tree_value value,
-                       void *object)
-{
-	uint64_t number;
-
-	if (take_number(reader, rule, value, &number) != 0)
-		return ERR_INVALID;
-	const uint32_t cell = (uint32_t)number;
-	const bool flag = number != 0;
-
-	if (rule->kind == KIND_U64)
-		store(object, rule->field, &number, sizeof(number));
-	else if (rule->kind == KIND_U32)
-		store(object, rule->field, &cell, sizeof(cell));
-	else
-		store(object, rule->field, &flag, sizeof(flag));
-	return 0;
-}
-
-static int take_pointer(struct reader *reader, const struct rule *rule, struct tree_value value,
-                        void *object)
-{
-	const struct desc_file *file;
-	const char *string;
-	int error;
-
-	switch (rule->kind) {
-	case KIND_STRING:
-	case KIND_PATH:
-		error = take_string(reader, rule, value, &string);
-		if (error == 0)
-			store(object, rule->field, &string, sizeof(string));
-		return error;
-	case KIND_FILE:
-		error = take_file(reader, rule, value, &file);
-		if (error == 0)
-			store(object, rule->field, &file, sizeof(void *));
-		return error;
-	default:
-		if (value.size != rule->max)
-			return fail(reader, rule->name, "has %u bytes, not %u", value.size,
-			            (unsigned)rule->max);
-		store(object, rule->field, &value.data, sizeof(value.data));
-		return 0;
-	}
-}
-
-static int take(struct reader *reader, const struct rule *rule, struct tree_value value,
-                void *object)
-{
-	const bool yes = true;
-	uint32_t chosen = 0;
-	int error = 0;
-
-	store(object, rule->has_field, &yes, sizeof(yes));
-	switch (rule->kind) {
-	case KIND_IGNORED: break;
-	case KIND_CONST:
-		if (!tree_list_has(value, rule->text))
-			error = fail(reader, rule->name, "is not \"%s\"", rule->text);
-		break;
-	case KIND_STRING:
-	case KIND_PATH:
-	case KIND_FILE:
-	case KIND_BYTES: error = take_pointer(reader, rule, value, object); break;
-	case KIND_U64:
-	case KIND_U32:
-	case KIND_BOOL: error = take_scalar(reader, rule, value, object); break;
-	case KIND_FLAG:
-		if (value.size != 0)
-			error = fail(reader, rule->name, "is a flag and takes no value");
-		store(object, rule->field, &yes, sizeof(yes));
-		break;
-	case KIND_CHOICE:
-		error = take_choice(reader, rule, value, &chosen);
-		if (error == 0)
-			store(object, rule->field, &chosen, sizeof(chosen));
-		break;
-	case KIND_PINS: error = take_pins(reader, rule, value, object); break;
-	case KIND_BUDGET: error = take_budget(reader, rule, value, object); break;
-	}
-	return error;
-}
+STATIC_ASSERT(sizeof(enum desc_sdcard) == sizeof(uint32_t), "and so is this one");
 
 // --- one node -------------------------------------------------------------------------------------
 
@@ -379,23 +128,23 @@ static int read_props(struct reader *reader, const struct tree_walk *walk, const
 		unsigned i = 0;
 
 		if (data == NULL || length < 0)
-			return fail(reader, "", "the tree is damaged");
+			return desc_fail(reader, "", "the tree is damaged");
 		while (i < count && strcmp(rules[i].name, name) != 0)
 			i++;
 		if (i == count)
-			return fail(reader, name,
-			            "this version of Mezzo does not know this property");
+			return desc_fail(reader, name,
+			                 "this version of Mezzo does not know this property");
 		if ((seen & BIT_U32(i)) != 0)
-			return fail(reader, name, "is given twice");
+			return desc_fail(reader, name, "is given twice");
 		seen |= BIT_U32(i);
-		const int error = take(reader, &rules[i],
-		                       (struct tree_value){data, (uint32_t)length}, object);
+		const int error = desc_take(reader, &rules[i],
+		                            (struct tree_value){data, (uint32_t)length}, object);
 		if (error != 0)
 			return error;
 	}
 	for (unsigned i = 0; i < count; i++) {
 		if (rules[i].required && (seen & BIT_U32(i)) == 0)
-			return fail(reader, rules[i].name, "is missing");
+			return desc_fail(reader, rules[i].name, "is missing");
 	}
 	return 0;
 }
@@ -405,13 +154,13 @@ static int read_file(struct reader *reader, const struct tree_walk *walk)
 	struct desc *desc = reader->desc;
 
 	if (desc->nr_files == DESC_MAX_FILES)
-		return fail(reader, "", "there are more than %u files", DESC_MAX_FILES);
+		return desc_fail(reader, "", "there are more than %u files", DESC_MAX_FILES);
 	struct desc_file *file = &desc->files[desc->nr_files];
 	const int error = read_props(reader, walk, file_rules, ARRAY_SIZE(file_rules), file);
 	if (error != 0)
 		return error;
-	if (find_file(desc, file->path) != NULL)
-		return fail(reader, "path", "\"%s\" is there already", file->path);
+	if (desc_find_file(desc, file->path) != NULL)
+		return desc_fail(reader, "path", "\"%s\" is there already", file->path);
 	desc->nr_files++;
 	return 0;
 }
@@ -428,40 +177,81 @@ static int check_name(struct reader *reader, const char *name)
 
 	for (const char *c = name; *c != '\0'; c++) {
 		if (!is_alnum(*c) && (c == name || strchr("-_.", *c) == NULL))
-			return fail(reader, "vm-name",
-			            "\"%s\" may only have letters, digits and - _ . and must "
-			            "start with a letter or digit",
-			            name);
+			return desc_fail(reader, "vm-name",
+			                 "\"%s\" may only have letters, digits and - _ . and must "
+			                 "start with a letter or digit",
+			                 name);
 	}
 	for (unsigned i = 0; i < ARRAY_SIZE(taken); i++) {
 		if (strcmp(name, taken[i]) == 0)
-			return fail(reader, "vm-name", "\"%s\" is Mezzo's own word; choose another",
-			            name);
+			return desc_fail(reader, "vm-name",
+			                 "\"%s\" is Mezzo's own word; choose another", name);
 	}
 	for (uint32_t i = 0; i < desc->nr_vms; i++) {
 		if (strcmp(name, desc->vms[i].name) == 0)
-			return fail(reader, "vm-name", "\"%s\" names another VM already", name);
+			return desc_fail(reader, "vm-name", "\"%s\" names another VM already",
+			                 name);
 	}
+	return 0;
+}
+
+// What the machine model does not take.
+static int check_model(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct model_facts *facts = model_facts(vm->machine);
+
+	if (vm->memory < facts->min_memory || vm->memory > facts->max_memory)
+		return desc_fail(reader, "memory", "is %llu; a %s may have %llu to %llu",
+		                 (unsigned long long)vm->memory, facts->name,
+		                 (unsigned long long)facts->min_memory,
+		                 (unsigned long long)facts->max_memory);
+	if (vm->cpus > facts->max_cpus)
+		return desc_fail(reader, "cpus", "is %u; a %s may have 1 to %u", vm->cpus,
+		                 facts->name, facts->max_cpus);
+	if (vm->gic != 0 && !facts->has_gic)
+		return desc_fail(reader, "gic", "is %u; a %s has no GIC, leave it out", vm->gic,
+		                 facts->name);
+	return 0;
+}
+
+static int check_sdcard(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct model_facts *facts = model_facts(vm->machine);
+
+	if (vm->sdcard == NULL)
+		return 0;
+	if (!facts->has_sdcard)
+		return desc_fail(reader, "sdcard", "a %s has no slot for a card, leave it out",
+		                 facts->name);
+	if (vm->sdcard->size == 0 || vm->sdcard->size % DESC_SECTOR_SIZE != 0)
+		return desc_fail(reader, "sdcard",
+		                 "\"%.64s\" has %llu bytes, which are no whole sectors",
+		                 vm->sdcard->path, (unsigned long long)vm->sdcard->size);
 	return 0;
 }
 
 static int check_vm(struct reader *reader, const struct desc_vm *vm)
 {
-	const struct desc_file *files[] = {vm->kernel, vm->initrd, vm->dtb};
-	const int error = check_name(reader, vm->name);
+	const struct desc_file *files[] = {vm->kernel, vm->initrd, vm->dtb, vm->sdcard};
+	int error = check_name(reader, vm->name);
 
+	if (error == 0)
+		error = check_model(reader, vm);
+	if (error == 0)
+		error = check_sdcard(reader, vm);
 	if (error != 0)
 		return error;
 	if (vm->exclusive && vm->nr_pins < vm->cpus)
-		return fail(reader, "exclusive",
-		            "\"pin\" names %u CPUs for %u vCPUs; give each one of its own",
-		            vm->nr_pins, vm->cpus);
+		return desc_fail(reader, "exclusive",
+		                 "\"pin\" names %u CPUs for %u vCPUs; give each one of its own",
+		                 vm->nr_pins, vm->cpus);
 	for (unsigned i = 0; vm->verify_sha256 && i < ARRAY_SIZE(files); i++) {
 		if (files[i] != NULL && files[i]->sha256 == NULL)
-			return fail(reader, "verify",
-			            "asks for the SHA-256 of \"%s\", which the description does "
-			            "not give",
-			            files[i]->path);
+			return desc_fail(
+			        reader, "verify",
+			        "asks for the SHA-256 of \"%s\", which the description does "
+			        "not give",
+			        files[i]->path);
 	}
 	return 0;
 }
@@ -485,7 +275,7 @@ static int read_vm(struct reader *reader, const struct tree_walk *walk)
 
 	set_where(reader, walk, name);
 	if (desc->nr_vms == DESC_MAX_VMS)
-		return fail(reader, "", "there are more than %u VMs", DESC_MAX_VMS);
+		return desc_fail(reader, "", "there are more than %u VMs", DESC_MAX_VMS);
 	struct desc_vm *vm = &desc->vms[desc->nr_vms];
 	vm->autostart = true;
 	vm->weight = DESC_WEIGHT_DEFAULT;
@@ -543,7 +333,8 @@ static int read_files(struct reader *reader, int mezzo)
 		           walk.level[MEZZO_DEPTH + 1].offset == files) {
 			error = read_file(reader, &walk);
 		} else if (walk.depth != MEZZO_DEPTH + 1 || !tree_name_is(walk.name, "vm")) {
-			error = fail(reader, "", "this version of Mezzo does not know this node");
+			error = desc_fail(reader, "",
+			                  "this version of Mezzo does not know this node");
 		}
 	}
 	return error;
@@ -583,8 +374,8 @@ static int read_console(struct reader *reader, int mezzo)
 			return 0;
 		}
 	}
-	return fail(reader, "console", "\"%s\" is neither all, nor shell, nor the name of a VM",
-	            console);
+	return desc_fail(reader, "console",
+	                 "\"%s\" is neither all, nor shell, nor the name of a VM", console);
 }
 
 int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_problem *problem)

@@ -7,7 +7,7 @@
 #include "base/types.h"
 
 #define DESC_VERSION     1
-#define DESC_MAX_VMS     64
+#define DESC_MAX_VMS     1024
 #define DESC_MAX_FILES   128
 #define DESC_MAX_PINS    8
 #define DESC_MAX_VCPUS   8
@@ -28,9 +28,14 @@
 #define DESC_STOP_MAX_MS     3600000
 #define DESC_STOP_DEFAULT_MS 10000
 
+#define DESC_SECTOR_SIZE 512 // bytes; a card has whole ones
+
 #define DESC_PROBLEM_SIZE 240
 
-enum desc_machine { DESC_MACHINE_VIRT };
+enum desc_machine { DESC_MACHINE_VIRT, DESC_MACHINE_RASPI3 };
+// What becomes of what the guest writes to its card: it is gone when the VM starts anew, it stays until the VM
+// is destroyed, or there is none since the card is write-protected.
+enum desc_sdcard { DESC_SDCARD_COW, DESC_SDCARD_KEEP, DESC_SDCARD_RO };
 enum desc_on_crash { DESC_CRASH_STOP, DESC_CRASH_RESTART, DESC_CRASH_HALT_ALL };
 enum desc_on_all_off { DESC_OFF_SHELL, DESC_OFF_POWEROFF };
 enum desc_console { DESC_CONSOLE_SHELL, DESC_CONSOLE_ALL, DESC_CONSOLE_VM };
@@ -51,10 +56,12 @@ struct desc_vm {
 	const struct desc_file *kernel; // never NULL
 	const struct desc_file *initrd; // NULL: none
 	const struct desc_file *dtb;    // NULL: the model's own
+	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
+	enum desc_sdcard sdcard_mode;
 	const char *cmdline;
-	uint64_t memory; // bytes, whole pages, DESC_MIN_MEMORY..DESC_MAX_MEMORY
-	uint32_t cpus;   // 1..DESC_MAX_VCPUS
-	uint32_t gic;    // 2, 3, or 0: what the board has
+	uint64_t memory; // bytes, whole pages, as much as the model takes (fdt/model_facts.h)
+	uint32_t cpus;   // 1 to as many as the model takes
+	uint32_t gic;    // 2, 3, or 0: what the board has, or the model has none
 	bool has_load, has_entry;
 	uint64_t load, entry;        // IPA
 	uint32_t nr_pins;            // 0: wherever there is room
@@ -73,6 +80,7 @@ struct desc_vm {
 struct desc {
 	enum desc_on_all_off on_all_off;
 	bool overcommit;
+	bool plain_exits; // no fast ones (arm/exits.h)
 	enum desc_console console;
 	uint32_t console_vm; // DESC_CONSOLE_VM: index into vms
 	uint32_t nr_files;

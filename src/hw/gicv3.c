@@ -2,18 +2,19 @@
 // GICv3 and GICv4, driven from EL2 without LPIs. Owns the distributor, the redistributors and the
 // physical CPU interfaces; called through the table at the end, on any CPU.
 // Invariant: a CPU touches its own redistributor alone. Distributor registers that several CPUs write
-// are of the set/clear kind or belong to one interrupt; ICFGR is written by gic_enable alone, whose
+// are of the set/clear kind or belong to one interrupt; ICFGR is written by intc_enable alone, whose
 // callers do not enable two interrupts of one word at once (boot, or under LOCK_VM_TABLE).
 // Source: Arm GIC Architecture Specification v3/v4 (IHI 0069), "Programmers' Model", and "Power
 // management" for waking a redistributor.
+#include "hw/gicv3.h"
 #include "arm/barrier.h"
 #include "arm/cpu.h"
 #include "arm/io.h"
 #include "arm/regs.h"
 #include "base/log.h"
 #include "fdt/board.h"
-#include "hw/gic.h"
 #include "hw/gic_regs.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 
 #define WAIT_MS       100 // for the controller to take over what was written
@@ -30,6 +31,7 @@ static struct board_range gicr_regions[BOARD_MAX_GICR];
 static uint32_t nr_gicr_regions;
 static uint64_t gicr_stride;
 static uintptr_t gicr_of[CPU_MAX];
+static uint64_t sgi_to[CPU_MAX]; // ICC_SGI1R_EL1 that reaches this CPU, but for the INTID
 
 static bool exists(uint32_t intid)
 {
@@ -39,7 +41,7 @@ static bool exists(uint32_t intid)
 // Where the interrupt's bank of registers is: the distributor, or this CPU's redistributor.
 static uintptr_t bank(uint32_t intid)
 {
-	return intid >= GIC_FIRST_SPI ? gicd : gicr_of[cpu_this()->id] + GICR_SGI_FRAME;
+	return intid >= INTC_FIRST_SPI ? gicd : gicr_of[cpu_this()->id] + GICR_SGI_FRAME;
 }
 
 static void write_bit(enum gicd_reg reg, uint32_t intid)
@@ -72,12 +74,12 @@ static void init_spis(uint32_t lines, uint64_t route)
 		io_write32(gicd + GICD_ICACTIVER + word * 4, UINT32_MAX);
 		io_write32(gicd + GICD_IGROUPR + word * 4, UINT32_MAX);
 	}
-	for (uint32_t intid = GIC_FIRST_SPI; intid < lines * 32; intid += 4)
+	for (uint32_t intid = INTC_FIRST_SPI; intid < lines * 32; intid += 4)
 		io_write32(gicd + GICD_IPRIORITYR + intid, GIC_PRIORITY_WORD);
-	for (uint32_t intid = GIC_FIRST_SPI; intid < lines * 32; intid += 16)
+	for (uint32_t intid = INTC_FIRST_SPI; intid < lines * 32; intid += 16)
 		io_write32(gicd + GICD_ICFGR + intid / 4, 0);
 	// Routing exists only while affinity routing is on.
-	for (uint32_t intid = GIC_FIRST_SPI; intid < nr_intids; intid++)
+	for (uint32_t intid = INTC_FIRST_SPI; intid < nr_intids; intid++)
 		io_write64(gicd + GICD_IROUTER + (uintptr_t)intid * 8, route);
 }
 
@@ -93,7 +95,7 @@ static int init(const struct board *board)
 		return ERR_UNSUPPORTED;
 	}
 	uint32_t lines = (uint32_t)field_get(GICD_TYPER_LINES, io_read32(gicd + GICD_TYPER)) + 1;
-	nr_intids = lines * 32 < GIC_NR_INTIDS ? lines * 32 : GIC_NR_INTIDS;
+	nr_intids = lines * 32 < INTC_NR_INTIDS ? lines * 32 : INTC_NR_INTIDS;
 
 	// Affinity routing may only be switched on while everything is off.
 	io_write32(gicd + GICD_CTLR, 0);
@@ -153,6 +155,16 @@ static bool init_interface(void)
 	return true;
 }
 
+static uint64_t sgi_target(uint64_t mpidr)
+{
+	uint64_t aff0 = field_get(MPIDR_AFF0, mpidr);
+	return field_put(ICC_SGI1R_AFF3, field_get(MPIDR_AFF3, mpidr)) |
+	       field_put(ICC_SGI1R_AFF2, field_get(MPIDR_AFF2, mpidr)) |
+	       field_put(ICC_SGI1R_AFF1, field_get(MPIDR_AFF1, mpidr)) |
+	       field_put(ICC_SGI1R_RS, aff0 / SGI_RANGE) |
+	       field_put(ICC_SGI1R_TARGETS, BIT_U64(aff0 % SGI_RANGE));
+}
+
 static int init_cpu(struct cpu *cpu)
 {
 	uintptr_t frame = find_redistributor(cpu->mpidr);
@@ -162,6 +174,7 @@ static int init_cpu(struct cpu *cpu)
 		return ERR_NOT_FOUND;
 	}
 	gicr_of[cpu->id] = frame;
+	sgi_to[cpu->id] = sgi_target(cpu->mpidr);
 	cpu->gicv2_mask = 0;
 
 	io_write32(frame + GICR_WAKER, io_read32(frame + GICR_WAKER) & ~GICR_WAKER_SLEEP);
@@ -174,9 +187,9 @@ static int init_cpu(struct cpu *cpu)
 	io_write32(sgis + GICD_ICACTIVER, UINT32_MAX);
 	io_write32(sgis + GICD_ICPENDR, UINT32_MAX);
 	io_write32(sgis + GICD_IGROUPR, UINT32_MAX);
-	for (uint32_t intid = 0; intid < GIC_FIRST_SPI; intid += 4)
+	for (uint32_t intid = 0; intid < INTC_FIRST_SPI; intid += 4)
 		io_write32(sgis + GICD_IPRIORITYR + intid, GIC_PRIORITY_WORD);
-	io_write32(sgis + GICD_ISENABLER, GENMASK_U32(GIC_NR_SGIS - 1, 0));
+	io_write32(sgis + GICD_ISENABLER, GENMASK_U32(INTC_NR_SGIS - 1, 0));
 	if (!wait_for(frame + GICR_CTLR, GICR_CTLR_RWP, 0)) {
 		log_line("GICv3: the redistributor of CPU %u does not take over what is written "
 		         "to it",
@@ -202,32 +215,21 @@ static int init_cpu(struct cpu *cpu)
 
 static uint32_t acknowledge(void)
 {
-	uint32_t intid = (uint32_t)(read_sysreg(ICC_IAR1_EL1) & ICC_IAR_INTID);
-	dsb(sy); // the acknowledgement is done before anything that could acknowledge again
-	return intid < GIC_NR_INTIDS ? intid : GIC_SPURIOUS;
+	uint32_t intid = gicv3_acknowledge();
+	return intid < INTC_NR_INTIDS ? intid : INTC_SPURIOUS;
 }
 
-static void eoi(uint32_t intid)
-{
-	write_sysreg(intid, ICC_EOIR1_EL1);
-}
-
-static void deactivate(uint32_t intid)
-{
-	write_sysreg(intid, ICC_DIR_EL1);
-}
-
-static void enable(uint32_t intid, const struct cpu *cpu, enum gic_trigger trigger)
+static void enable(uint32_t intid, const struct cpu *cpu, enum intc_trigger trigger)
 {
 	if (!exists(intid))
 		return;
-	if (intid >= GIC_FIRST_SPI)
+	if (intid >= INTC_FIRST_SPI)
 		io_write64(gicd + GICD_IROUTER + (uintptr_t)intid * 8, cpu->mpidr);
-	if (intid >= GIC_NR_SGIS) {
+	if (intid >= INTC_NR_SGIS) {
 		uintptr_t reg = bank(intid) + GICD_ICFGR + intid / 16 * 4;
 		uint32_t edge = (uint32_t)GICD_ICFGR_EDGE << (intid % 16 * 2);
 		uint32_t config = io_read32(reg);
-		io_write32(reg, trigger == GIC_EDGE ? config | edge : config & ~edge);
+		io_write32(reg, trigger == INTC_EDGE ? config | edge : config & ~edge);
 	}
 	write_bit(GICD_ISENABLER, intid);
 }
@@ -252,26 +254,21 @@ static void set_active(uint32_t intid, bool active)
 
 static void send_sgi(const struct cpu *cpu, uint32_t sgi)
 {
-	uint64_t aff0 = field_get(MPIDR_AFF0, cpu->mpidr);
 	dsb(ish); // memory first, then the interrupt that makes the other look at it
-	write_sysreg(field_put(ICC_SGI1R_AFF3, field_get(MPIDR_AFF3, cpu->mpidr)) |
-	                     field_put(ICC_SGI1R_AFF2, field_get(MPIDR_AFF2, cpu->mpidr)) |
-	                     field_put(ICC_SGI1R_AFF1, field_get(MPIDR_AFF1, cpu->mpidr)) |
-	                     field_put(ICC_SGI1R_RS, aff0 / SGI_RANGE) |
-	                     field_put(ICC_SGI1R_INTID, sgi) |
-	                     field_put(ICC_SGI1R_TARGETS, BIT_U64(aff0 % SGI_RANGE)),
-	             ICC_SGI1R_EL1);
+	write_sysreg(sgi_to[cpu->id] | field_put(ICC_SGI1R_INTID, sgi), ICC_SGI1R_EL1);
 	isb();
 }
 
-const struct gic_ops gic_v3 = {
+const struct intc_ops intc_gicv3 = {
+        .name = "GICv3",
         .version = 3,
         .nr_intids = get_nr_intids,
+        .number = intc_gic_number,
         .init = init,
         .init_cpu = init_cpu,
         .acknowledge = acknowledge,
-        .eoi = eoi,
-        .deactivate = deactivate,
+        .eoi = gicv3_eoi,
+        .deactivate = gicv3_deactivate,
         .enable = enable,
         .disable = disable,
         .set_pending = set_pending,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The generic timer at EL2. Owns CNTHP_*_EL2 of every CPU and the deadlines behind it; called by
 // whoever wants to be woken, and by the interrupt handler.
-// Invariant: a CPU's CNTHP is set for the earliest of its deadlines, and off when there is none. All
+// Invariant: a CPU's CNTHP is set for the earliest of its deadlines, and off when there is none; `set` names
+// those that are not TIMER_NEVER. All
 // of it belongs to that CPU alone, so there is no lock.
 // Source: Arm Architecture Reference Manual, "The Generic Timer in AArch64 state".
 #include "hw/timer.h"
@@ -17,6 +18,7 @@
 static struct deadlines {
 	uint64_t at[TIMER_NR_USERS]; // ticks or TIMER_NEVER
 	uint64_t first;              // what CNTHP is set for
+	uint32_t set;                // 1 << user: it has a deadline
 } __attribute__((aligned(64))) deadlines[CPU_MAX];
 
 static uint64_t frequency = FALLBACK_HZ; // fixed once timer_init has run
@@ -89,6 +91,7 @@ void timer_init_cpu(void)
 	struct deadlines *here = &deadlines[cpu_this()->id];
 	for (unsigned i = 0; i < TIMER_NR_USERS; i++)
 		here->at[i] = TIMER_NEVER;
+	here->set = 0;
 	program(here, TIMER_NEVER);
 }
 
@@ -99,12 +102,15 @@ void timer_set(enum timer_user user, uint64_t deadline)
 	if (before == deadline)
 		return;
 	here->at[user] = deadline;
+	here->set =
+	        deadline != TIMER_NEVER ? here->set | BIT_U32(user) : here->set & ~BIT_U32(user);
 	if (deadline >= here->first) {
 		if (before != here->first)
 			return; // neither was the first, nor is
-		for (unsigned i = 0; i < TIMER_NR_USERS; i++)
-			if (here->at[i] < first)
-				first = here->at[i];
+		for (uint32_t left = here->set; left != 0; left &= left - 1) {
+			uint64_t at = here->at[__builtin_ctz(left)];
+			first = at < first ? at : first;
+		}
 	}
 	if (first != here->first)
 		program(here, first);
@@ -115,7 +121,8 @@ uint32_t timer_expire(void)
 	struct deadlines *here = &deadlines[cpu_this()->id];
 	uint64_t now = timer_now(), first = TIMER_NEVER;
 	uint32_t due = 0;
-	for (unsigned i = 0; i < TIMER_NR_USERS; i++) {
+	for (uint32_t left = here->set; left != 0; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left);
 		uint64_t at = here->at[i];
 		if (at <= now) {
 			here->at[i] = TIMER_NEVER;
@@ -124,6 +131,7 @@ uint32_t timer_expire(void)
 			first = at;
 		}
 	}
+	here->set &= ~due;
 	program(here, first);
 	return due;
 }

@@ -14,11 +14,13 @@
 enum timer_user {
 	TIMER_VCPU,    // the emulated EL1 physical timer of the vCPU that runs here
 	TIMER_CONSOLE, // unfinished lines, a UART without interrupts
-	TIMER_RTC,     // a guest's alarm
+	TIMER_VM,      // the devices of the VM whose first vCPU runs here
 	TIMER_LOG,     // lines of the log that were left out are to be counted up
 	TIMER_LIFE,    // a VM that crashed starts again, or a busy CPU has something to clean up
 	TIMER_STOP,    // a guest has had its time to answer the power button
+	TIMER_LINE,    // a timer of the guest that interrupts it is to be looked at again
 	TIMER_SCHED,   // the end of a slice, a budget or a sleep
+	TIMER_NAP,     // what the vCPU that naps here waits for should have come by itself
 	TIMER_NR_USERS,
 };
 

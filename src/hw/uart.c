@@ -25,3 +25,9 @@ int uart_open(struct uart *uart, const struct board_console *console, uintptr_t 
 	uart->ops = drivers[console->kind];
 	return 0;
 }
+
+void uart_start(const struct uart *uart)
+{
+	if (uart->ops != NULL && uart->ops->start != NULL)
+		uart->ops->start(uart);
+}

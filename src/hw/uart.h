@@ -10,9 +10,13 @@ struct uart;
 
 // All of these are called with the UART's registers mapped as device memory. Who calls is the one
 // owner of the chip: the boot CPU before the console is up, the holder of LOCK_CONSOLE after, the
-// panicking CPU at the end. None of them waits.
+// panicking CPU at the end. None of them waits, but for `start`.
 struct uart_ops {
 	const char *name;
+	// Makes a chip that nobody has started able to send and receive, and corrects its speed if its
+	// clock and the wanted speed are known; a started one is otherwise left alone. Waits, a bounded
+	// time, for bytes on their way. NULL: there is nothing to start.
+	void (*start)(const struct uart *uart);
 	// Makes the chip ready for interrupts: FIFOs on, every interrupt off and cleared. Speed and
 	// format stay as the firmware left them. Not needed for polled output.
 	void (*init)(const struct uart *uart);
@@ -32,9 +36,10 @@ struct uart {
 	uintptr_t base;             // VA of the first register
 	uint32_t reg_shift;         // 16550: register n is at n << reg_shift
 	uint32_t io_width;          // 16550: bytes of one access: 1, 2 or 4
-	uint32_t clock_hz;          // PL011: input clock; 0: unknown
-	uint32_t baud;              // PL011: wanted speed; 0: none in particular
-	bool fixed_baud;            // PL011: SBSA's part of it, without LCR_H, CR and divisors
+	uintptr_t aux;     // mini UART: VA of the auxiliary block it belongs to; 0: unknown
+	uint32_t clock_hz; // PL011, mini UART: input clock; 0: unknown
+	uint32_t baud;     // PL011, mini UART: wanted speed; 0: none in particular
+	bool fixed_baud;   // PL011: SBSA's part of it, without LCR_H, CR and divisors
 };
 
 extern const struct uart_ops uart_pl011, uart_bcm_mini, uart_16550;
@@ -43,5 +48,8 @@ extern const struct uart_ops uart_pl011, uart_bcm_mini, uart_16550;
 // ERR_NOT_FOUND: the board has none; ERR_UNSUPPORTED: Mezzo has no driver for it. Then uart->ops is
 // NULL.
 int uart_open(struct uart *uart, const struct board_console *console, uintptr_t base);
+
+// Calls ops->start, if there is one. Once, on the boot CPU, before the first byte.
+void uart_start(const struct uart *uart);
 
 #endif

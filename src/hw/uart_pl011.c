@@ -91,6 +91,8 @@ static void set_speed(const struct uart *uart)
 // LCR_H and CR may only change while the chip is off and silent ("Control Register, UARTCR").
 static void start(const struct uart *uart)
 {
+	if (uart->fixed_baud)
+		return;
 	const uint32_t on = PL011_CR_UARTEN | PL011_CR_TXE | PL011_CR_RXE;
 	uint32_t cr = reg_read(uart, PL011_CR);
 	uint32_t lcr = reg_read(uart, PL011_LCR_H);
@@ -115,8 +117,8 @@ static void start(const struct uart *uart)
 static void init(const struct uart *uart)
 {
 	reg_write(uart, PL011_IMSC, 0);
+	start(uart);
 	if (!uart->fixed_baud) {
-		start(uart);
 		// Interrupt when 1/8 is left to send, and when 1/4 is filled; what stays below is
 		// reported by the receive timeout.
 		reg_write(uart, PL011_IFLS, (uint32_t)field_put(PL011_IFLS_RX, 1));
@@ -126,6 +128,7 @@ static void init(const struct uart *uart)
 
 const struct uart_ops uart_pl011 = {
         .name = "PL011",
+        .start = start,
         .init = init,
         .tx_ready = tx_ready,
         .tx = tx,

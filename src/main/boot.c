@@ -7,18 +7,24 @@
 
 #include "arm/barrier.h"
 #include "arm/cpu.h"
+#include "arm/errata.h"
 #include "arm/features.h"
 #include "arm/regs.h"
+#include "arm/stack_protector.h"
 #include "arm/tlb.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "console/console.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
+#include "hw/power.h"
 #include "hw/psci_client.h"
+#include "hw/rng_bcm2835.h"
 #include "hw/rtc_pl031.h"
 #include "hw/timer.h"
 #include "hw/uart.h"
 #include "main/run.h"
+#include "main/seed.h"
+#include "mem/el2audit.h"
 #include "mem/el2map.h"
 #include "trap/idregs.h"
 #include "vdev/vgic.h"
@@ -42,13 +48,23 @@ void boot_stop(void)
 	cpu_halt();
 }
 
+// Maps a device's registers. Where they are, or 0: there is none, or no memory for tables.
+static uintptr_t map_device(const struct board_range *regs)
+{
+	bool mapped = regs->size != 0 && el2map_device(PA(regs->base), regs->size) == 0;
+	return mapped ? regs->base : 0;
+}
+
 // The console first: whatever else is wrong can then be said.
 static void open_console(void)
 {
 	struct uart uart = {0};
-	if (board.console.regs.size != 0 &&
-	    el2map_device(PA(board.console.regs.base), board.console.regs.size) == 0)
-		uart_open(&uart, &board.console, board.console.regs.base);
+	uintptr_t base = map_device(&board.console.regs);
+	if (base != 0)
+		uart_open(&uart, &board.console, base);
+	if (board.console.kind == BOARD_UART_BCM_MINI)
+		uart.aux = map_device(&board.bcm.aux);
+	uart_start(&uart);
 	console_early(&uart);
 }
 
@@ -78,7 +94,8 @@ static void print_banner(void)
 static int map_devices(void)
 {
 	const struct board_gic *g = &board.gic;
-	const struct board_range *fixed[] = {&g->gicd, &g->gicc, &g->gich};
+	const struct board_range *fixed[] = {&g->gicd, &g->gicc, &g->gich, &board.bcm.local,
+	                                     &board.bcm.armctrl};
 	int error = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(fixed) && error == 0; i++)
 		if (fixed[i]->size != 0)
@@ -93,7 +110,7 @@ static int init_this_cpu(struct cpu *cpu)
 {
 	tlb_invalidate_guests_local();
 	timer_init_cpu();
-	int error = gic_init_cpu(cpu);
+	int error = intc_init_cpu(cpu);
 	if (error == 0)
 		error = vgic_init_cpu();
 	if (error == 0) {
@@ -105,9 +122,11 @@ static int init_this_cpu(struct cpu *cpu)
 
 static bool init_interrupts(void)
 {
-	bool v3 = board.gic.version == 3;
-	return map_devices() == 0 && gic_init(&board) == 0 &&
-	       vgic_probe(v3 ? &vgic_lr_v3 : &vgic_lr_v2, v3 ? 0 : board.gic.gich.base) == 0 &&
+	static const struct vgic_backend *const backends[] = {
+	        [0] = NULL, [1] = NULL, [2] = &vgic_lr_v2, [3] = &vgic_lr_v3};
+	uint32_t version = board.gic.version;
+	return map_devices() == 0 && intc_init(&board) == 0 &&
+	       vgic_probe(backends[version], version == 2 ? board.gic.gich.base : 0) == 0 &&
 	       init_this_cpu(&boot_cpu) == 0;
 }
 
@@ -118,17 +137,52 @@ static void read_clock(void)
 		vpl031_set_clock(rtc_pl031_read(board.rtc.base));
 }
 
+// Noise for guests' seeds. One generator can be driven; a board's firmware may have left a seed as well.
+static void read_noise(void)
+{
+	union {
+		uint32_t words[SEED_NOISE_SIZE / sizeof(uint32_t)];
+		uint8_t bytes[SEED_NOISE_SIZE];
+	} noise;
+	uintptr_t base = map_device(&board.bcm.rng);
+	if (base == 0)
+		return;
+	if (rng_bcm2835_read(base, noise.words, ARRAY_SIZE(noise.words)) == 0)
+		seed_add(noise.bytes);
+	else
+		log_line("the board's random-number generator does not deliver: not used");
+}
+
+// What the board's or the build's mistake made of EL2's own protection is found before any guest can use it.
+static void audit_self(void)
+{
+	struct el2audit found;
+	el2audit_run(&found);
+	if (found.wrong != 0) {
+		log_line("self-audit: error: EL2's map breaks a rule in %u places, at %#lx first: "
+		         "%s",
+		         found.wrong, found.at, found.first);
+		boot_stop();
+	}
+	log_line("self-audit: EL2's map agrees in %lu entries: text alone executed, text and "
+	         "constants "
+	         "read-only, stacks guarded, RAM at one address",
+	         found.entries);
+}
+
 // Continues on a stack with a guard page, in the map with everything in it.
 static NORETURN void boot_on_own_stack(void *fdt)
 {
 	smp_start(&board);
 	read_clock();
+	read_noise();
 	config_build(&board, fdt);
-	bool has_irq = board.console.irq.chip == BOARD_IRQ_GIC;
+	uint32_t irq = intc_number(&board.console.irq);
 	shell_init(commands_all);
-	console_start(has_irq);
-	if (has_irq)
-		gic_enable(board.console.irq.number, &boot_cpu, GIC_LEVEL);
+	console_start(irq != INTC_NONE);
+	if (irq != INTC_NONE)
+		intc_enable(irq, &boot_cpu, INTC_LEVEL);
+	audit_self();
 	config_start();
 	run_loop();
 }
@@ -139,10 +193,12 @@ void boot_main(const void *fdt)
 	boot_cpu.mpidr = read_sysreg(mpidr_el1) & MPIDR_AFFINITY;
 	cpu_register(&boot_cpu);
 	int error = board_read(fdt, &board, &problem);
+	ask_videocore(&board);
 	open_console();
 	print_banner();
 	firmware_init(&board);
 	report_problems();
+	errata_report(read_sysreg(midr_el1));
 	if (error != 0)
 		boot_stop();
 	if ((read_sysreg(hcr_el2) & HCR_E2H) != 0) {
@@ -153,6 +209,7 @@ void boot_main(const void *fdt)
 	if (ram_init(&board) != 0)
 		boot_stop();
 	psci_client_init(&board);
+	power_init(map_device(&board.bcm.pm));
 	stage2_init();
 	vmid_init(feature_has(FEATURE_VMID16));
 	idregs_init();
@@ -167,6 +224,7 @@ void boot_main(const void *fdt)
 		boot_stop();
 	}
 	boot_cpu.panic_stack_top = panic_stack;
+	stack_protector_mix(seed_stack_word(&board, fdt));
 	stack_switch(boot_cpu.stack_top, boot_on_own_stack, (void *)(uintptr_t)fdt);
 }
 
@@ -174,8 +232,13 @@ void boot_cpu_main(struct cpu *cpu)
 {
 	smp_step(cpu, CPU_AWAY, CPU_ARRIVED);
 	const char *missing = features_probe(false);
+	errata_report(read_sysreg(midr_el1));
 	if (missing != NULL) {
 		log_line("CPU %u lacks %s, which the boot CPU has: not used", cpu->id, missing);
+		smp_give_up();
+	}
+	if (el2audit_cpu() != NULL) {
+		log_line("CPU %u: not so: %s: not used", cpu->id, el2audit_cpu());
 		smp_give_up();
 	}
 	if (init_this_cpu(cpu) != 0) {
@@ -190,6 +253,7 @@ void boot_cpu_main(struct cpu *cpu)
 void boot_at_el1(const void *fdt)
 {
 	board_read(fdt, &board, &problem);
+	ask_videocore(&board);
 	open_console();
 	log_line("Mezzo %s: the firmware dropped to EL1; Mezzo needs EL2", MEZZO_VERSION);
 	log_line("QEMU: add virtualization=on to -machine. U-Boot: build it to stay at EL2 (bootm "

@@ -14,6 +14,10 @@ NORETURN void boot_stop(void);
 // board's PSCI. Before anything else uses PSCI or the GIC. What EL3 does not take is in the log.
 void firmware_init(struct board *board);
 
+// firmware.c: what only VideoCore knows on a Raspberry Pi: takes its memory out of the board's RAM, and
+// fills in the clock of the console. Before the console; what goes wrong is in the log.
+void ask_videocore(struct board *board);
+
 // ram.c: maps the board's RAM, builds the page array, hands free pages to the allocator.
 // ERR_NO_MEMORY, with a line in the log.
 int ram_init(const struct board *board);

@@ -15,6 +15,7 @@
 #include "console/console.h"
 #include "fdt/desc.h"
 #include "fdt/guest_virt.h"
+#include "fdt/model_facts.h"
 #include "fdt/tree.h"
 #include "hw/timer.h"
 #include "main/boot.h"
@@ -36,8 +37,8 @@ static bool has_bundle;
 static unsigned failed;
 
 struct files {
-	const void *kernel, *initrd, *dtb;
-	uint64_t kernel_size, initrd_size, dtb_size;
+	const void *kernel, *initrd, *dtb, *sdcard;
+	uint64_t kernel_size, initrd_size, dtb_size, sdcard_size;
 };
 
 // What every VM made after desc.vms[n] has in common.
@@ -228,6 +229,8 @@ static bool take_files(const struct desc_vm *from, struct files *files)
 	        take_file(from->name, from->initrd, sha256, &files->initrd, &files->initrd_size)) &&
 	       (from->dtb == NULL ||
 	        take_file(from->name, from->dtb, sha256, &files->dtb, &files->dtb_size)) &&
+	       (from->sdcard == NULL ||
+	        take_file(from->name, from->sdcard, sha256, &files->sdcard, &files->sdcard_size)) &&
 	       check_tree(from, files);
 }
 
@@ -235,13 +238,15 @@ static bool plan_images(const struct desc_vm *from, const struct files *files,
                         struct image_plan *image)
 {
 	static struct image_problem problem;
+	const struct model_facts *facts = model_facts(from->machine);
 	struct image_request request = {
 	        .kernel = files->kernel,
 	        .kernel_size = files->kernel_size,
-	        .ram_base = VM_VIRT_RAM_BASE,
-	        .ram_size = from->memory,
+	        .ram_base = facts->ram_base,
+	        .ram_size = model_ram(facts, from->memory).kernel_size,
+	        .boot_size = facts->boot_size,
 	        .initrd_size = files->initrd_size,
-	        .tree_size = files->dtb != NULL ? files->dtb_size : GUEST_VIRT_TREE_SIZE,
+	        .tree_size = files->dtb_size + MODEL_TREE_ROOM,
 	        .has_load = from->has_load,
 	        .has_entry = from->has_entry,
 	        .load = from->load,
@@ -253,22 +258,26 @@ static bool plan_images(const struct desc_vm *from, const struct files *files,
 	return false;
 }
 
-static unsigned choose_gic(const struct board *board, const struct desc_vm *from)
+// The version of the guest's GIC, 0 if its machine has none. False: it cannot have the one it asks for.
+static bool choose_gic(const struct board *board, const struct desc_vm *from, unsigned *version)
 {
-	if (from->gic != 0 && from->gic != board->gic.version) {
-		log_line(
-		        "%s: gic = %u, but this board has a GICv%u, and so far Mezzo gives a guest "
-		        "the version that the board has: leave the line out",
-		        from->name, from->gic, board->gic.version);
-		return 0;
+	unsigned own = board->gic.version != 0 ? board->gic.version : 2;
+	*version = 0;
+	if (!model_facts(from->machine)->has_gic)
+		return true;
+	if (from->gic == 3 && own != 3) {
+		log_line("%s: gic = 3, but this board has no GICv3, whose CPU interface no "
+		         "software can stand for: gic = 2 works everywhere",
+		         from->name);
+		return false;
 	}
-	return board->gic.version;
+	*version = from->gic != 0 ? from->gic : own;
+	return true;
 }
 
 static bool prepare(const struct board *board, const struct desc_vm *from, struct plan *plan)
 {
-	plan->gic = choose_gic(board, from);
-	if (plan->gic == 0 || !take_files(from, &plan->files) ||
+	if (!choose_gic(board, from, &plan->gic) || !take_files(from, &plan->files) ||
 	    !plan_images(from, &plan->files, &plan->image))
 		return false;
 	plan->from = from;
@@ -279,11 +288,18 @@ static bool prepare(const struct board *board, const struct desc_vm *from, struc
 //
 // Each step says why not in a sentence: `why`, WHY_SIZE bytes.
 
-// Promises the VM all the memory it may ever need: itself, its RAM, its tables.
-static bool admit(struct vm *vm, char *why)
+// Bytes to make the VM's tree in. A file that is not aligned is put aside while it is read.
+static uint64_t tree_room(const struct plan *plan)
 {
-	uint64_t pages =
-	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + 24 + vm->nr_vcpus * 4;
+	uint64_t aside = is_aligned((uintptr_t)plan->files.dtb, 8) ? 0 : plan->files.dtb_size + 8;
+	return plan->files.dtb_size + MODEL_TREE_ROOM + aside;
+}
+
+// Promises the VM all the memory it may ever need: itself, its RAM, its tables.
+static bool admit(struct vm *vm, const struct plan *plan, char *why)
+{
+	uint64_t pages = vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) +
+	                 tree_room(plan) / PAGE_SIZE + 20 + vm->nr_vcpus * 4;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
 		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
@@ -298,14 +314,12 @@ static bool admit(struct vm *vm, char *why)
 	return true;
 }
 
-// The device tree: the file that came along, or one that describes what was built. NULL: no memory.
-static const void *make_tree(struct vm *vm, const struct plan *plan, uint64_t *size)
+// The device tree: one that describes what was built, or the file that came along, with what this VM is told. An
+// error of model_tree, or its size.
+static int make_tree(struct vm *vm, const struct plan *plan, const void **tree)
 {
-	if (plan->files.dtb != NULL) {
-		*size = plan->files.dtb_size;
-		return plan->files.dtb;
-	}
-	void *room = vm_alloc(vm, GUEST_VIRT_TREE_SIZE);
+	uint64_t size = tree_room(plan);
+	void *room = vm_alloc(vm, size);
 	uint8_t rng[GUEST_VIRT_RNG_SIZE];
 	uint64_t kaslr;
 	bool seeded = seed_for_vm(vm->id, rng, sizeof rng, &kaslr);
@@ -315,11 +329,30 @@ static const void *make_tree(struct vm *vm, const struct plan *plan, uint64_t *s
 	        .initrd_size = plan->files.initrd_size,
 	        .rng_seed = seeded ? rng : NULL,
 	        .kaslr_seed = seeded ? &kaslr : NULL,
+	        .dtb = plan->files.dtb,
+	        .dtb_size = plan->files.dtb_size,
 	};
-	int length =
-	        room == NULL ? ERR_NO_MEMORY : model_tree(vm, &chosen, room, GUEST_VIRT_TREE_SIZE);
-	*size = length < 0 ? 0 : (uint64_t)length;
-	return length < 0 ? NULL : room;
+	*tree = room;
+	return room == NULL ? ERR_NO_MEMORY : model_tree(vm, &chosen, room, size);
+}
+
+// What the machine's own start code leaves at the start of RAM, if it has any: the first of the VM's sources.
+// ERR_NO_MEMORY.
+static int place_boot(struct vm *vm, const struct plan *plan)
+{
+	uint64_t size = model_facts(plan->from->machine)->boot_size;
+	if (size == 0)
+		return 0;
+	void *bytes = vm_alloc(vm, size);
+	if (bytes == NULL)
+		return ERR_NO_MEMORY;
+	struct model_chosen chosen = {
+	        .bootargs = plan->from->cmdline,
+	        .initrd_start = plan->image.initrd,
+	        .initrd_size = plan->files.initrd_size,
+	};
+	model_boot(vm, &chosen, bytes);
+	return stage2_add_source(&vm->stage2, vm->ram_base, bytes, size);
 }
 
 static int place(struct vm *vm, const struct plan *plan, const void *tree, uint64_t tree_size)
@@ -373,21 +406,30 @@ static void set_rules(struct vm *vm, const struct desc_vm *from)
 // The rest of a VM whose memory was promised. False: the caller discards it.
 static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 {
-	uint64_t tree_size;
+	const void *tree = NULL;
 	vm->stage2.ram_base = vm->ram_base;
 	vm->stage2.ram_size = vm->ram_size;
 	vm->entry = plan->image.entry;
 	vm->tree = plan->image.tree;
+	vm->card.image = plan->files.sdcard;
+	vm->card.size = plan->files.sdcard_size;
+	vm->card.mode = plan->from->sdcard_mode;
+	vm->has_secret = seed_secret(vm->serial, vm->secret);
 	set_rules(vm, plan->from);
 	if (sched_admit(vm, why, WHY_SIZE) != 0)
 		return false;
 	int error = model_create(vm, plan->gic);
-	const void *tree = error == 0 ? make_tree(vm, plan, &tree_size) : NULL;
-	if (tree == NULL)
+	int tree_size = error == 0 ? make_tree(vm, plan, &tree) : error;
+	int booted = tree_size < 0 ? tree_size : place_boot(vm, plan);
+	if (tree_size == ERR_INVALID)
+		print_buffer(why, WHY_SIZE,
+		             "%s is not a device tree that a kernel can use: correct `dtb =`",
+		             plan->from->dtb != NULL ? plan->from->dtb->path : "what it is given");
+	else if (booted != 0)
 		print_buffer(why, WHY_SIZE,
 		             "no memory left for its devices and its device tree: "
 		             "give the board more");
-	else if (place(vm, plan, tree, tree_size) != 0)
+	else if (place(vm, plan, tree, (uint64_t)tree_size) != 0)
 		print_buffer(why, WHY_SIZE,
 		             "its kernel has %u parts, more than Mezzo keeps account of: link it "
 		             "with fewer segments",
@@ -412,14 +454,18 @@ static struct vm *build(const struct plan *plan, const char *name, char *why)
 		             VM_MAX);
 		return NULL;
 	}
-	if (!admit(vm, why) || !furnish(vm, plan, why)) {
+	model_choose(vm, plan->from->machine, plan->from->memory);
+	if (!admit(vm, plan, why) || !furnish(vm, plan, why)) {
 		vm_discard(vm);
 		return NULL;
 	}
-	log_line("%s: %u vCPU%s, %lu MiB, GICv%u, %s %s, %lu KiB%s", vm->name, vm->nr_vcpus,
-	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20, plan->gic,
-	         image_kind_name(plan->image.kind), plan->from->kernel->path,
-	         plan->files.kernel_size >> 10, vm->autostart ? "" : " (autostart = false)");
+	char machine[16];
+	print_buffer(machine, sizeof machine, "GICv%u", plan->gic);
+	log_line("%s: %u vCPU%s, %lu MiB, %s, %s %s, %lu KiB%s", vm->name, vm->nr_vcpus,
+	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20,
+	         plan->gic != 0 ? machine : vm->model->name, image_kind_name(plan->image.kind),
+	         plan->from->kernel->path, plan->files.kernel_size >> 10,
+	         vm->autostart ? "" : " (autostart = false)");
 	return vm;
 }
 
@@ -527,5 +573,8 @@ void config_start(void)
 		return;
 	}
 	choose_view();
+	// Each CPU takes note of it before it first enters a guest.
+	for (uint32_t i = 0; desc.plain_exits && i < cpu_count(); i++)
+		vcpu_post_cpu(cpu_get(i), CPU_WORK_PLAIN);
 	life_begin_all();
 }

@@ -19,7 +19,7 @@
 #include "base/string.h"
 #include "console/console.h"
 #include "debug/dump.h"
-#include "hw/psci_client.h"
+#include "hw/power.h"
 #include "hw/timer.h"
 #include "main/run.h"
 #include "vdev/model.h"
@@ -73,10 +73,10 @@ static void check_all_off(void)
 		store_release(&ending, 0);
 		return;
 	}
-	if (psci_client_version() == 0)
-		log_line("this board has no PSCI to switch it off by: it stays on");
+	if (!power_exists())
+		log_line("this board has no PSCI or watchdog to switch it off by: it stays on");
 	console_end(off, crashed);
-	psci_client_system_off();
+	power_off();
 	cpu_halt(); // the line above is the last one, whatever happens
 }
 
@@ -131,6 +131,14 @@ static bool furnish(struct vm *vm)
 	return false;
 }
 
+static void switch_on(struct vcpu *vcpu, uint64_t entry, uint64_t context)
+{
+	vcpu->entry = entry;
+	vcpu->context = context;
+	store_relaxed(&vcpu->power, VCPU_ON_PENDING);
+	store_relaxed(&vcpu->request, VCPU_REQ_START);
+}
+
 void life_begin(struct vm *vm)
 {
 	vm->start_time = timer_now();
@@ -153,11 +161,9 @@ void life_begin(struct vm *vm)
 		store_relaxed(&vm->vcpu[i]->request, 0);
 		store_relaxed(&vm->vcpu[i]->power, VCPU_OFF);
 	}
-	struct vcpu *first = vm->vcpu[0];
-	first->entry = vm->entry;
-	first->context = vm->tree;
-	store_relaxed(&first->power, VCPU_ON_PENDING);
-	store_relaxed(&first->request, VCPU_REQ_START);
+	switch_on(vm->vcpu[0], vm->entry, vm->tree);
+	for (uint32_t i = 1; i < vm->nr_vcpus && vm->park_size != 0; i++)
+		switch_on(vm->vcpu[i], vm->park, 0);
 	let_run(vm);
 }
 
@@ -401,11 +407,15 @@ static enum chore do_piece(struct cpu *cpu, struct vm *vm, uint64_t now, uint64_
 		resume_paused();
 		check_all_off();
 		return CHORE_MORE;
-	default:                                   // CLEANING
+	default: // CLEANING
+		if (vm->crashed != NULL && dump_some(vm))
+			return CHORE_MORE;
 		if (vm->stage2.pages.first != 0) { // the last piece is a turn of its own, too
 			(void)stage2_destroy_some(&vm->stage2);
 			return CHORE_MORE;
 		}
+		if (vm_give_scratch(vm))
+			return CHORE_MORE;
 		remove_chore(cpu, vm);
 		cleaned(vm);
 		return CHORE_MORE;

@@ -124,6 +124,8 @@ const char *life_stop(struct vm *vm)
 	case VM_CLEANING: return changing;
 	default: return still;
 	}
+	if (vm->power_key == NULL)
+		return "its machine has no power button: shut it down from inside, or kill it";
 	store_relaxed(&vm->stop_at, timer_now() + timer_from_ms(vm->stop_timeout_ms));
 	vpl061_press(vm->power_key);
 	life_watch_stops();

@@ -15,13 +15,11 @@
 
 #include "arm/barrier.h"
 #include "arm/cpu.h"
+#include "arm/exits.h"
 #include "arm/sysreg.h"
 #include "console/console.h"
-#include "debug/dump.h"
 #include "hw/timer.h"
 #include "trap/trap.h"
-#include "vdev/vgic.h"
-#include "vdev/vpl031.h"
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
@@ -56,32 +54,36 @@ static void note_done(struct vcpu *vcpu UNUSED)
 
 // ---- registers in and out ----
 
+// The vCPU that this CPU holds is in memory from here on, and another CPU may have it. Its timers are still set here.
+static void unload(struct cpu *cpu, struct vcpu *vcpu)
+{
+	vcpu->vm->irqchip->unload(vcpu);
+	vcpu_unload(vcpu);
+	cpu->vcpu = NULL;
+	store_release(&vcpu->sched.loaded, 0);
+}
+
 // Takes out of this CPU whatever vCPU it holds.
 static void put_down(struct cpu *cpu)
 {
-	struct vcpu *vcpu = cpu->vcpu;
-	if (vcpu == NULL)
+	if (cpu->vcpu == NULL)
 		return;
-	vgic_vcpu_unload(vcpu);
-	vcpu_unload(vcpu);
+	unload(cpu, cpu->vcpu);
 	timer_set(TIMER_VCPU, TIMER_NEVER);
-	if (vcpu->id == 0)
-		timer_set(TIMER_RTC, TIMER_NEVER);
-	cpu->vcpu = NULL;
-	store_release(&vcpu->sched.loaded, 0); // from here on another CPU may have it
+	timer_set(TIMER_VM, TIMER_NEVER);
 }
 
 static void take_up(struct cpu *cpu, struct vcpu *vcpu)
 {
-	put_down(cpu);
+	if (cpu->vcpu != NULL)
+		unload(cpu, cpu->vcpu);
 	store_relaxed(&vcpu->sched.loaded, 1);
 	cpu->vcpu = vcpu;
 	pvtime_update(vcpu);
 	vcpu_load(vcpu);
-	vgic_vcpu_load(vcpu);
+	vcpu->vm->irqchip->load(vcpu);
 	cntp_update(vcpu);
-	if (vcpu->id == 0)
-		timer_set(TIMER_RTC, vpl031_deadline(vcpu->vm->rtc));
+	timer_set(TIMER_VM, vcpu->id == 0 ? alarm_first(vcpu->vm) : TIMER_NEVER);
 }
 
 // Lets the scheduler say who runs here, and puts that one's registers in place. One that is asked to stop
@@ -113,7 +115,7 @@ static void start(struct cpu *cpu, struct vcpu *vcpu)
 	    load_acquire(&vcpu->vm->state) != VM_RUNNING)
 		return;
 	vcpu_reset(vcpu, vcpu->entry, vcpu->context);
-	vgic_vcpu_reset(vcpu);
+	vcpu->vm->irqchip->reset_vcpu(vcpu);
 	take_up(cpu, vcpu);
 	store_release(&vcpu->power, VCPU_ON);
 }
@@ -137,11 +139,7 @@ static void power_off(struct cpu *cpu, struct vcpu *vcpu)
 static void stop(struct cpu *cpu, struct vcpu *vcpu, uint32_t asked)
 {
 	struct vm *vm = vcpu->vm;
-	if (vm->crashed == vcpu) {
-		if (!vcpu_is_here(vcpu))
-			take_up(cpu, vcpu);
-		dump_guest(vcpu); // reads its registers in the CPU
-	}
+	note_done(vcpu);
 	if (vcpu_is_here(vcpu))
 		put_down(cpu);
 	if (vm_end_is_pause(vm->end)) {
@@ -160,7 +158,7 @@ static void stop(struct cpu *cpu, struct vcpu *vcpu, uint32_t asked)
 static void check_timers(struct vcpu *vcpu)
 {
 	if (vcpu->id == 0)
-		vpl031_tick(vcpu->vm->rtc);
+		alarm_expire(vcpu->vm);
 	if (vcpu_is_here(vcpu))
 		cntp_update(vcpu);
 }
@@ -169,7 +167,7 @@ static void check_timers(struct vcpu *vcpu)
 static void sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
 {
 	if (vcpu->id == 0) {
-		uint64_t alarm = vpl031_deadline(vcpu->vm->rtc);
+		uint64_t alarm = alarm_first(vcpu->vm);
 		deadline = alarm < deadline ? alarm : deadline;
 	}
 	if (!sched_block(vcpu, deadline))
@@ -177,6 +175,41 @@ static void sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
 	note_done(vcpu);
 	cpu->current = NULL;
 	choose(cpu);
+}
+
+// One turn of a CPU that has nothing to run: does something useful in a small piece, or sleeps until an interrupt.
+// `vcpu`: the one that is loaded here, or NULL; what is posted for it ends the sleep as well.
+static void rest(struct cpu *cpu, const struct vcpu *vcpu)
+{
+	if (!life_chore(cpu) && !pages_prepare()) {
+		__atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
+		if (__atomic_load_n(&cpu->work, __ATOMIC_SEQ_CST) == 0 &&
+		    (vcpu == NULL || __atomic_load_n(&vcpu->request, __ATOMIC_SEQ_CST) == 0))
+			wfi();
+		store_relaxed(&cpu->in_guest, 0);
+		dmb(ish);
+	}
+	irq_handle();
+}
+
+// As sleep(), if nobody else wants this CPU: then the vCPU is left where it is. Its timers ring by themselves, as do
+// the alarms of its VM, each on time; only WFIT's end, and a virtual timer whose interrupt the guest is
+// still handling, do not.
+static bool nap(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
+{
+	uint64_t late = timer_from_us(LATE_US);
+	if (!sched_nap(vcpu, deadline))
+		return false;
+	note_done(vcpu);
+	if (vcpu->wait_until == UINT64_MAX && deadline < TIMER_NEVER - late)
+		deadline += late;
+	timer_set(TIMER_NAP, deadline);
+	store_relaxed(&cpu->in_guest, 0);
+	dmb(ish);
+	rest(cpu, vcpu);
+	timer_set(TIMER_NAP, TIMER_NEVER);
+	sched_nap_ends(vcpu);
+	return true;
 }
 
 // What others, or the vCPU itself, asked for.
@@ -202,7 +235,7 @@ static void serve_requests(struct cpu *cpu, struct vcpu *vcpu)
 	if ((asked & VCPU_REQ_SAMPLE) != 0)
 		vcpu_take_sample(vcpu);
 	if ((asked & (VCPU_REQ_VIRQ | VCPU_REQ_SYNC)) != 0)
-		vgic_flush(vcpu);
+		vcpu->vm->irqchip->flush(vcpu);
 }
 
 // The time has come that the vCPU waits for. Its virtual timer reaches it as an interrupt of the board, which may
@@ -213,18 +246,19 @@ static bool is_woken_by_time(struct cpu *cpu, struct vcpu *vcpu, uint64_t now)
 	store_relaxed(&cpu->in_guest, 0);
 	dmb(ish);
 	irq_handle();
-	return vgic_pending(vcpu) || now - vcpu->vm->cntvoff >= vcpu->wait_until;
+	return virq_pending(vcpu) || now - vcpu->vm->cntvoff >= vcpu->wait_until;
 }
 
 // WFI, CPU_SUSPEND: whether there is a reason to go on; if not, the vCPU sleeps.
 static bool wait_is_over(struct cpu *cpu, struct vcpu *vcpu)
 {
-	bool over = vgic_pending(vcpu);
+	bool over = virq_pending(vcpu);
 	if (!over) {
 		uint64_t deadline = vcpu_deadline(vcpu), now = timer_now();
 		over = deadline <= now && is_woken_by_time(cpu, vcpu, now);
-		if (!over)
-			sleep(cpu, vcpu, deadline <= now ? now + timer_from_us(LATE_US) : deadline);
+		deadline = deadline <= now ? now + timer_from_us(LATE_US) : deadline;
+		if (!over && !nap(cpu, vcpu, deadline))
+			sleep(cpu, vcpu, deadline);
 	}
 	if (over) {
 		vcpu->waiting = false;
@@ -241,15 +275,20 @@ static void serve_cpu(struct cpu *cpu)
 	store_relaxed(&cpu->in_guest, 0);
 	uint32_t work = exchange(&cpu->work, 0);
 	dmb(ish);
+	if ((work & CPU_WORK_PLAIN) != 0)
+		exits_plain();
 	if ((work & CPU_WORK_SCHED) != 0)
 		choose(cpu);
-	// Either is half of what an exit may take: together with the exit's own reason only one has room.
+	// Either is half of what an exit may take: together with the exit's own reason only one has room, and
+	// what one asks of the other comes after the guest, too.
 	if ((work & CPU_WORK_CONSOLE) != 0) {
 		console_drain(CONSOLE_BUDGET);
-		if ((work & CPU_WORK_LIFE) != 0)
+		if (((work | fetch_and(&cpu->work, ~(uint32_t)CPU_WORK_LIFE)) & CPU_WORK_LIFE) != 0)
 			life_put_off();
 	} else if ((work & CPU_WORK_LIFE) != 0) {
 		(void)life_chore(cpu);
+		if ((fetch_and(&cpu->work, ~(uint32_t)CPU_WORK_CONSOLE) & CPU_WORK_CONSOLE) != 0)
+			console_put_off();
 	}
 }
 
@@ -258,30 +297,21 @@ static void look_at_sleeper(struct vcpu *vcpu)
 {
 	if ((load_relaxed(&vcpu->request) & VCPU_REQ_SYNC) != 0) {
 		fetch_and(&vcpu->request, ~(uint32_t)VCPU_REQ_SYNC);
-		vgic_flush(vcpu);
+		vcpu->vm->irqchip->flush(vcpu);
 	}
 	// Who has asked it for something has woken it.
-	if (vcpu->waiting && load_relaxed(&vcpu->request) == 0 && vgic_pending(vcpu))
+	if (vcpu->waiting && load_relaxed(&vcpu->request) == 0 && virq_pending(vcpu))
 		vcpu_post(vcpu, VCPU_REQ_VIRQ);
 }
 
-// Nothing to run: does something useful in small pieces, or sleeps until an interrupt.
+// Nothing to run.
 static void idle(struct cpu *cpu)
 {
 	store_relaxed(&cpu->in_guest, 0);
 	dmb(ish);
 	if (cpu->vcpu != NULL)
 		look_at_sleeper(cpu->vcpu);
-	if (!life_chore(cpu) && !pages_prepare()) {
-		__atomic_store_n(&cpu->in_guest, 1, __ATOMIC_SEQ_CST);
-		if (__atomic_load_n(&cpu->work, __ATOMIC_SEQ_CST) == 0 &&
-		    (cpu->vcpu == NULL ||
-		     __atomic_load_n(&cpu->vcpu->request, __ATOMIC_SEQ_CST) == 0))
-			wfi();
-		store_relaxed(&cpu->in_guest, 0);
-		dmb(ish);
-	}
-	irq_handle();
+	rest(cpu, cpu->vcpu);
 	if (cpu->vcpu != NULL)
 		look_at_sleeper(cpu->vcpu);
 }
@@ -310,11 +340,12 @@ void run_loop(void)
 		}
 		if (vcpu->waiting && !wait_is_over(cpu, vcpu))
 			continue;
+		if (UNLIKELY(vcpu->watched))
+			vcpu->vm->irqchip->look(vcpu);
 		note_done(vcpu);
 		enum guest_exit_reason reason = guest_enter(vcpu);
 		note_left(vcpu);
 		store_relaxed(&cpu->in_guest, 0);
-		vcpu->exits++;
 		switch (reason) {
 		case GUEST_EXIT_SYNC: trap_handle(vcpu); break;
 		case GUEST_EXIT_IRQ:
@@ -323,6 +354,7 @@ void run_loop(void)
 			irq_handle();
 			break;
 		case GUEST_EXIT_SERROR: trap_serror(vcpu); break;
+		case GUEST_EXIT_DONE: break;
 		}
 	}
 }

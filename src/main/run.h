@@ -18,6 +18,9 @@ NORETURN void run_loop(void);
 
 // irq.c: handles what is pending on this CPU, a bounded number at a time.
 void irq_handle(void);
+// irq.c, from exits.S: an interrupt ended the guest's run. Its virtual timer and kicks are handled here; what else
+// there is waits for irq_handle, acknowledged.
+uint64_t exit_irq(struct vcpu *vcpu);
 
 // life.c ------------------------------------------------------------------------------------------
 

@@ -6,11 +6,24 @@
 #include "base/types.h"
 #include "fdt/board.h"
 
+#define SEED_NOISE_SIZE 32
+
+// Adds what the board's own generator has delivered. Before seed_init; once.
+void seed_add(const uint8_t noise[SEED_NOISE_SIZE]);
+
+// A word for the stack protector from the seed in the board's tree, before seed_init; 0: it has none. No guest's seed
+// can be told from it.
+uint64_t seed_stack_word(const struct board *board, const void *fdt);
+
 // Takes the board's rng-seed and kaslr-seed from its tree and wipes them there. Once.
 void seed_init(const struct board *board, const void *fdt);
 
-// Seeds for VM number `id`, different for each VM; false if the board gave none: no counter ever
+// Seeds for VM number `id`, different for each VM; false if the board gave neither seed nor noise: no counter ever
 // poses as entropy. rng_size up to 32 bytes.
 bool seed_for_vm(uint32_t id, uint8_t *rng, size_t rng_size, uint64_t *kaslr);
+
+// What no guest ever sees: the chips of a VM may make random numbers from it. `serial` is the VM's, since a
+// number is used again. False as above.
+bool seed_secret(uint64_t serial, uint8_t secret[32]);
 
 #endif

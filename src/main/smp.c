@@ -17,9 +17,13 @@
 
 extern char cpu_entry[];
 extern uint64_t cpu_entry_table;
+extern char cpu_spin_entry[];
+extern struct cpu *cpu_entry_spinning;
 
 static struct cpu *new_cpu(uint64_t mpidr)
 {
+	// One that was given up may still come, and runs on its stack until it sees that.
+	static uint32_t windows; // the boot CPU has the first
 	STATIC_ASSERT(sizeof(struct cpu) <= PAGE_SIZE, "one page each");
 	pa_t page = pages_alloc(0, OWNER_EL2, PAGE_DATA, NULL);
 	if (page.v == 0)
@@ -27,11 +31,30 @@ static struct cpu *new_cpu(uint64_t mpidr)
 	struct cpu *cpu = (struct cpu *)(uintptr_t)page.v;
 	cache_zero_pages(cpu, PAGE_SIZE);
 	cpu->mpidr = mpidr;
-	cpu->stack_top = el2map_stack(cpu_count(), 0);
-	cpu->panic_stack_top = el2map_stack(cpu_count(), 1);
+	windows++;
+	cpu->stack_top = el2map_stack(windows, 0);
+	cpu->panic_stack_top = el2map_stack(windows, 1);
 	if (cpu->stack_top == 0 || cpu->panic_stack_top == 0)
 		return NULL;
 	return cpu;
+}
+
+// Writes where to go to the place that the CPU polls, with its caches off. It gets no argument: it
+// looks for its own structure in cpu_entry_spinning.
+static int release_spinning(const struct board_cpu *from, struct cpu *cpu)
+{
+	const uint64_t entry = (uintptr_t)cpu_spin_entry;
+	if (el2map_is_image(PA(from->release)))
+		return ERR_INVALID;
+	uint64_t *place = el2map_elsewhere(PA(from->release), sizeof entry);
+	if (place == NULL)
+		return ERR_RANGE;
+	cpu_entry_spinning = cpu;
+	cache_clean_invalidate_poc(&cpu_entry_spinning, sizeof(struct cpu *));
+	__atomic_store_n(place, entry, __ATOMIC_RELAXED);
+	cache_clean_invalidate_poc(place, sizeof entry); // ends in a DSB: written before the event
+	sev();
+	return 0;
 }
 
 // Asks the firmware, or the loop the CPU waits in, to run cpu_entry. 0 or an error that was logged.
@@ -44,11 +67,11 @@ static int release(const struct board_cpu *from, struct cpu *cpu)
 			return 0;
 		log_line("CPU %#lx: not used, because the firmware does not start it: %s",
 		         from->mpidr, psci_client_text(status));
-	} else {
-		log_line(
-		        "CPU %#lx: not used, because the device tree names no way to start it that "
-		        "Mezzo knows (psci)",
-		        from->mpidr);
+	} else if (from->enable == BOARD_ENABLE_SPIN_TABLE) {
+		if (release_spinning(from, cpu) == 0)
+			return 0;
+		log_line("CPU %#lx: not used, because its cpu-release-addr %#lx is no place for it",
+		         from->mpidr, from->release);
 	}
 	return ERR_UNSUPPORTED;
 }
@@ -95,10 +118,12 @@ void smp_give_up(void)
 void smp_start(const struct board *board)
 {
 	cpu_entry_table = el2map_root();
-	cache_clean_poc(&cpu_entry_table, sizeof cpu_entry_table);
+	cache_clean_invalidate_poc(&cpu_entry_table, sizeof cpu_entry_table);
 	store_release(&boot_cpu.online, CPU_ONLINE);
 	for (uint32_t i = 0; i < board->nr_cpus; i++) {
-		if (board->cpus[i].mpidr == boot_cpu.mpidr)
+		if (board->cpus[i].mpidr == boot_cpu.mpidr ||
+		    board->cpus[i].enable ==
+		            BOARD_ENABLE_NONE) // the reader of the tree has said so
 			continue;
 		if (cpu_count() == CPU_MAX) { // a tree may list that many and not the boot CPU
 			log_line("Mezzo runs on %u CPUs at most: the rest is not used", CPU_MAX);

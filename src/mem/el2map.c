@@ -19,6 +19,7 @@
 
 #define PFR1_BT         GENMASK_U64(3, 0) // ID_AA64PFR1_EL1
 #define BOOT_TABLES     16 // image and tree at any two places: 1 + 2 * (1 + 2) + 4, and the UART's 3
+#define ELSEWHERE_MAX   BIT_U64(45)
 #define FDT_HEADER_SIZE 8
 #define FDT_MAX_SIZE    MIB(2) // "Booting AArch64 Linux": the tree is at most 2 MiB
 #define FDT_MAGIC       0xd00dfeedU
@@ -131,6 +132,17 @@ int el2map_memory(pa_t base, uint64_t size, bool read_only)
 	tlb_publish();
 	spin_unlock(&lock);
 	return error;
+}
+
+void *el2map_elsewhere(pa_t base, uint64_t size)
+{
+	if (!range_contains(0, ELSEWHERE_MAX, base.v, size))
+		return NULL;
+	spin_lock(&lock);
+	int error = map_missing(EL2MAP_ELSEWHERE + base.v, base.v, size, S1_DATA);
+	tlb_publish();
+	spin_unlock(&lock);
+	return error == 0 ? (void *)(uintptr_t)(EL2MAP_ELSEWHERE + base.v) : NULL;
 }
 
 void el2map_give(pa_t base, uint64_t size)

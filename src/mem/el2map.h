@@ -4,6 +4,7 @@
 //   0 .. 2^47                  physical addresses, one to one: image (text R X, constants R, data RW),
 //                              RAM (RW), device registers (RW, Device-nGnRE) as they are asked for
 //   EL2MAP_PAGES               the page array (mem/pages.h), 16 bytes for each 4 KiB of RAM
+//   EL2MAP_ELSEWHERE           what firmware keeps, at its physical address from there
 //   EL2MAP_STACKS              one window for each CPU's stacks, guard pages between
 #ifndef MEM_EL2MAP_H
 #define MEM_EL2MAP_H
@@ -14,6 +15,7 @@ struct pgtable_visitor;
 
 #define EL2MAP_PAGES      UINT64_C(0x800000000000)
 #define EL2MAP_STACKS     UINT64_C(0xc00000000000)
+#define EL2MAP_ELSEWHERE  UINT64_C(0xe00000000000)
 #define EL2MAP_STACK_SIZE KIB(16)
 
 // Called by boot.S with the MMU off: the image and the device tree at `fdt`. Returns the root table.
@@ -25,6 +27,11 @@ int el2map_device(pa_t base, uint64_t size);
 
 // Maps [base, base+size) as normal memory (RW, or RO) where nothing is mapped yet. At boot.
 int el2map_memory(pa_t base, uint64_t size, bool read_only);
+
+// Maps [base, base+size) as normal memory at EL2MAP_ELSEWHERE + base, and returns it there: for what is
+// in no RAM range, the page at address 0 among it, where the one-to-one map must show nothing. NULL: it
+// is above 2^45, or there is no memory for tables. Any CPU; LOCK_EL2_MAP.
+void *el2map_elsewhere(pa_t base, uint64_t size);
 
 // Where tables come from until the page allocator runs: [base, base+size), page aligned and mapped.
 void el2map_give(pa_t base, uint64_t size);

@@ -182,9 +182,14 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 		return;
 	spin_lock(&lock);
 	note_region(frame, end);
-	for (; frame < end; frame++) {
-		account(map[frame].owner, map[frame].state, -1);
-		account(owner, (uint8_t)state, 1);
+	account(owner, (uint8_t)state, (int32_t)(end - frame));
+	for (uint64_t run = frame; frame < end; frame++) {
+		// Runs of the same owner and state at once.
+		if (frame + 1 == end || map[frame].owner != map[frame + 1].owner ||
+		    map[frame].state != map[frame + 1].state) {
+			account(map[frame].owner, map[frame].state, -(int32_t)(frame + 1 - run));
+			run = frame + 1;
+		}
 		counts.claimed += map[frame].owner == OWNER_NONE ? 1 : 0;
 		map[frame].owner = owner;
 		map[frame].state = (uint8_t)state;

@@ -83,13 +83,17 @@ int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
 			               ? ERR_BUSY
 			               : ERR_NO_MEMORY;
 		}
-		if ((*entry & PTE_VALID) != 0)
-			return ERR_BUSY;
 		uint64_t span = pgtable_span(level);
-		pte_write(entry, pa.v | attributes | PTE_VALID | (level == 3 ? PTE_TABLE : 0));
-		address += span;
-		pa.v += span;
-		size -= span;
+		// Single pages: all that lie in the same table.
+		do {
+			if ((*entry & PTE_VALID) != 0)
+				return ERR_BUSY;
+			pte_write(entry++,
+			          pa.v | attributes | PTE_VALID | (level == 3 ? PTE_TABLE : 0));
+			address += span;
+			pa.v += span;
+			size -= span;
+		} while (level == 3 && size > 0 && !is_aligned(address, pgtable_span(2)));
 	}
 	return 0;
 }

@@ -44,9 +44,10 @@
 	ROW(6, 0, S3_0_C0_C6_0, ALL & ~FIELD(24)) /* ID_AA64ISAR0_EL1 without TME */           \
 	/* ID_AA64ISAR1_EL1 without XS (HCRX_EL2) and LS64 (devices) */                        \
 	ROW(6, 1, S3_0_C0_C6_1, ALL & ~(FIELD(56) | FIELD(60)))                                \
-	/* ID_AA64ISAR2_EL1: WFxT, RPRES, GPA3, APA3, BC, PAC_frac, CLRBHB */                  \
+	/* ID_AA64ISAR2_EL1: RPRES, GPA3, APA3, BC, PAC_frac, CLRBHB. Not WFxT: QEMU */        \
+	/* reports a trapped WFIT as a WFI, and nothing would wake the vCPU in time */         \
 	ROW(6, 2, S3_0_C0_C6_2,                                                                \
-	    FIELD(0) | FIELD(4) | FIELD(8) | FIELD(12) | FIELD(20) | FIELD(24) | FIELD(28))    \
+	    FIELD(4) | FIELD(8) | FIELD(12) | FIELD(20) | FIELD(24) | FIELD(28))               \
 	/* ID_AA64MMFR0_EL1: PARange, ASIDs, endianness, stage 1 granules */                   \
 	ROW(7, 0, S3_0_C0_C7_0,                                                                \
 	    FIELD(0) | FIELD(4) | FIELD(8) | FIELD(16) | FIELD(20) | FIELD(24) | FIELD(28))    \

@@ -2,12 +2,12 @@
 // PSCI 1.1 as a guest's firmware: one table of functions. Called by trap/smccc.c.
 // Source: Arm Power State Coordination Interface (DEN 0022), "PSCI functions" and "Return error codes".
 #include "arm/regs.h"
+#include "arm/smccc.h"
 #include "base/bits.h"
 #include "hw/psci_client.h"
 #include "trap/trap.h"
 #include "vm/vm.h"
 
-#define PSCI_VERSION_1_1     0x10001
 #define AFFINITY_ON          0
 #define AFFINITY_OFF         1
 #define AFFINITY_ON_PENDING  2

@@ -9,12 +9,6 @@
 #include "trap/trap.h"
 #include "vm/vm.h"
 
-static void watch_caches(struct vcpu *vcpu, bool watch)
-{
-	vcpu->hcr = watch ? vcpu->hcr | HCR_TVM : vcpu->hcr & ~HCR_TVM;
-	write_sysreg(vcpu->hcr, hcr_el2);
-}
-
 // One piece of cleaning; true when all is clean.
 static bool clean_piece(struct vcpu *vcpu)
 {
@@ -30,7 +24,7 @@ void setway_trap(struct vcpu *vcpu, uint64_t esr)
 		if (!clean_piece(vcpu))
 			return; // the instruction traps again and goes on from the cursor
 		vcpu->setway_done = true;
-		watch_caches(vcpu, true);
+		vcpu_set_hcr(vcpu, HCR_TVM, HCR_TVM);
 	}
 	trap_advance(vcpu, esr);
 }
@@ -45,6 +39,6 @@ bool setway_caches_change(struct vcpu *vcpu, uint64_t before, uint64_t after)
 		return false;
 	vcpu->setway_done = false;
 	if (is_on)
-		watch_caches(vcpu, false);
+		vcpu_set_hcr(vcpu, HCR_TVM, 0);
 	return true;
 }

@@ -5,6 +5,7 @@
 // Source: Arm SMC Calling Convention (DEN 0028), "Arm Architecture Calls", "Vendor Specific Hypervisor
 // Service Calls"; Arm True Random Number Generator Firmware Interface (DEN 0098); Arm Paravirtualized Time
 // (DEN 0057).
+#include "arm/smccc.h"
 #include "arm/features.h"
 #include "arm/random.h"
 #include "arm/regs.h"
@@ -14,11 +15,10 @@
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
-#define NOT_SUPPORTED     ((uint64_t)-1)
-#define NOT_REQUIRED      1
-#define SMCCC_VERSION_1_2 0x10002
+#define NOT_SUPPORTED ((uint64_t)-1)
+#define NOT_REQUIRED  1
 
-#define ARCH_VERSION      0x80000000
+#define ARCH_VERSION      SMCCC_VERSION
 #define ARCH_FEATURES     0x80000001
 #define ARCH_WORKAROUND_1 0x80008000
 #define ARCH_WORKAROUND_2 0x80007fff
@@ -41,7 +41,7 @@
 
 // Mezzo's own calls (docs/hypercalls.md).
 #define MEZZO_VERSION     0xc6000000
-#define MEZZO_NULL        0xc6000001
+#define MEZZO_NULL        SMCCC_MEZZO_NULL
 #define MEZZO_SELF        0xc6000002
 #define MEZZO_LOG         0xc6000003
 #define MEZZO_ABI_VERSION 1

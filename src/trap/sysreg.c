@@ -350,6 +350,40 @@ void sysreg_trap(struct vcpu *vcpu, uint64_t esr)
 	}
 }
 
+// ---- fast exits ----
+
+#define ISS_SYS_KEY (ISS_SYS_OP0 | ISS_SYS_OP1 | ISS_SYS_CRN | ISS_SYS_CRM | ISS_SYS_OP2)
+#define ISS_OF(op0, op1, crn, crm, op2)                                                            \
+	(field_put(ISS_SYS_OP0, op0) | field_put(ISS_SYS_OP1, op1) | field_put(ISS_SYS_CRN, crn) | \
+	 field_put(ISS_SYS_CRM, crm) | field_put(ISS_SYS_OP2, op2))
+
+static NOINLINE uint64_t quick_id(struct vcpu *vcpu, uint64_t esr)
+{
+	const uint64_t space = ISS_SYS_KEY & ~(ISS_OF(0, 0, 0, 7, 7));
+	uint64_t crm = field_get(ISS_SYS_CRM, esr);
+	if ((esr & space) != ISS_OF(3, 0, 0, 0, 0) || crm == 0)
+		return EXIT_LEAVE(GUEST_EXIT_SYNC);
+	uint64_t value =
+	        idregs_read(vcpu->vm, (unsigned)crm & 7, (unsigned)field_get(ISS_SYS_OP2, esr));
+	vcpu->exits_by_class[EC_SYSREG]++;
+	trap_exit_advance();
+	vcpu_set_reg(vcpu, (unsigned)field_get(ISS_SYS_RT, esr), value);
+	return exit_back(vcpu);
+}
+
+// SGIs, and reads of the feature registers.
+uint64_t exit_sysreg(struct vcpu *vcpu, uint64_t esr)
+{
+	if ((esr & ISS_SYS_READ) != 0)
+		return quick_id(vcpu, esr);
+	if ((esr & ISS_SYS_KEY) != ISS_OF(3, 0, 12, 11, 5) || vcpu->vm->gic_version < 3)
+		return EXIT_LEAVE(GUEST_EXIT_SYNC);
+	vgicv3_sgi(vcpu, vcpu_reg(vcpu, (unsigned)field_get(ISS_SYS_RT, esr)), VGICV3_SGI1R);
+	vcpu->exits_by_class[EC_SYSREG]++;
+	trap_exit_advance();
+	return trap_exit_back(vcpu);
+}
+
 // ---- the same timer, as a 32-bit program at EL0 names it ----
 
 #define CP15_OPC2   GENMASK_U64(19, 17)

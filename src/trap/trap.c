@@ -6,12 +6,15 @@
 #include "arm/features.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
+#include "hw/timer.h"
 #include "vm/inject.h"
 #include "vm/vm.h"
 
 typedef void trap_function(struct vcpu *vcpu, uint64_t esr);
 
 #define COND_ALWAYS 14
+
+#define PARK_EAGER_MS 5000
 
 // Whether an A32/T32 condition holds for these flags (Arm ARM, pseudocode ConditionHolds).
 static bool condition_holds(unsigned cond, uint64_t pstate)
@@ -87,6 +90,20 @@ static void fpsimd(struct vcpu *vcpu, uint64_t esr)
 		vcpu_fp_take(vcpu); // and the instruction is repeated
 }
 
+// A core of a Raspberry Pi that waits in the firmware's start code, for a store that nobody tells Mezzo about: it
+// looks every millisecond, and less often when nobody has wanted it for some seconds.
+static bool is_parked(const struct vcpu *vcpu)
+{
+	return vcpu->frame.pc - vcpu->vm->park < vcpu->vm->park_size;
+}
+
+static void wait_parked(struct vcpu *vcpu)
+{
+	uint64_t now = timer_now() - vcpu->vm->cntvoff;
+	vcpu->waiting = true;
+	vcpu->wait_until = now + timer_from_ms(timer_to_ms(now) < PARK_EAGER_MS ? 1 : 10);
+}
+
 // Not trapped on a CPU that the vCPU owns alone.
 static void wait(struct vcpu *vcpu, uint64_t esr)
 {
@@ -97,6 +114,10 @@ static void wait(struct vcpu *vcpu, uint64_t esr)
 		return;
 	}
 	trap_advance(vcpu, esr);
+	if (UNLIKELY(is_parked(vcpu))) {
+		wait_parked(vcpu);
+		return;
+	}
 	switch (field_get(ISS_WFX_TI, esr)) {
 	case WFI: vcpu->waiting = true; break;
 	case WFIT:

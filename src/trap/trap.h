@@ -3,12 +3,36 @@
 #ifndef TRAP_TRAP_H
 #define TRAP_TRAP_H
 
+#include "arm/exits.h"
+#include "arm/regs.h"
+#include "arm/sysreg.h"
+#include "base/atomic.h"
 #include "vm/vcpu.h"
 
 // Handles a synchronous exit. Bounded; takes no lock of the vCPU's own state.
 void trap_handle(struct vcpu *vcpu);
 // A physical SError arrived while the guest ran: it is taken to be the guest's.
 void trap_serror(struct vcpu *vcpu);
+
+// The same for those that may go back to the guest at once (arm/exits.h), from exits.S: device accesses, and
+// system registers. `esr`: ESR_EL2, but its upper half is undefined.
+uint64_t exit_data(struct vcpu *vcpu, uint64_t esr);
+uint64_t exit_sysreg(struct vcpu *vcpu, uint64_t esr);
+
+// The end of a fast exit that may have posted something to its own CPU.
+static inline uint64_t trap_exit_back(struct vcpu *vcpu)
+{
+	bool more = (load_relaxed(&cpu_this()->work) | load_relaxed(&vcpu->request)) != 0;
+	return more || vcpu->watched ? EXIT_LEAVE(GUEST_EXIT_DONE) : exit_back(vcpu);
+}
+// Past the trapped instruction, of AArch64, while ELR_EL2 and SPSR_EL2 are the guest's.
+static inline void trap_exit_advance(void)
+{
+	write_sysreg(read_sysreg(elr_el2) + 4, elr_el2);
+	uint64_t pstate = read_sysreg(spsr_el2);
+	if (UNLIKELY((pstate & PSTATE_BTYPE) != 0) || UNLIKELY((pstate & PSTATE_SS) != 0))
+		write_sysreg(pstate & ~(PSTATE_BTYPE | PSTATE_SS), spsr_el2);
+}
 
 // Moves past the trapped instruction: length, IT state, branch type and single-step state.
 void trap_advance(struct vcpu *vcpu, uint64_t esr);

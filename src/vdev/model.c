@@ -1,132 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
-// Model `virt`: QEMU's machine of that name, device by device. Called when a VM is built and each time
-// it begins. Owns where GICv2's virtual CPU interface is; constant after boot.
+// The machine models, and what is done with each in the same way. Owns nothing; called when a VM is built and
+// each time it begins. Invariant: a VM has its model before anything of it is built, and keeps it.
 #include "vdev/model.h"
 
-#include "fdt/guest_virt.h"
-#include "vdev/vgic.h"
-#include "vdev/vpl011.h"
-#include "vdev/vpl031.h"
-#include "vdev/vpl061.h"
-#include "vdev/vvirtio_slot.h"
-#include "vm/pvtime.h"
+#include "fdt/model_facts.h"
 #include "vm/vm.h"
 
-static pa_t gicv_base;
-static uint64_t gicv_size;
-
-void model_set_gicv(pa_t base, uint64_t size)
-{
-	gicv_base = base;
-	gicv_size = size;
-}
-
-static int create_gic(struct vm *vm)
-{
-	int error = vgic_create(vm, vm->gic_version);
-	for (uint32_t i = 0; i < vm->nr_vcpus && error == 0; i++)
-		vgic_link_hw(vm->vcpu[i], INTID_CNTV, INTID_CNTV);
-	return error;
-}
-
-// The guest's GICC is the board's GICV: the CPU interface that works on the list registers.
-static int reset_gic(struct vm *vm)
-{
-	vgic_reset(vm);
-	if (vm->gic_version != 2)
-		return 0;
-	return stage2_map_device(&vm->stage2, VGIC_GICC_BASE, gicv_base, gicv_size);
-}
-
-static int reset_uart(struct vm *vm)
-{
-	vpl011_reset(vm->uart);
-	return 0;
-}
-
-static int create_rtc(struct vm *vm)
-{
-	return vpl031_create(vm, &vm->rtc);
-}
-
-static int reset_rtc(struct vm *vm)
-{
-	vpl031_reset(vm->rtc);
-	return 0;
-}
-
-static int reset_power_key(struct vm *vm)
-{
-	vpl061_reset(vm->power_key);
-	return 0;
-}
-
-static const struct {
-	int (*create)(struct vm *vm);
-	int (*reset)(struct vm *vm); // NULL: has no state
-} parts[] = {
-        {create_gic, reset_gic},     {vpl011_create, reset_uart},
-        {create_rtc, reset_rtc},     {vpl061_create, reset_power_key},
-        {vvirtio_slot_create, NULL}, {pvtime_create, pvtime_reset},
+static const struct model *const models[] = {
+        [DESC_MACHINE_VIRT] = &model_virt,
 };
+
+void model_choose(struct vm *vm, enum desc_machine machine, uint64_t memory)
+{
+	const struct model_facts *facts = model_facts(machine);
+	struct model_ram ram = model_ram(facts, memory);
+
+	vm->model = models[machine];
+	vm->ram_base = facts->ram_base;
+	vm->ram_size = ram.size;
+	vm->video_base = facts->ram_base + ram.kernel_size;
+	vm->park = vm->model->park;
+	vm->park_size = vm->model->park_size;
+}
 
 int model_create(struct vm *vm, unsigned gic_version)
 {
 	int error = 0;
 	vm->gic_version = gic_version;
-	for (unsigned i = 0; i < ARRAY_SIZE(parts) && error == 0; i++)
-		error = parts[i].create(vm);
+	for (unsigned i = 0; i < vm->model->nr_parts && error == 0; i++)
+		error = vm->model->parts[i].create(vm);
 	return error;
 }
 
 int model_reset(struct vm *vm)
 {
 	int error = 0;
-	for (unsigned i = 0; i < ARRAY_SIZE(parts) && error == 0; i++)
-		if (parts[i].reset != NULL)
-			error = parts[i].reset(vm);
+	for (unsigned i = 0; i < vm->model->nr_parts && error == 0; i++)
+		if (vm->model->parts[i].reset != NULL)
+			error = vm->model->parts[i].reset(vm);
 	return error;
-}
-
-// The devices that the tree names; the slots of virtio follow one another.
-static unsigned list_devices(struct guest_device *list)
-{
-	unsigned n = 0;
-	list[n++] = (struct guest_device){GUEST_PL011, VPL011_BASE, VPL011_SIZE, VPL011_INTID};
-	list[n++] = (struct guest_device){GUEST_PL031, VPL031_BASE, VPL031_SIZE, VPL031_INTID};
-	list[n++] = (struct guest_device){GUEST_PL061, VPL061_BASE, VPL061_SIZE, VPL061_INTID};
-	for (uint32_t i = 0; i < VVIRTIO_SLOTS; i++)
-		list[n++] = (struct guest_device){GUEST_VIRTIO_MMIO,
-		                                  VVIRTIO_BASE + i * VVIRTIO_SLOT_SIZE,
-		                                  VVIRTIO_SLOT_SIZE, VVIRTIO_FIRST_INTID + i};
-	return n;
 }
 
 int model_tree(const struct vm *vm, const struct model_chosen *chosen, void *buffer, size_t size)
 {
-	struct guest_device devices[3 + VVIRTIO_SLOTS];
-	uint64_t mpidr[VM_MAX_VCPUS];
-	for (uint32_t i = 0; i < vm->nr_vcpus; i++)
-		mpidr[i] = vgic_affinity(i);
-	struct guest_virt virt = {
-	        .ram_base = vm->ram_base,
-	        .ram_size = vm->ram_size,
-	        .nr_cpus = vm->nr_vcpus,
-	        .mpidr = mpidr,
-	        .gic_version = vm->gic_version,
-	        .gicd_base = VGIC_GICD_BASE,
-	        .gicd_size = KIB(64),
-	        .gicc_base = VGIC_GICC_BASE,
-	        .gicc_size = KIB(64),
-	        .gicr_base = VGIC_GICR_BASE,
-	        .gicr_size = (uint64_t)VGIC_GICR_STRIDE * vm->nr_vcpus,
-	        .nr_devices = list_devices(devices),
-	        .devices = devices,
-	        .bootargs = chosen->bootargs,
-	        .initrd_start = chosen->initrd_start,
-	        .initrd_size = chosen->initrd_size,
-	        .rng_seed = chosen->rng_seed,
-	        .kaslr_seed = chosen->kaslr_seed,
-	};
-	return guest_virt_write(buffer, size, &virt);
+	return vm->model->tree(vm, chosen, buffer, size);
+}
+
+void model_boot(const struct vm *vm, const struct model_chosen *chosen, uint8_t *bytes)
+{
+	vm->model->boot(vm, chosen, bytes);
 }

@@ -8,6 +8,7 @@
 // hold no lock, wait at all (docs/interrupts.md, "Freezing").
 // Source: Arm GIC Architecture Specification v3/v4 and v2, "Interrupt handling and prioritization".
 #include "vdev/vgic_lr.h"
+#include "vdev/vgic_soft.h"
 
 // ---- telling other CPUs ----
 
@@ -272,34 +273,49 @@ static void set_line(struct vm *vm, struct vcpu *vcpu, uint32_t intid, bool leve
 
 // ---- SGIs ----
 
+static void send_to_self(struct vcpu *self, uint32_t intid)
+{
+	struct vgic_cpu *cpu = self->gic;
+	if (cpu->vgic->version == 2 && vgic_deliver_sgi_v2(cpu, intid, self->id))
+		return;
+	if (vgic_deliver_own(cpu)) {
+		if (cpu->vgic->version == 2)
+			cpu->sgi_sources[intid] |= (uint8_t)BIT_U32(self->id);
+		cpu->bank.latch |= BIT_U32(intid);
+		vgic_deliver_private(cpu, intid);
+		return;
+	}
+	if (cpu->vgic->version == 2)
+		fetch_or(&cpu->posted_sources[intid], (uint8_t)BIT_U32(self->id));
+	fetch_or(&cpu->posted, BIT_U32(intid));
+	vgic_deliver_posted(cpu);
+}
+
+void vgic_post_sgi(struct vcpu *vcpu, uint32_t intid, bool group1)
+{
+	struct vgic_cpu *cpu = vcpu->gic;
+	if (cpu->vgic->version != 2 && (load_relaxed(&cpu->bank.group1) >> intid & 1) != group1)
+		return;
+	fetch_or(&cpu->posted, BIT_U32(intid));
+	vcpu_post(vcpu, VCPU_REQ_VIRQ);
+}
+
 void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool group1)
 {
 	struct vgic *vgic = self->vm->gic;
-	uint32_t bit = BIT_U32(intid);
 
 	for (; targets != 0; targets &= targets - 1) {
 		struct vcpu *vcpu = vgic->vm->vcpu[__builtin_ctz(targets)];
 		struct vgic_cpu *cpu = vcpu->gic;
-		if (vgic->version != 2) {
-			bool in_group1 = load_relaxed(&cpu->bank.group1) & bit;
-			if (in_group1 != group1)
-				continue;
-		}
-		if (vcpu == self && vgic_deliver_own(cpu)) {
-			if (vgic->version == 2)
-				cpu->sgi_sources[intid] |= (uint8_t)BIT_U32(self->id);
-			cpu->bank.latch |= bit;
-			vgic_deliver_private(cpu, intid);
+		if (vcpu == self) {
+			bool in_group1 = cpu->bank.group1 >> intid & 1;
+			if (vgic->version == 2 || in_group1 == group1)
+				send_to_self(self, intid);
 			continue;
 		}
-		// The source first: who finds the SGI must find its source.
-		if (vgic->version == 2)
+		if (vgic->version == 2) // the source first: who finds the SGI must find its source
 			fetch_or(&cpu->posted_sources[intid], (uint8_t)BIT_U32(self->id));
-		fetch_or(&cpu->posted, bit);
-		if (vcpu == self)
-			vgic_deliver_posted(cpu);
-		else
-			vcpu_post(vcpu, VCPU_REQ_VIRQ);
+		vgic_post_sgi(vcpu, intid, group1);
 	}
 }
 
@@ -313,6 +329,10 @@ static bool vgic_may_interrupt(const struct vcpu *vcpu, uint32_t intid)
 static const struct irqchip_ops irqchip = {
         .set_line = set_line,
         .flush = vgic_flush,
+        .load = vgic_vcpu_load,
+        .unload = vgic_vcpu_unload,
+        .reset_vcpu = vgic_vcpu_reset,
+        .pending = vgic_pending,
         .may_interrupt = vgic_may_interrupt,
 };
 
@@ -325,13 +345,24 @@ static void reset_bank(struct vgic_bank *bank)
 static void reset_cpu(struct vgic_cpu *cpu)
 {
 	// Everything but what is fixed.
-	struct vgic_cpu clean = {.vgic = cpu->vgic, .vcpu = cpu->vcpu};
+	struct vgic_cpu clean = {
+	        .vgic = cpu->vgic,
+	        .host = cpu->host,
+	        .direct = cpu->host->backend == &vgic_lr_v3,
+	        .gicc = cpu->gicc,
+	        .vcpu = cpu->vcpu,
+	};
 	for (uint32_t i = 0; i < VGIC_NR_PRIVATE; i++)
 		clean.physical[i] = cpu->physical[i];
 	clean.bank.linked = cpu->bank.linked;
 	clean.bank.edge = VGIC_SGIS;
 	*cpu = clean;
 	vgic_lr_reset_interface(cpu);
+}
+
+bool vgic_is_soft(const struct vm *vm)
+{
+	return vm->gic->host->backend == &vgic_soft;
 }
 
 void vgic_reset(struct vm *vm)
@@ -353,10 +384,14 @@ int vgic_create(struct vm *vm, unsigned version)
 {
 	if ((version != 2 && version != 3) || vm->nr_vcpus == 0 || vm->nr_vcpus > VM_MAX_VCPUS)
 		return ERR_INVALID;
+	const struct vgic_host *host = vgic_lr_host(version);
+	if (host == NULL)
+		return ERR_UNSUPPORTED;
 	struct vgic *vgic = vm_alloc(vm, sizeof *vgic);
 	if (vgic == NULL)
 		return ERR_NO_MEMORY;
 	vgic->vm = vm;
+	vgic->host = host;
 	vgic->version = version;
 	vgic->nr_vcpus = vm->nr_vcpus;
 	vgic->lock = (struct spinlock)SPINLOCK_INIT(LOCK_VGIC);
@@ -365,10 +400,13 @@ int vgic_create(struct vm *vm, unsigned version)
 		if (cpu == NULL)
 			return ERR_NO_MEMORY;
 		cpu->vgic = vgic;
+		cpu->host = host;
 		cpu->vcpu = vm->vcpu[id];
 		vm->vcpu[id]->gic = cpu;
 	}
 	int error = version == 2 ? vgicv2_create(vgic) : vgicv3_create(vgic);
+	if (error == 0 && host->backend == &vgic_soft)
+		error = vgicc_create(vgic);
 	if (error != 0)
 		return error;
 	vm->gic = vgic;
@@ -406,9 +444,15 @@ void vgic_flush(struct vcpu *vcpu)
 	vgic_deliver_posted(vcpu->gic);
 }
 
+bool vgic_timer(struct vcpu *vcpu)
+{
+	return vcpu->gic != NULL && vgic_deliver_timer(vcpu->gic);
+}
+
 void vgic_maintenance(struct vcpu *vcpu)
 {
-	vgic_deliver_ended(vcpu->gic);
+	if (vcpu->gic != NULL) // else it is late: of a vCPU that was here before this one
+		vgic_deliver_ended(vcpu->gic);
 }
 
 // ---- what there is to save ----

@@ -33,11 +33,11 @@ static inline uint64_t vgic_affinity(uint32_t id)
 
 // ---- the board ----
 
-extern const struct vgic_backend vgic_lr_v3, vgic_lr_v2;
+extern const struct vgic_backend vgic_lr_v3, vgic_lr_v2, vgic_soft;
 
 // Chooses how interrupts reach guests on this board, once, on the boot CPU. `gich`: where EL2 sees
-// the virtual interface control registers (vgic_lr_v2); 0 for vgic_lr_v3. ERR_UNSUPPORTED: there is no
-// list register to be found.
+// the virtual interface control registers (vgic_lr_v2); 0 for vgic_lr_v3. NULL: the board has no list registers.
+// What the board's do not serve, software does. ERR_UNSUPPORTED: there is no list register to be found.
 int vgic_probe(const struct vgic_backend *backend, uintptr_t gich);
 
 // Puts the calling CPU's virtual interface into the state "no guest". Each CPU, after vgic_probe and
@@ -48,8 +48,12 @@ int vgic_init_cpu(void);
 
 // Gives `vm` a GICv2 or GICv3 (`version`): memory, the register regions in vm->mmio, vm->irqchip,
 // vm->gic and each vcpu->gic, all in the reset state. While the VM is built, its vCPUs existing.
-// ERR_INVALID: no such version or too many vCPUs for it; ERR_NO_MEMORY.
+// ERR_INVALID: no such version or too many vCPUs for it; ERR_UNSUPPORTED: neither this board nor software
+// has it; ERR_NO_MEMORY.
 int vgic_create(struct vm *vm, unsigned version);
+
+// Whether a guest's accesses to its CPU interface end here (vgicc.c) and not in the board's GICV.
+bool vgic_is_soft(const struct vm *vm);
 
 // The reset state again, for a reboot. No vCPU of the VM is loaded. Hardware links stay.
 void vgic_reset(struct vm *vm);
@@ -74,6 +78,10 @@ void vgic_vcpu_unload(struct vcpu *vcpu);
 // Serves VCPU_REQ_VIRQ and VCPU_REQ_SYNC. Only on the CPU that has the vCPU loaded; no lock held but,
 // at most, LOCK_DEVICE. The same as vm->irqchip->flush.
 void vgic_flush(struct vcpu *vcpu);
+
+// The physical interrupt behind the virtual timer of the vCPU that is loaded here has come: its priority is dropped, it
+// is not deactivated. False: nothing was done, virq_set() has to look at more.
+bool vgic_timer(struct vcpu *vcpu);
 
 // The maintenance interrupt came (the board's private interrupt of that name). As vgic_flush.
 void vgic_maintenance(struct vcpu *vcpu);

@@ -18,6 +18,7 @@
 // Source: Arm GIC Architecture Specification v3/v4, "Usage model for the List registers" and
 // "AArch64 virtualization control System registers".
 #include "arm/cpu.h"
+#include "arm/sysreg.h"
 #include "vdev/vgic_lr.h"
 
 // Urgency of an interrupt: priority, then INTID; smaller is more urgent. Interrupts made active by a
@@ -54,10 +55,10 @@ struct queue {
 	bool more; // others wait, less urgent ones
 };
 
-static void queue_add(struct queue *queue, uint32_t key)
+static void queue_add(struct queue *queue, uint32_t size, uint32_t key)
 {
 	uint32_t at = queue->count;
-	if (at < vgic_host.count) {
+	if (at < size) {
 		queue->count++;
 	} else {
 		queue->more = true;
@@ -77,7 +78,7 @@ static void queue_waiting(struct vgic_cpu *cpu, struct queue *queue)
 	for (uint32_t word = 0; word < VGIC_WORDS; word++) {
 		const struct vgic_bank *bank = vgic_bank(cpu, word);
 		for (uint32_t left = waiting_mask(cpu, word); left != 0; left &= left - 1)
-			queue_add(queue,
+			queue_add(queue, cpu->host->count,
 			          key_of(bank->priority, word, (uint32_t)__builtin_ctz(left)));
 	}
 }
@@ -108,7 +109,7 @@ static void set_control(struct vgic_cpu *cpu, uint32_t notify)
 	if (notify == cpu->control)
 		return;
 	cpu->control = notify;
-	vgic_host.backend->control(notify);
+	cpu->host->backend->control(notify);
 }
 
 // Interrupts that were active outside the list registers and ended: the hardware says only how many.
@@ -118,7 +119,7 @@ static bool take_eois(struct vgic_cpu *cpu)
 	bool any = false;
 	if (!(cpu->control & VGIC_NOTIFY_EOI))
 		return false;
-	for (uint32_t left = vgic_host.backend->take_eois(); left != 0; left--) {
+	for (uint32_t left = cpu->host->backend->take_eois(); left != 0; left--) {
 		uint32_t key = best_active(cpu);
 		if (key & KEY_FORCED) // or none at all
 			break;
@@ -212,7 +213,7 @@ static uint32_t choose_victim(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t
 // *more: set when another has to wait in its place.
 static bool place_waiting(struct vgic_cpu *cpu, uint64_t *lr, uint32_t key, bool *more)
 {
-	uint32_t empty = vgic_host.all & ~cpu->used, index;
+	uint32_t empty = cpu->host->all & ~cpu->used, index;
 	if (empty != 0) {
 		index = (uint32_t)__builtin_ctz(empty);
 	} else {
@@ -230,7 +231,7 @@ static bool place_waiting(struct vgic_cpu *cpu, uint64_t *lr, uint32_t key, bool
 // will end, the least urgent of at least two pending ones. VGIC_MAX_LRS: none.
 static uint32_t make_room(struct vgic_cpu *cpu, const uint64_t *lr, uint32_t key, bool *more)
 {
-	uint32_t empty = vgic_host.all & ~cpu->used, pending = 0;
+	uint32_t empty = cpu->host->all & ~cpu->used, pending = 0;
 	if (empty != 0)
 		return (uint32_t)__builtin_ctz(empty);
 	for (uint32_t left = cpu->used; left != 0; left &= left - 1)
@@ -288,17 +289,29 @@ static uint32_t notify_ended(struct vgic_cpu *cpu)
 	return tell & ~BIT_U32(cpu->vcpu->id);
 }
 
-// What vgic_deliver_now may deliver: nothing while others wait, end outside, or may look at memory; no
-// GICv2 SGI, which has a source; no interrupt with a story.
+// What vgic_deliver_now may deliver, and of a GICv2 the SGIs, which have a source and so a call of their own: nothing
+// while others wait, end outside, or may look at memory; no interrupt with a story.
 static uint32_t ready_mask(const struct vgic_cpu *cpu)
 {
 	const struct vgic_bank *bank = &cpu->bank;
 	uint32_t mask = vgic_lr_open(cpu, bank, 0) & ~bank->forced;
 	if (!cpu->loaded || cpu->folded || cpu->control != 0)
 		return 0;
-	if (cpu->vgic->version == 2)
-		mask &= ~VGIC_SGIS;
-	return vgic_host.soft_links ? mask & ~bank->linked : mask;
+	return cpu->host->soft_links ? mask & ~bank->linked : mask;
+}
+
+// Also what vgic_deliver_timer() writes: it is right as long as `ready` is.
+static void set_ready(struct vgic_cpu *cpu)
+{
+	uint32_t timer = BIT_U32(VGIC_VTIMER);
+	uint32_t ready = ready_mask(cpu), sgis = cpu->vgic->version == 2 ? VGIC_SGIS : 0;
+	cpu->ready = ready & ~sgis;
+	cpu->ready_v2 = ready & sgis;
+	cpu->timer_lr = 0;
+	if (cpu->direct && (cpu->ready & cpu->bank.linked & timer) != 0)
+		cpu->timer_lr = vgic_lr_fresh(&cpu->bank, VGIC_VTIMER) | VGIC_LR_PENDING |
+		                VGIC_LR_HW |
+		                field_put(VGIC_LR_PHYSICAL, cpu->physical[VGIC_VTIMER]);
 }
 
 void vgic_deliver_all(struct vgic_cpu *cpu)
@@ -326,39 +339,107 @@ void vgic_deliver_all(struct vgic_cpu *cpu)
 		refill(cpu, lr);
 		tell = notify_ended(cpu);
 	}
-	cpu->ready = ready_mask(cpu);
+	set_ready(cpu);
 	spin_unlock(&vgic->lock);
 	vgic_tell(vgic, tell);
 }
 
-bool vgic_deliver_now(struct vgic_cpu *cpu, uint32_t intid)
+// The first two list registers of a GICv3 without a detour: most interrupts are in one of them.
+#define NEAR 2
+static inline uint64_t read_near(uint32_t index)
+{
+	return index == 0 ? read_sysreg(ICH_LR0_EL2) : read_sysreg(ICH_LR1_EL2);
+}
+static inline void write_near(uint32_t index, uint64_t lr)
+{
+	if (index == 0)
+		write_sysreg(lr, ICH_LR0_EL2);
+	else
+		write_sysreg(lr, ICH_LR1_EL2);
+}
+
+// The one of them that is free for `intid`, which is ready, and holds it then; NEAR: none.
+static inline uint32_t take_near(struct vgic_cpu *cpu, uint32_t intid)
+{
+	if (cpu->bank.held &
+	    BIT_U32(intid)) { // the one before may have ended: then its list register serves again
+		uint32_t index = cpu->lr_of[intid];
+		if (index >= NEAR || (cpu->soft >> index & 1) != 0)
+			return NEAR;
+		return (read_near(index) & VGIC_LR_STATE) == 0 ? index : NEAR;
+	}
+	uint32_t index = cpu->used & 1;
+	if ((cpu->used >> index & 1) != 0 || (cpu->host->all >> index & 1) == 0)
+		return NEAR;
+	vgic_lr_hold_private(cpu, index, intid);
+	return index;
+}
+
+// As vgic_deliver_now(), in whatever list register; `source` of a GICv2's SGI.
+static NOINLINE bool deliver_anywhere(struct vgic_cpu *cpu, uint32_t intid, uint32_t source)
 {
 	struct vgic_bank *bank = &cpu->bank;
 	uint32_t bit = BIT_U32(intid), index;
 
-	if (UNLIKELY(!(cpu->ready & bit)))
-		return false;
-	if (bank->held &
-	    bit) { // the one before may have ended: then its list register serves again
+	if (bank->held & bit) {
 		index = cpu->lr_of[intid];
 		if ((cpu->soft & BIT_U32(index)) ||
-		    (vgic_host.backend->read_lr(index) & VGIC_LR_STATE))
+		    (cpu->host->backend->read_lr(index) & VGIC_LR_STATE))
 			return false;
 	} else {
-		uint32_t empty = vgic_host.all & ~cpu->used;
+		uint32_t empty = cpu->host->all & ~cpu->used;
 		if (empty == 0)
 			return false;
 		index = (uint32_t)__builtin_ctz(empty);
-		vgic_lr_hold(cpu, index, intid);
+		vgic_lr_hold_private(cpu, index, intid);
 	}
-	uint64_t lr = vgic_lr_fresh(bank, intid) | VGIC_LR_PENDING;
+	uint64_t lr =
+	        vgic_lr_fresh(bank, intid) | VGIC_LR_PENDING | field_put(VGIC_LR_SOURCE, source);
 	if (bank->linked & bit) {
 		bank->line |= bit;
 		cpu->hw_active &= ~bit;
 		cpu->bound |= BIT_U32(index);
 		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[intid]);
 	}
-	vgic_host.backend->write_lr(index, lr);
+	cpu->host->backend->write_lr(index, lr);
+	return true;
+}
+
+bool vgic_deliver_now(struct vgic_cpu *cpu, uint32_t intid)
+{
+	uint32_t bit = BIT_U32(intid);
+
+	if (UNLIKELY(!(cpu->ready & bit)))
+		return false;
+	uint32_t index = NEAR;
+	if (LIKELY(cpu->direct && (cpu->bank.linked & bit) == 0))
+		index = take_near(cpu, intid);
+	if (UNLIKELY(index == NEAR))
+		return deliver_anywhere(cpu, intid, 0);
+	write_near(index, vgic_lr_fresh(&cpu->bank, intid) | VGIC_LR_PENDING);
+	return true;
+}
+
+bool vgic_deliver_sgi_v2(struct vgic_cpu *cpu, uint32_t intid, uint32_t source)
+{
+	if (!(cpu->ready_v2 & BIT_U32(intid)) || cpu->sgi_sources[intid] != 0)
+		return false;
+	return deliver_anywhere(cpu, intid, source);
+}
+
+bool vgic_deliver_timer(struct vgic_cpu *cpu)
+{
+	uint32_t timer = BIT_U32(VGIC_VTIMER);
+	uint64_t lr = cpu->timer_lr;
+	if (UNLIKELY(lr == 0))
+		return false;
+	uint32_t index = take_near(cpu, VGIC_VTIMER);
+	if (UNLIKELY(index == NEAR))
+		return deliver_anywhere(cpu, VGIC_VTIMER, 0);
+	cpu->bank.line |= timer;
+	cpu->hw_active &= ~timer;
+	cpu->bound |= BIT_U32(index);
+	write_near(index, lr);
 	return true;
 }
 
@@ -377,7 +458,7 @@ bool vgic_deliver_private(struct vgic_cpu *cpu, uint32_t intid)
 	}
 	if (!(waiting_mask(cpu, 0) & bit))
 		return true;
-	uint32_t empty = vgic_host.all & ~cpu->used;
+	uint32_t empty = cpu->host->all & ~cpu->used;
 	if (empty == 0) {
 		vgic_deliver_all(cpu);
 		return false;
@@ -386,8 +467,25 @@ bool vgic_deliver_private(struct vgic_cpu *cpu, uint32_t intid)
 	return true;
 }
 
+// Only SGIs were posted, to one who can take every one of them at once.
+static bool deliver_sgis(struct vgic_cpu *cpu)
+{
+	uint32_t sgis = load_relaxed(&cpu->posted);
+	if ((load_relaxed(&cpu->post) | load_acquire(&cpu->freeze) | cpu->bank.latch) != 0 ||
+	    sgis == 0 || (sgis & ~cpu->ready) != 0)
+		return false;
+	sgis = exchange(&cpu->posted, 0);
+	for (; sgis != 0; sgis &= sgis - 1)
+		if (!vgic_deliver_now(cpu, (uint32_t)__builtin_ctz(sgis)))
+			break;
+	cpu->bank.latch |= sgis; // the rest, for whoever looks at it the long way
+	return sgis == 0;
+}
+
 void vgic_deliver_posted(struct vgic_cpu *cpu)
 {
+	if (LIKELY(deliver_sgis(cpu)))
+		return;
 	uint32_t post = load_relaxed(&cpu->post);
 	if (post != 0)
 		post = exchange(&cpu->post, 0);
@@ -407,7 +505,7 @@ void vgic_deliver_posted(struct vgic_cpu *cpu)
 }
 
 // While nothing waits or is active outside, and no SPI is in a list register, the end of an interrupt is
-// this CPU's own affair. Where each timer interrupt ends here (gic_forgets_level), the lock would make
+// this CPU's own affair. Where each timer interrupt ends here (intc_forgets_level), the lock would make
 // the VM's CPUs queue for nothing.
 void vgic_deliver_ended(struct vgic_cpu *cpu)
 {
@@ -426,7 +524,7 @@ bool vgic_pending(struct vcpu *vcpu)
 	if (load_relaxed(&cpu->posted) & vgic_lr_open(cpu, &cpu->bank, 0))
 		return true;
 	for (uint32_t left = vcpu_is_here(vcpu) ? cpu->used : 0; left != 0; left &= left - 1)
-		if (vgic_host.backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
+		if (cpu->host->backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
 			return true;
 	if (waiting_mask(cpu, 0) != 0)
 		return true;
@@ -444,12 +542,15 @@ bool vgic_pending(struct vcpu *vcpu)
 // state of a vCPU that comes and goes. Not loaded, under the lock.
 static bool nothing_in_play(struct vgic_cpu *cpu)
 {
+	const struct vgic_bank *bank = cpu->vgic->spi;
 	uint32_t busy = load_relaxed(&cpu->posted) | load_relaxed(&cpu->deactivate) | cpu->freeze |
 	                (vgic_bank_pending(&cpu->bank) & cpu->bank.enabled) | cpu->bank.active;
-	for (uint32_t word = 0; word < VGIC_SPI_WORDS; word++) {
-		const struct vgic_bank *bank = &cpu->vgic->spi[word];
-		busy |= bank->latch | bank->line | cpu->spi_active[word] | cpu->spi_ended[word];
-	}
+	// In one expression: two words are one load then, and there is no loop.
+#define BUSY(word) \
+	(bank[word].latch | bank[word].line | cpu->spi_active[word] | cpu->spi_ended[word])
+	busy |= BUSY(0) | BUSY(1) | BUSY(2) | BUSY(3) | BUSY(4) | BUSY(5) | BUSY(6) | BUSY(7);
+	STATIC_ASSERT(VGIC_SPI_WORDS == 8, "all of them");
+#undef BUSY
 	return busy == 0;
 }
 
@@ -457,13 +558,16 @@ void vgic_deliver_load(struct vgic_cpu *cpu)
 {
 	spin_lock(&cpu->vgic->lock);
 	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = cpu->ready = 0;
-	vgic_lr_relink(cpu);
-	vgic_host.backend->load(&cpu->interface);
+	cpu->ready_v2 = 0;
+	cpu->timer_lr = 0;
+	if (UNLIKELY(cpu->relink != 0))
+		vgic_lr_relink(cpu);
+	cpu->host->backend->load(&cpu->interface);
 	store_release(&cpu->folded, cpu->freeze != 0);
 	store_release(&cpu->loaded, 1);
 	bool quiet = nothing_in_play(cpu);
 	if (quiet)
-		cpu->ready = ready_mask(cpu);
+		set_ready(cpu);
 	spin_unlock(&cpu->vgic->lock);
 	if (!quiet)
 		vgic_deliver_all(cpu);
@@ -491,14 +595,18 @@ void vgic_deliver_unload(struct vgic_cpu *cpu)
 	fold_all(cpu);
 	set_control(cpu, 0);
 	uint32_t active = cpu->hw_active & cpu->bank.active;
-	vgic_lr_unlink(cpu, ~0u);
+	if ((cpu->hw_active | (cpu->bank.line & cpu->bank.linked)) != 0)
+		vgic_lr_unlink(cpu, ~0u);
 	cpu->relink = active;
-	vgic_lr_deactivate(cpu, exchange(&cpu->deactivate, 0));
-	vgic_host.backend->save(&cpu->interface);
+	if (load_relaxed(&cpu->deactivate) != 0)
+		vgic_lr_deactivate(cpu, exchange(&cpu->deactivate, 0));
+	cpu->host->backend->save(&cpu->interface);
 	store_release(&cpu->loaded, 0);
 	store_release(&cpu->folded, 0);
-	cpu->ready = 0;
+	cpu->ready = cpu->ready_v2 = 0;
+	cpu->timer_lr = 0;
 	uint32_t tell = hand_over(cpu);
 	spin_unlock(&vgic->lock);
-	vgic_tell(vgic, tell);
+	if (tell != 0)
+		vgic_tell(vgic, tell);
 }

@@ -16,43 +16,60 @@
 #include "vdev/vgic_lr.h"
 
 #include "arm/sysreg.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
 
 #define CNTV_CTL_ENABLE  BIT_U64(0)
 #define CNTV_CTL_IMASK   BIT_U64(1)
 #define CNTV_CTL_ISTATUS BIT_U64(2)
 
-struct vgic_host vgic_host;
+static struct vgic_host board; // fixed after vgic_probe; backend NULL: it has none
 
 int vgic_probe(const struct vgic_backend *backend, uintptr_t gich)
 {
+	board = (struct vgic_host){0};
+	if (backend == NULL)
+		return 0;
 	uint32_t count = backend->probe(gich);
 	if (count == 0)
 		return ERR_UNSUPPORTED;
-	vgic_host.backend = backend;
-	vgic_host.gich = gich;
-	vgic_host.soft_links = gic_forgets_level();
-	vgic_host.count = count < VGIC_MAX_LRS ? count : VGIC_MAX_LRS;
-	vgic_host.all = GENMASK_U32(vgic_host.count - 1, 0);
+	board.backend = backend;
+	board.gich = gich;
+	board.soft_links = intc_forgets_level();
+	board.count = count < VGIC_MAX_LRS ? count : VGIC_MAX_LRS;
+	board.all = GENMASK_U32(board.count - 1, 0);
 	return 0;
 }
 
 int vgic_init_cpu(void)
 {
-	if (vgic_host.backend->probe(vgic_host.gich) < vgic_host.count)
+	if (board.backend == NULL)
+		return 0;
+	if (board.backend->probe(board.gich) < board.count)
 		return ERR_UNSUPPORTED;
-	vgic_host.backend->init_cpu();
+	board.backend->init_cpu();
 	return 0;
+}
+
+const struct vgic_host *vgic_lr_host(unsigned version)
+{
+	static const struct vgic_host software = {
+	        .backend = &vgic_soft,
+	        .count = VGIC_MAX_LRS,
+	        .all = GENMASK_U32(VGIC_MAX_LRS - 1, 0),
+	};
+	if (board.backend != NULL && (board.backend->serves & BIT_U32(version)) != 0)
+		return &board;
+	return (software.backend->serves & BIT_U32(version)) != 0 ? &software : NULL;
 }
 
 void vgic_lr_reset_interface(struct vgic_cpu *cpu)
 {
-	vgic_host.backend->reset(&cpu->interface);
+	cpu->host->backend->reset(&cpu->interface);
 }
 
-bool vgic_lr_split(void)
+bool vgic_lr_split(const struct vgic_cpu *cpu)
 {
-	return vgic_host.backend->split();
+	return cpu->host->backend->split();
 }
 
 // ---- linked interrupts ----
@@ -60,7 +77,7 @@ bool vgic_lr_split(void)
 void vgic_lr_deactivate(const struct vgic_cpu *cpu, uint32_t mask)
 {
 	for (; mask != 0; mask &= mask - 1)
-		gic_deactivate(cpu->physical[__builtin_ctz(mask)]);
+		intc_deactivate(cpu->physical[__builtin_ctz(mask)]);
 }
 
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask)
@@ -86,7 +103,7 @@ void vgic_lr_relink(struct vgic_cpu *cpu)
 	cpu->relink = 0;
 	cpu->hw_active |= active;
 	for (; active != 0; active &= active - 1)
-		gic_set_active(cpu->physical[__builtin_ctz(active)], true);
+		intc_set_active(cpu->physical[__builtin_ctz(active)], true);
 }
 
 uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu)
@@ -128,7 +145,7 @@ static void observe(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index
 	}
 	// The guest's end of interrupt has deactivated the physical one as well, or we do.
 	cpu->hw_active &= ~bit;
-	if (vgic_host.soft_links)
+	if (cpu->host->soft_links)
 		vgic_lr_deactivate(cpu, bit);
 }
 
@@ -147,8 +164,8 @@ static bool can_merge(const struct vgic_cpu *cpu, const struct vgic_bank *bank, 
 static uint64_t bind(struct vgic_cpu *cpu, uint32_t index, uint32_t n)
 {
 	cpu->bound |= BIT_U32(index);
-	return vgic_host.soft_links ? 0
-	                            : VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
+	return cpu->host->soft_links ? 0
+	                             : VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, cpu->physical[n]);
 }
 
 static uint64_t fresh(struct vgic_cpu *cpu, const struct vgic_bank *bank, uint32_t index,
@@ -240,15 +257,15 @@ static uint64_t compose(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t i
 void vgic_lr_hold(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
 {
 	uint32_t word = intid >> 5, bit = BIT_U32(intid & 31);
+	if (word == 0) {
+		vgic_lr_hold_private(cpu, index, intid);
+		return;
+	}
 	cpu->used |= BIT_U32(index);
 	cpu->lr_intid[index] = (uint16_t)intid;
 	vgic_bank(cpu, word)->held |= bit;
-	if (word == 0) {
-		cpu->lr_of[intid] = (uint8_t)index;
-	} else {
-		cpu->spis |= BIT_U32(index);
-		cpu->spi_held[word - 1] |= bit;
-	}
+	cpu->spis |= BIT_U32(index);
+	cpu->spi_held[word - 1] |= bit;
 }
 
 static void release(struct vgic_cpu *cpu, struct vgic_bank *bank, uint32_t index, uint32_t intid)
@@ -274,7 +291,7 @@ uint64_t vgic_lr_renew(struct vgic_cpu *cpu, uint32_t index)
 {
 	uint32_t intid = cpu->lr_intid[index];
 	struct vgic_bank *bank = vgic_bank(cpu, intid >> 5);
-	uint64_t old = vgic_host.backend->read_lr(index);
+	uint64_t old = cpu->host->backend->read_lr(index);
 
 	observe(cpu, bank, index, BIT_U32(intid & 31), old);
 	uint64_t lr = compose(cpu, bank, index, intid, old & VGIC_LR_STATE ? old : 0);
@@ -284,7 +301,7 @@ uint64_t vgic_lr_renew(struct vgic_cpu *cpu, uint32_t index)
 	}
 	// An empty one with the EOI bit would ask for attention for ever.
 	if (lr != old && (lr != 0 || (old & (VGIC_LR_STATE | VGIC_LR_EOI))))
-		vgic_host.backend->write_lr(index, lr);
+		cpu->host->backend->write_lr(index, lr);
 	return lr;
 }
 
@@ -295,7 +312,7 @@ static uint64_t fill(struct vgic_cpu *cpu, uint32_t index, uint32_t intid, uint6
 	lr = compose(cpu, bank, index, intid, lr);
 	if (lr != 0) {
 		vgic_lr_hold(cpu, index, intid);
-		vgic_host.backend->write_lr(index, lr);
+		cpu->host->backend->write_lr(index, lr);
 	}
 	return lr;
 }
@@ -328,10 +345,10 @@ void vgic_lr_fold(struct vgic_cpu *cpu, uint32_t index)
 {
 	uint32_t intid = cpu->lr_intid[index], n = intid & 31, word = intid >> 5, bit = BIT_U32(n);
 	struct vgic_bank *bank = vgic_bank(cpu, word);
-	uint64_t lr = vgic_host.backend->read_lr(index);
+	uint64_t lr = cpu->host->backend->read_lr(index);
 
 	observe(cpu, bank, index, bit, lr);
-	vgic_host.backend->write_lr(index, 0);
+	cpu->host->backend->write_lr(index, 0);
 	release(cpu, bank, index, intid);
 	if ((lr & VGIC_LR_PENDING) && (bank->edge & bit)) {
 		bank->latch |= bit;

@@ -6,16 +6,6 @@
 
 #include "vdev/vgic_state.h"
 
-// What the board has. Fixed after vgic_probe.
-struct vgic_host {
-	const struct vgic_backend *backend;
-	uint32_t count; // list registers
-	uint32_t all;   // a bit for each
-	bool soft_links; // see gic_forgets_level: EL2 ends the physical interrupts, at the cost of an exit
-	uintptr_t gich;
-};
-extern struct vgic_host vgic_host;
-
 #define VGIC_ACK_GROUP1 1u // vgic_bank.ack, bit 0
 
 // Interrupts of a word that are enabled, in a group that is, and for this vCPU.
@@ -36,6 +26,13 @@ static inline uint64_t vgic_lr_fresh(const struct vgic_bank *bank, uint32_t inti
 	return bank->group1 & BIT_U32(n) ? lr | VGIC_LR_GROUP1 : lr;
 }
 
+static inline void vgic_lr_hold_private(struct vgic_cpu *cpu, uint32_t index, uint32_t intid)
+{
+	cpu->used |= BIT_U32(index);
+	cpu->lr_intid[index] = (uint16_t)intid;
+	cpu->bank.held |= BIT_U32(intid);
+	cpu->lr_of[intid] = (uint8_t)index;
+}
 // Notes that list register `index` holds `intid`.
 void vgic_lr_hold(struct vgic_cpu *cpu, uint32_t index, uint32_t intid);
 // Brings list register `index` up to date with memory and memory with it; its new value, 0: free.

@@ -23,16 +23,17 @@
 
 #define VTR_LIST_REGS GENMASK_U64(5, 0) // less one
 
-// A list register here; the bits from GROUP1 up are in the order of GICv3's.
+// A list register here; the bits of each pair are in the order of GICv3's.
 #define LR_INTID    GENMASK_U64(9, 0)
 #define LR_PHYSICAL GENMASK_U64(19, 10) // with HW
 #define LR_SOURCE   GENMASK_U64(12, 10) // without HW
 #define LR_EOI      BIT_U64(19)         // without HW
 #define LR_PRIORITY GENMASK_U64(27, 23)
-#define LR_PENDING  BIT_U64(28)
-#define LR_ACTIVE   BIT_U64(29)
-#define LR_GROUP1   BIT_U64(30)
+#define LR_STATE    GENMASK_U64(29, 28)
+#define LR_KIND     GENMASK_U64(31, 30) // HW, group 1
 #define LR_HW       BIT_U64(31)
+
+#define V3_KIND (VGIC_LR_HW | VGIC_LR_GROUP1)
 
 #define PRIORITY_SHIFT 3 // five of eight bits
 
@@ -55,32 +56,30 @@ static uint64_t read_lr(uint32_t index)
 {
 	uint64_t v2 = io_read32(host.base + GICH_LR + 4 * index);
 	uint64_t lr = field_get(LR_INTID, v2) |
-	              field_put(VGIC_LR_PRIORITY, field_get(LR_PRIORITY, v2) << PRIORITY_SHIFT);
+	              field_put(VGIC_LR_PRIORITY, field_get(LR_PRIORITY, v2) << PRIORITY_SHIFT) |
+	              field_put(VGIC_LR_STATE, field_get(LR_STATE, v2)) |
+	              field_put(V3_KIND, field_get(LR_KIND, v2));
 	if (v2 & LR_HW) {
-		lr |= VGIC_LR_HW | field_put(VGIC_LR_PHYSICAL, field_get(LR_PHYSICAL, v2));
+		lr |= field_put(VGIC_LR_PHYSICAL, field_get(LR_PHYSICAL, v2));
 	} else {
 		lr |= field_put(VGIC_LR_SOURCE, field_get(LR_SOURCE, v2));
 		lr |= v2 & LR_EOI ? VGIC_LR_EOI : 0;
 	}
-	lr |= v2 & LR_PENDING ? VGIC_LR_PENDING : 0;
-	lr |= v2 & LR_ACTIVE ? VGIC_LR_ACTIVE : 0;
-	lr |= v2 & LR_GROUP1 ? VGIC_LR_GROUP1 : 0;
 	return lr;
 }
 
 static void write_lr(uint32_t index, uint64_t lr)
 {
 	uint64_t v2 = field_put(LR_INTID, field_get(VGIC_LR_INTID, lr)) |
-	              field_put(LR_PRIORITY, field_get(VGIC_LR_PRIORITY, lr) >> PRIORITY_SHIFT);
+	              field_put(LR_PRIORITY, field_get(VGIC_LR_PRIORITY, lr) >> PRIORITY_SHIFT) |
+	              field_put(LR_STATE, field_get(VGIC_LR_STATE, lr)) |
+	              field_put(LR_KIND, field_get(V3_KIND, lr));
 	if (lr & VGIC_LR_HW) {
-		v2 |= LR_HW | field_put(LR_PHYSICAL, field_get(VGIC_LR_PHYSICAL, lr));
+		v2 |= field_put(LR_PHYSICAL, field_get(VGIC_LR_PHYSICAL, lr));
 	} else {
 		v2 |= field_put(LR_SOURCE, field_get(VGIC_LR_SOURCE, lr));
 		v2 |= lr & VGIC_LR_EOI ? LR_EOI : 0;
 	}
-	v2 |= lr & VGIC_LR_PENDING ? LR_PENDING : 0;
-	v2 |= lr & VGIC_LR_ACTIVE ? LR_ACTIVE : 0;
-	v2 |= lr & VGIC_LR_GROUP1 ? LR_GROUP1 : 0;
 	io_write32(host.base + GICH_LR + 4 * index, (uint32_t)v2);
 }
 
@@ -139,6 +138,7 @@ static uint32_t take_eois(void)
 
 const struct vgic_backend vgic_lr_v2 = {
         .name = "GICv2 list registers",
+        .serves = BIT_U32(2),
         .probe = probe,
         .init_cpu = init_cpu,
         .reset = reset,

@@ -18,8 +18,6 @@
 #define ICH_AP1R1_EL2 S3_4_C12_C9_1
 #define ICH_AP1R2_EL2 S3_4_C12_C9_2
 #define ICH_AP1R3_EL2 S3_4_C12_C9_3
-#define ICH_LR0_EL2   S3_4_C12_C12_0
-#define ICH_LR1_EL2   S3_4_C12_C12_1
 #define ICH_LR2_EL2   S3_4_C12_C12_2
 #define ICH_LR3_EL2   S3_4_C12_C12_3
 #define ICH_LR4_EL2   S3_4_C12_C12_4
@@ -36,10 +34,15 @@
 #define ICH_LR15_EL2  S3_4_C12_C13_7
 
 #define ICH_HCR_EN        BIT_U64(0)
-#define ICH_HCR_LRENPIE   BIT_U64(2) // maintenance interrupt while EOIcount is not 0
-#define ICH_HCR_NPIE      BIT_U64(3) // ... while no list register is pending
+#define ICH_HCR_LRENPIE   BIT_U64(2)  // maintenance interrupt while EOIcount is not 0
+#define ICH_HCR_NPIE      BIT_U64(3)  // ... while no list register is pending
+#define ICH_HCR_TC        BIT_U64(10) // traps: what both groups use, group 0, group 1
+#define ICH_HCR_TALL0     BIT_U64(11)
+#define ICH_HCR_TALL1     BIT_U64(12)
 #define ICH_HCR_TDIR      BIT_U64(14)
 #define ICH_HCR_EOI_COUNT GENMASK_U64(31, 27)
+// While no vCPU with this interface is loaded: one without it finds no registers, and nothing of the one before.
+#define ICH_HCR_NOBODY    (ICH_HCR_TC | ICH_HCR_TALL0 | ICH_HCR_TALL1)
 
 #define ICH_VTR_LIST_REGS GENMASK_U64(4, 0)   // less one
 #define ICH_VTR_TDS       BIT_U64(19)         // TDIR works
@@ -93,7 +96,7 @@ static void write_lr(uint32_t index, uint64_t lr)
 
 static void init_cpu(void)
 {
-	write_sysreg(0, ICH_HCR_EL2);
+	write_sysreg(ICH_HCR_NOBODY, ICH_HCR_EL2);
 	for (uint32_t i = 0; i < host.nr_lrs; i++)
 		write_lr(i, 0);
 }
@@ -140,7 +143,7 @@ static void save(struct vgic_interface *interface)
 		interface->apr0[3] = (uint32_t)read_sysreg(ICH_AP0R3_EL2);
 		interface->apr1[3] = (uint32_t)read_sysreg(ICH_AP1R3_EL2);
 	}
-	write_sysreg(0, ICH_HCR_EL2);
+	write_sysreg(ICH_HCR_NOBODY, ICH_HCR_EL2);
 }
 
 static void control(uint32_t notify)
@@ -173,6 +176,7 @@ static uint32_t take_eois(void)
 
 const struct vgic_backend vgic_lr_v3 = {
         .name = "GICv3 list registers",
+        .serves = BIT_U32(3),
         .probe = probe,
         .init_cpu = init_cpu,
         .reset = reset,

@@ -18,6 +18,9 @@ struct vgic_access {
 #define VGIC_D  8 // 64-bit words
 #define VGIC_BW (VGIC_B | VGIC_W)
 #define VGIC_WD (VGIC_W | VGIC_D)
+// In the same byte: reads, writes of it never wait for another CPU, whosever interrupts they mean.
+#define VGIC_QR 0x10
+#define VGIC_QW 0x20
 
 // A run of registers of one kind. Handlers get the register's number: `base` for the one at `first`.
 // A value has the register's whole width; `lanes` are the bits a write carries.
@@ -102,6 +105,44 @@ static inline void vgic_frame_write(const struct vgic_frame *frame, struct vgic_
 	uint64_t mask = vgic_size_mask(size);
 	uint32_t shift = 8 * (offset & (row->width - 1u));
 	row->write(access, vgic_reg_index(row, offset), (value & mask) << shift, mask << shift);
+}
+
+// The same for a fast exit (docs/exits.md); MMIO_ASK, or false: it might have to wait for another CPU, and nothing was
+// done. `alone`: whether no other CPU holds the interrupts of this frame that an access may mean. Only whole registers
+// are read here.
+static inline uint64_t vgic_frame_quick_read(const struct vgic_frame *frame, struct vcpu *self,
+                                             struct vcpu *owner,
+                                             bool (*alone)(struct vgic_access access),
+                                             uint32_t offset, unsigned size)
+{
+	const struct vgic_reg *row =
+	        &frame->rows[frame->start[(offset & (frame->size - 1)) >> VGIC_GRANULE_SHIFT]];
+	while (offset > row->last)
+		row++;
+	if (UNLIKELY(size != row->width || (offset & (size - 1)) != 0 || offset < row->first))
+		return MMIO_ASK;
+	if (row->read == NULL)
+		return row->fixed;
+	if (LIKELY(row->sizes & VGIC_QR) || alone((struct vgic_access){self, owner}))
+		return row->read((struct vgic_access){self, owner}, vgic_reg_index(row, offset));
+	return MMIO_ASK;
+}
+
+static inline bool vgic_frame_quick_write(const struct vgic_frame *frame, struct vgic_access access,
+                                          bool (*alone)(struct vgic_access access), uint32_t offset,
+                                          unsigned size, uint64_t value)
+{
+	const struct vgic_reg *row = vgic_frame_access(frame, offset, size);
+	if (row != NULL && row->write != NULL && !(row->sizes & VGIC_QW) && !alone(access))
+		return false;
+	vgic_frame_write(frame, access, offset, size, value);
+	return true;
+}
+
+// Whether the VM has no other vCPU that could hold an interrupt.
+static inline bool vgic_is_single(struct vgic_access access)
+{
+	return access.self->vm->nr_vcpus == 1;
 }
 
 // Shared handlers. index: of 32 interrupts for most, of 4 for priorities, of 16 for configuration.

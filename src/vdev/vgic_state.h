@@ -84,7 +84,10 @@ struct vgic_cpu {
 	uint32_t control; // VGIC_NOTIFY_* asked of the hardware
 	uint32_t
 	        hw_active; // linked interrupts whose physical one is active on behalf of an active one
-	uint32_t relink; // not loaded: those of them that were active when the vCPU was unloaded
+	uint64_t
+	        timer_lr; // the first list register with the timer's interrupt, new; 0: do it the long way
+	uint32_t ready_v2; // as `ready`, the SGIs of a GICv2
+	uint32_t relink;   // not loaded: those of them that were active when the vCPU was unloaded
 
 	// any
 	uint32_t post;       // VGIC_POST_*
@@ -98,6 +101,9 @@ struct vgic_cpu {
 
 	// fixed
 	struct vgic *vgic;
+	const struct vgic_host *host; // whose list registers it uses
+	bool direct;                  // those of vgic_lr_v3
+	struct vgic_soft *gicc;       // those that the board does not have (vgic_soft.h); NULL
 
 	// run
 	uint16_t lr_intid[VGIC_MAX_LRS];
@@ -124,6 +130,7 @@ struct vgic_cpu {
 struct vgic {
 	// fixed
 	struct vm *vm;
+	const struct vgic_host *host;
 	uint32_t version; // 2 or 3
 	uint32_t nr_vcpus;
 
@@ -138,14 +145,15 @@ struct vgic {
 	};
 };
 
-// What a delivery back end has to offer. Without list registers (the software back end by HCR_EL2.VI)
-// the same calls would be answered from memory.
+// What a delivery back end has to offer. Without list registers (vgic_soft.c) the same calls are answered
+// from memory.
 #define VGIC_NOTIFY_NO_PENDING BIT_U32(0) // maintenance interrupt when no list register is pending
 #define VGIC_NOTIFY_EOI \
 	BIT_U32(1) // ... when an interrupt ends that is in none; DIR traps where it can
 
 struct vgic_backend {
 	const char *name;
+	uint32_t serves;                   // bit n: guests that see a GICv<n>
 	uint32_t (*probe)(uintptr_t base); // how many list registers; 0: none
 	void (*init_cpu)(void);            // interface off, list registers empty
 	void (*reset)(struct vgic_interface *interface);
@@ -158,6 +166,15 @@ struct vgic_backend {
 	// How many interrupts ended that were in no list register; forgets them. Ends that trapped are
 	// not among them.
 	uint32_t (*take_eois)(void);
+};
+
+// A set of list registers.
+struct vgic_host {
+	const struct vgic_backend *backend;
+	uint32_t count; // list registers
+	uint32_t all;   // a bit for each
+	bool soft_links; // see intc_forgets_level: EL2 ends the physical interrupts, at the cost of an exit
+	uintptr_t gich;
 };
 
 // The one bounding helper: whether `n`, which came from a guest, is below `limit`; *index is n then
@@ -197,6 +214,12 @@ bool vgic_deliver_private(struct vgic_cpu *cpu, uint32_t intid);
 // fired. The common case is short; false: nothing was done, do it the long way.
 bool vgic_deliver_now(struct vgic_cpu *cpu, uint32_t intid);
 
+// The same for a GICv2's SGI from vCPU `source`, of which none is pending in memory.
+bool vgic_deliver_sgi_v2(struct vgic_cpu *cpu, uint32_t intid, uint32_t source);
+
+// The same for the virtual timer, shorter still.
+bool vgic_deliver_timer(struct vgic_cpu *cpu);
+
 // Serves every request; see vgic_flush.
 void vgic_deliver_posted(struct vgic_cpu *cpu);
 // The same, and looks at every list register although nobody asked.
@@ -216,6 +239,9 @@ void vgic_deliver_unload(struct vgic_cpu *cpu);
 
 // ---- vgic_lr.c ----
 
+// What serves a guest with this version of GIC: the board's list registers, else software; NULL: nothing.
+const struct vgic_host *vgic_lr_host(unsigned version);
+
 // Forgets the hardware link of what is waiting or active, and deactivates the physical interrupts.
 void vgic_lr_unlink(struct vgic_cpu *cpu, uint32_t mask);
 // The vCPU comes to this CPU: the physical interrupts behind linked ones that its guest is handling become
@@ -227,7 +253,7 @@ uint32_t vgic_lr_linked_lines(const struct vgic_cpu *cpu);
 void vgic_lr_resample(struct vgic_cpu *cpu);
 void vgic_lr_reset_interface(struct vgic_cpu *cpu);
 // Whether the guest that is loaded on this CPU ends interrupts in two steps.
-bool vgic_lr_split(void);
+bool vgic_lr_split(const struct vgic_cpu *cpu);
 
 // ---- vgic.c: one operation on interrupts that may be in flight anywhere ----
 
@@ -266,6 +292,9 @@ static inline uint32_t vgic_all_vcpus(const struct vgic *vgic)
 // SGI `intid` to the vCPUs in `targets` (bits of vCPUs that exist). `group1`: those for which the SGI
 // is in that group, else the others; GICv2 does not ask.
 void vgic_send_sgi(struct vcpu *self, uint32_t intid, uint32_t targets, bool group1);
+
+// To one other vCPU of the same VM. A GICv2's source is noted before.
+void vgic_post_sgi(struct vcpu *vcpu, uint32_t intid, bool group1);
 
 // Register regions, reset values that differ: vgicv2.c, vgicv3.c.
 int vgicv2_create(struct vgic *vgic);

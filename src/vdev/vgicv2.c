@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // GICv2 as a guest sees it: the distributor's register table. The CPU interface is the board's own
-// virtual one (GICV), which stage 2 maps at the guest's GICC; nothing of it is emulated here.
+// virtual one (GICV), which stage 2 maps at the guest's GICC, or vgicc.c.
 // One security state, eight CPUs at most; private interrupts are banked by the CPU that accesses.
 //
 // Called through the VM's MMIO map. Owns no state of its own: struct vgic.
@@ -172,25 +172,25 @@ enum row {
 
 // clang-format off
 static const struct vgic_reg rows[] = {
-[ROW_CTLR]       = {0x000, 0x003, 4, VGIC_W,  0, 0, read_ctlr, vgic_write_ctlr, NULL},
-[ROW_TYPER]      = {0x004, 0x007, 4, VGIC_W,  0, 0, read_typer, NULL, "read-only"},
+[ROW_CTLR]       = {0x000, 0x003, 4, VGIC_W | VGIC_QR, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
+[ROW_TYPER]      = {0x004, 0x007, 4, VGIC_W | VGIC_QR, 0, 0, read_typer, NULL, "read-only"},
 [ROW_IIDR]       = {0x008, 0x00b, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
-[ROW_IGROUPR]    = {0x080, 0x0ff, 4, VGIC_W,  0, 0, vgic_read_group, vgic_write_group, NULL},
-[ROW_ISENABLER]  = {0x100, 0x17f, 4, VGIC_W,  0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
-[ROW_ICENABLER]  = {0x180, 0x1ff, 4, VGIC_W,  0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[ROW_IGROUPR]    = {0x080, 0x0ff, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_group, vgic_write_group, NULL},
+[ROW_ISENABLER]  = {0x100, 0x17f, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[ROW_ICENABLER]  = {0x180, 0x1ff, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [ROW_ISPENDR]    = {0x200, 0x27f, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_set_pending, NULL},
 [ROW_ICPENDR]    = {0x280, 0x2ff, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_clear_pending, NULL},
 [ROW_ISACTIVER]  = {0x300, 0x37f, 4, VGIC_W,  0, 0, vgic_read_active, vgic_set_active, NULL},
 [ROW_ICACTIVER]  = {0x380, 0x3ff, 4, VGIC_W,  0, 0, vgic_read_active, vgic_clear_active, NULL},
-[ROW_IPRIORITYR] = {0x400, 0x7fb, 4, VGIC_BW, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
-[ROW_ITARGETSR]  = {0x800, 0xbfb, 4, VGIC_BW, 0, 0, read_targets, write_targets, NULL},
+[ROW_IPRIORITYR] = {0x400, 0x7fb, 4, VGIC_BW | VGIC_QR, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
+[ROW_ITARGETSR]  = {0x800, 0xbfb, 4, VGIC_BW | VGIC_QR, 0, 0, read_targets, write_targets, NULL},
 [ROW_ICFGR0]     = {0xc00, 0xc03, 4, VGIC_W,  0, 0xaaaaaaaa, NULL, NULL, "SGIs are edge-triggered"},
-[ROW_ICFGR]      = {0xc04, 0xcff, 4, VGIC_W,  1, 0, vgic_read_config, vgic_write_config, NULL},
+[ROW_ICFGR]      = {0xc04, 0xcff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_config, vgic_write_config, NULL},
 [ROW_NSACR]      = {0xe00, 0xeff, 4, VGIC_W,  0, 0, NULL, NULL, "one security state"},
-[ROW_SGIR]       = {0xf00, 0xf03, 4, VGIC_W,  0, 0, NULL, write_sgir, "write-only"},
+[ROW_SGIR]       = {0xf00, 0xf03, 4, VGIC_W | VGIC_QW, 0, 0, NULL, write_sgir, "write-only"},
 [ROW_CPENDSGIR]  = {0xf10, 0xf1f, 4, VGIC_BW, 0, 0, read_sgi_sources, clear_sgi_sources, NULL},
 [ROW_SPENDSGIR]  = {0xf20, 0xf2f, 4, VGIC_BW, 0, 0, read_sgi_sources, set_sgi_sources, NULL},
-[ROW_ID]         = {0xfd0, 0xfff, 4, VGIC_W,  0, 0, read_id, NULL, "read-only"},
+[ROW_ID]         = {0xfd0, 0xfff, 4, VGIC_W | VGIC_QR, 0, 0, read_id, NULL, "read-only"},
 };
 
 #define AT(offset) ((offset) >> VGIC_GRANULE_SHIFT)
@@ -237,10 +237,25 @@ static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, uns
 	return true;
 }
 
+static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	return vgic_frame_quick_read(&vgicv2_distributor, vcpu, vcpu, vgic_is_single, offset, size);
+}
+
+static bool quick_write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                             uint64_t value)
+{
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	return vgic_frame_quick_write(&vgicv2_distributor, access, vgic_is_single, offset, size,
+	                              value);
+}
+
 static const struct mmio_ops gicd_ops = {
         .name = "GICv2 distributor",
         .read = read_gicd,
         .write = write_gicd,
+        .quick_read = quick_read_gicd,
+        .quick_write = quick_write_gicd,
 };
 
 void vgicv2_reset(struct vgic *vgic)

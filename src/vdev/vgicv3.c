@@ -15,9 +15,9 @@
 #define CTLR_ARE BIT_U32(4)
 #define CTLR_DS  BIT_U32(6)
 
-#define TYPER_LINES   GENMASK_U64(4, 0)   // words of 32 interrupts, less one
-#define TYPER_ID_BITS GENMASK_U64(23, 19) // bits of an INTID, less one
-#define ID_BITS       10                  // without LPIs no INTID needs more
+#define TYPER_LINES   (VGIC_WORDS - 1u)      // bits 4:0: words of 32 interrupts, less one
+#define TYPER_ID_BITS ((ID_BITS - 1u) << 19) // bits 23:19: bits of an INTID, less one
+#define ID_BITS       10                     // without LPIs no INTID needs more
 
 #define ROUTE_ANY      BIT_U64(31) // any one vCPU
 #define ROUTE_AFFINITY (GENMASK_U64(39, 32) | GENMASK_U64(23, 0))
@@ -45,11 +45,6 @@
 static uint64_t read_ctlr(struct vgic_access access, uint32_t index UNUSED)
 {
 	return load_relaxed(&access.self->vm->gic->ctlr) | CTLR_ARE | CTLR_DS;
-}
-
-static uint64_t read_typer(struct vgic_access access UNUSED, uint32_t index UNUSED)
-{
-	return field_put(TYPER_LINES, VGIC_WORDS - 1) | field_put(TYPER_ID_BITS, ID_BITS - 1);
 }
 
 static uint32_t route_targets(const struct vgic *vgic, uint64_t route)
@@ -177,18 +172,18 @@ enum gicd_row {
 
 // clang-format off
 static const struct vgic_reg gicd_rows[] = {
-[GICD_CTLR]        = {0x0000, 0x0003, 4, VGIC_W,  0, 0, read_ctlr, vgic_write_ctlr, NULL},
-[GICD_TYPER]       = {0x0004, 0x0007, 4, VGIC_W,  0, 0, read_typer, NULL, "read-only"},
+[GICD_CTLR]        = {0x0000, 0x0003, 4, VGIC_W | VGIC_QR, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
+[GICD_TYPER]       = {0x0004, 0x0007, 4, VGIC_W,  0, TYPER_LINES | TYPER_ID_BITS, NULL, NULL, "read-only"},
 [GICD_IIDR]        = {0x0008, 0x000b, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
 [GICD_TYPER2]      = {0x000c, 0x000f, 4, VGIC_W,  0, 0, NULL, NULL, "no GICv4.1"},
 [GICD_STATUSR]     = {0x0010, 0x0013, 4, VGIC_W,  0, 0, NULL, NULL, "optional: access errors are not recorded"},
 [GICD_SETSPI]      = {0x0040, 0x005f, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_TYPER.MBIS = 0: no message-based SPIs"},
 [GICD_IGROUPR0]    = {0x0080, 0x0083, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_IGROUPR]     = {0x0084, 0x00ff, 4, VGIC_W,  1, 0, vgic_read_group, vgic_write_group, NULL},
+[GICD_IGROUPR]     = {0x0084, 0x00ff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_group, vgic_write_group, NULL},
 [GICD_ISENABLER0]  = {0x0100, 0x0103, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ISENABLER]   = {0x0104, 0x017f, 4, VGIC_W,  1, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[GICD_ISENABLER]   = {0x0104, 0x017f, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_enabled, vgic_set_enabled, NULL},
 [GICD_ICENABLER0]  = {0x0180, 0x0183, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ICENABLER]   = {0x0184, 0x01ff, 4, VGIC_W,  1, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[GICD_ICENABLER]   = {0x0184, 0x01ff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [GICD_ISPENDR0]    = {0x0200, 0x0203, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
 [GICD_ISPENDR]     = {0x0204, 0x027f, 4, VGIC_W,  1, 0, vgic_read_pending, vgic_set_pending, NULL},
 [GICD_ICPENDR0]    = {0x0280, 0x0283, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
@@ -198,16 +193,16 @@ static const struct vgic_reg gicd_rows[] = {
 [GICD_ICACTIVER0]  = {0x0380, 0x0383, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
 [GICD_ICACTIVER]   = {0x0384, 0x03ff, 4, VGIC_W,  1, 0, vgic_read_active, vgic_clear_active, NULL},
 [GICD_IPRIORITYR0] = {0x0400, 0x041f, 4, VGIC_BW, 0, 0, NULL, NULL, in_redistributor},
-[GICD_IPRIORITYR]  = {0x0420, 0x07fb, 4, VGIC_BW, 8, 0, vgic_read_priority, vgic_write_priority, NULL},
+[GICD_IPRIORITYR]  = {0x0420, 0x07fb, 4, VGIC_BW | VGIC_QR, 8, 0, vgic_read_priority, vgic_write_priority, NULL},
 [GICD_ITARGETSR]   = {0x0800, 0x0bfb, 4, VGIC_BW, 0, 0, NULL, NULL, "affinity routing is on: GICD_IROUTER"},
 [GICD_ICFGR0]      = {0x0c00, 0x0c07, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ICFGR]       = {0x0c08, 0x0cff, 4, VGIC_W,  2, 0, vgic_read_config, vgic_write_config, NULL},
+[GICD_ICFGR]       = {0x0c08, 0x0cff, 4, VGIC_W | VGIC_QR, 2, 0, vgic_read_config, vgic_write_config, NULL},
 [GICD_IGRPMODR]    = {0x0d00, 0x0d7f, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [GICD_NSACR]       = {0x0e00, 0x0eff, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [GICD_SGIR]        = {0x0f00, 0x0f03, 4, VGIC_W,  0, 0, NULL, NULL, "affinity routing is on: ICC_SGI1R_EL1"},
 [GICD_SGI_PENDING] = {0x0f10, 0x0f2f, 4, VGIC_BW, 0, 0, NULL, NULL, "affinity routing is on: SGIs have no source"},
-[GICD_IROUTER]     = {0x6100, 0x7fdf, 8, VGIC_WD, 0, 0, read_route, write_route, NULL},
-[GICD_ID]          = {0xffd0, 0xffff, 4, VGIC_W,  0, 0, read_gicd_id, NULL, "read-only"},
+[GICD_IROUTER]     = {0x6100, 0x7fdf, 8, VGIC_WD | VGIC_QR, 0, 0, read_route, write_route, NULL},
+[GICD_ID]          = {0xffd0, 0xffff, 4, VGIC_W | VGIC_QR, 0, 0, read_gicd_id, NULL, "read-only"},
 };
 
 static const uint8_t gicd_start[AT(GIC_FRAME_SIZE)] = {
@@ -236,11 +231,11 @@ enum rd_row { RD_CTLR, RD_IIDR, RD_TYPER, RD_STATUSR, RD_WAKER, RD_LPI, RD_ID };
 static const struct vgic_reg rd_rows[] = {
 [RD_CTLR]    = {0x0000, 0x0003, 4, VGIC_W,  0, 0, NULL, NULL, "no LPIs to enable, no DPG bits, writes take effect at once"},
 [RD_IIDR]    = {0x0004, 0x0007, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
-[RD_TYPER]   = {0x0008, 0x000f, 8, VGIC_WD, 0, 0, read_gicr_typer, NULL, "read-only"},
+[RD_TYPER]   = {0x0008, 0x000f, 8, VGIC_WD | VGIC_QR, 0, 0, read_gicr_typer, NULL, "read-only"},
 [RD_STATUSR] = {0x0010, 0x0013, 4, VGIC_W,  0, 0, NULL, NULL, "optional: access errors are not recorded"},
-[RD_WAKER]   = {0x0014, 0x0017, 4, VGIC_W,  0, 0, read_waker, write_waker, NULL},
+[RD_WAKER]   = {0x0014, 0x0017, 4, VGIC_W | VGIC_QR | VGIC_QW, 0, 0, read_waker, write_waker, NULL},
 [RD_LPI]     = {0x0040, 0x00cf, 8, VGIC_WD, 0, 0, NULL, NULL, "GICR_TYPER.PLPIS = 0: no LPIs"},
-[RD_ID]      = {0xffd0, 0xffff, 4, VGIC_W,  0, 0, read_gicr_id, NULL, "read-only"},
+[RD_ID]      = {0xffd0, 0xffff, 4, VGIC_W | VGIC_QR, 0, 0, read_gicr_id, NULL, "read-only"},
 };
 
 static const uint8_t rd_start[AT(GIC_FRAME_SIZE)] = {
@@ -266,16 +261,16 @@ enum sgi_row {
 };
 
 static const struct vgic_reg sgi_rows[] = {
-[SGI_IGROUPR0]   = {0x0080, 0x0083, 4, VGIC_W,  0, 0, vgic_read_group, vgic_write_group, NULL},
-[SGI_ISENABLER0] = {0x0100, 0x0103, 4, VGIC_W,  0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
-[SGI_ICENABLER0] = {0x0180, 0x0183, 4, VGIC_W,  0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[SGI_IGROUPR0]   = {0x0080, 0x0083, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_group, vgic_write_group, NULL},
+[SGI_ISENABLER0] = {0x0100, 0x0103, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[SGI_ICENABLER0] = {0x0180, 0x0183, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [SGI_ISPENDR0]   = {0x0200, 0x0203, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_set_pending, NULL},
 [SGI_ICPENDR0]   = {0x0280, 0x0283, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_clear_pending, NULL},
 [SGI_ISACTIVER0] = {0x0300, 0x0303, 4, VGIC_W,  0, 0, vgic_read_active, vgic_set_active, NULL},
 [SGI_ICACTIVER0] = {0x0380, 0x0383, 4, VGIC_W,  0, 0, vgic_read_active, vgic_clear_active, NULL},
-[SGI_IPRIORITYR] = {0x0400, 0x041f, 4, VGIC_BW, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
+[SGI_IPRIORITYR] = {0x0400, 0x041f, 4, VGIC_BW | VGIC_QR, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
 [SGI_ICFGR0]     = {0x0c00, 0x0c03, 4, VGIC_W,  0, 0xaaaaaaaa, NULL, NULL, "SGIs are edge-triggered"},
-[SGI_ICFGR1]     = {0x0c04, 0x0c07, 4, VGIC_W,  1, 0, vgic_read_config, vgic_write_config, NULL},
+[SGI_ICFGR1]     = {0x0c04, 0x0c07, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_config, vgic_write_config, NULL},
 [SGI_IGRPMODR0]  = {0x0d00, 0x0d03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [SGI_NSACR]      = {0x0e00, 0x0e03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [SGI_REST]       = {0x0e04, 0xffff, 4, VGIC_W,  0, 0, NULL, NULL, "nothing defined"},
@@ -335,6 +330,20 @@ static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, uns
 	return true;
 }
 
+// The distributor has interrupts of all vCPUs.
+static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	return vgic_frame_quick_read(&vgicv3_distributor, vcpu, vcpu, vgic_is_single, offset, size);
+}
+
+static bool quick_write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                             uint64_t value)
+{
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	return vgic_frame_quick_write(&vgicv3_distributor, access, vgic_is_single, offset, size,
+	                              value);
+}
+
 // The redistributor that `offset` belongs to: the region has one for each vCPU that exists.
 static struct vgic_access gicr_access(struct vcpu *vcpu, uint32_t offset)
 {
@@ -361,37 +370,57 @@ static bool write_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, uns
 	return true;
 }
 
+static bool is_own(struct vgic_access access)
+{
+	return access.owner == access.self && vgic_deliver_own(access.self->gic);
+}
+
+static uint64_t quick_read_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+	struct vcpu *owner = gicr_access(vcpu, offset).owner;
+	return vgic_frame_quick_read(frame, vcpu, owner, is_own, offset & (GIC_FRAME_SIZE - 1),
+	                             size);
+}
+
+static bool quick_write_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                             uint64_t value)
+{
+	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+	struct vgic_access access = gicr_access(vcpu, offset);
+	return vgic_frame_quick_write(frame, access, is_own, offset & (GIC_FRAME_SIZE - 1), size,
+	                              value);
+}
+
 static const struct mmio_ops gicd_ops = {
         .name = "GICv3 distributor",
         .read = read_gicd,
         .write = write_gicd,
+        .quick_read = quick_read_gicd,
+        .quick_write = quick_write_gicd,
 };
 
 static const struct mmio_ops gicr_ops = {
         .name = "GICv3 redistributors",
         .read = read_gicr,
         .write = write_gicr,
+        .quick_read = quick_read_gicr,
+        .quick_write = quick_write_gicr,
 };
 
 // ---- system registers ----
 
-void vgicv3_sgi(struct vcpu *vcpu, uint64_t value, enum vgicv3_sgi which)
+// vCPUs are numbered 16 to a value of affinity 1 (vgic_affinity); nothing else exists.
+static NOINLINE void send_far(struct vcpu *vcpu, uint64_t value, bool group1)
 {
 	const struct vgic *vgic = vcpu->vm->gic;
 	uint32_t targets, all = vgic_all_vcpus(vgic);
-	uint32_t intid = (uint32_t)field_get(SGIR_INTID, value);
 
-	// To itself alone: by far the most frequent one in some guests, and cheap.
-	if ((value & ~SGIR_INTID) == BIT_U64(vcpu->id) &&
-	    (vcpu->gic->bank.group1 >> intid & 1) == (which == VGICV3_SGI1R) &&
-	    vgic_deliver_now(vcpu->gic, intid))
-		return;
 	if (vgic->version != 3)
 		return;
 	if (value & SGIR_OTHERS) {
 		targets = all & ~BIT_U32(vcpu->id);
 	} else {
-		// vCPUs are numbered 16 to a value of affinity 1 (vgic_affinity); nothing else exists.
 		if (value & (SGIR_AFF3 | SGIR_AFF2 | SGIR_RANGE))
 			return;
 		uint64_t first = field_get(SGIR_AFF1, value) * 16;
@@ -399,7 +428,27 @@ void vgicv3_sgi(struct vcpu *vcpu, uint64_t value, enum vgicv3_sgi which)
 			return;
 		targets = (uint32_t)(field_get(SGIR_TARGETS, value) << first) & all;
 	}
-	vgic_send_sgi(vcpu, intid, targets, which == VGICV3_SGI1R);
+	vgic_send_sgi(vcpu, (uint32_t)field_get(SGIR_INTID, value), targets, group1);
+}
+
+void vgicv3_sgi(struct vcpu *vcpu, uint64_t value, enum vgicv3_sgi which)
+{
+	bool group1 = which == VGICV3_SGI1R;
+	uint32_t intid = (uint32_t)field_get(SGIR_INTID, value), target;
+	uint64_t targets = value & ~SGIR_INTID;
+
+	// To itself alone: by far the most frequent one in some guests, and cheap.
+	if (targets == BIT_U64(vcpu->id) && (vcpu->gic->bank.group1 >> intid & 1) == group1 &&
+	    vgic_deliver_now(vcpu->gic, intid))
+		return;
+	// To one other: the second.
+	if (vcpu->vm->gic->version == 3 && targets != 0 && (targets & (targets - 1)) == 0 &&
+	    vgic_bound((uint64_t)__builtin_ctzll(targets), vcpu->vm->nr_vcpus, &target) &&
+	    target != vcpu->id) {
+		vgic_post_sgi(vcpu->vm->vcpu[target], intid, group1);
+		return;
+	}
+	send_far(vcpu, value, group1);
 }
 
 void vgicv3_dir(struct vcpu *vcpu, uint64_t value)
@@ -407,7 +456,8 @@ void vgicv3_dir(struct vcpu *vcpu, uint64_t value)
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
 	uint32_t intid;
 	// Without a separate deactivation (EOImode = 0) the register does nothing.
-	if (vgic_lr_split() && vgic_bound(field_get(DIR_INTID, value), VGIC_NR_INTIDS, &intid))
+	if (vgic_lr_split(vcpu->gic) &&
+	    vgic_bound(field_get(DIR_INTID, value), VGIC_NR_INTIDS, &intid))
 		vgic_clear_active(access, intid >> 5, BIT_U32(intid & 31), BIT_U32(intid & 31));
 }
 

@@ -13,17 +13,13 @@
 // "Interrupts"; the reset values and identification are those read on QEMU's board virt.
 #include "vdev/vpl011.h"
 
-#include "arm/barrier.h"
-#include "arm/cpu.h"
 #include "base/bits.h"
 #include "base/string.h"
 #include "hw/pl011_regs.h"
-#include "hw/timer.h"
+#include "vdev/vuart_share.h"
 #include "vm/vm.h"
 
-#define FIFO_DEPTH  16                   // revision 1 of the identification says so to drivers
-#define STALL_MS    100                  // output waits so long for a reader
-#define STALL_PIECE (VCONS_OUT_SIZE / 8) // and is then given up in such pieces
+#define FIFO_DEPTH 16 // revision 1 of the identification says so to drivers
 
 #define FR_RESET   (PL011_FR_TXFE | PL011_FR_RXFE)
 #define CR_RESET   (PL011_CR_TXE | PL011_CR_RXE)
@@ -31,22 +27,24 @@
 
 #define CR_WRITABLE (GENMASK_U32(15, 7) | GENMASK_U32(2, 0))
 
-// Kept out of the paths of a status read and of a character, so that these save no registers.
-#define NOINLINE __attribute__((noinline))
+// NOINLINE: kept out of the paths of a status read and of a character, so that these save no registers.
 
 struct vpl011 {
 	// Fixed after start.
 	struct vm *vm;
 	struct vcons *con;
-	uint64_t stall_ticks;
+	uint32_t intid;
+	struct spinlock *lock;     // its own, or that of the UARTs it shares the console with
+	struct vuart_share *share; // NULL: it has the console to itself
+	struct spinlock own_lock;
 
 	// Under the lock. fr is also read without it.
-	struct spinlock lock;
+	struct vuart_out out;
+	bool detached; // its pins lead elsewhere: nobody hears it
 	uint32_t fr, ris, imsc, rsr;
 	uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, dmacr;
 	uint32_t fifo_count, fifo_first; // receive FIFO
 	uint32_t rx_trigger;             // bytes in it that raise INT_RX
-	uint64_t full_since;             // ticks: when the ring last became full
 	bool overrun;                    // the next received byte carries OE
 	bool line;                       // as last told to the interrupt controller
 	uint16_t fifo[FIFO_DEPTH];       // data and error bits as in DR
@@ -81,7 +79,7 @@ static void update_line(struct vpl011 *uart)
 
 	if (line != uart->line) {
 		uart->line = line;
-		virq_set(uart->vm, NULL, VPL011_INTID, line);
+		virq_set(uart->vm, NULL, uart->intid, line);
 	}
 }
 
@@ -142,11 +140,12 @@ static uint32_t fifo_pop(struct vpl011 *uart)
 	return data;
 }
 
-// The console must look at this VM.
-static void tell_console(const struct vpl011 *uart)
+// Whether typed bytes are for this UART. Where two share a console and none has sent anything yet, those of the
+// other are asked first, and it takes them if it is in use.
+static bool hears(const struct vpl011 *uart)
 {
-	vcons_mark(uart->con);
-	cpu_post_local(CPU_WORK_CONSOLE);
+	return !uart->detached &&
+	       (uart->share == NULL || uart->share->reader == NULL || uart->share->reader == uart);
 }
 
 // Lets what is on the line move up. Then the line is silent, or the FIFO full: bytes in the FIFO are
@@ -157,14 +156,14 @@ static void receive(struct vpl011 *uart)
 	bool any = false;
 	uint8_t byte;
 
-	while (uart->fifo_count < depth && vcons_in_get(uart->con, &byte)) {
+	while (uart->fifo_count < depth && hears(uart) && vcons_in_get(uart->con, &byte)) {
 		fifo_push(uart, byte);
 		any = true;
 	}
 	if (any && depth > 1)
 		uart->ris |= PL011_INT_RT;
 	if (any && vcons_in_tell(uart->con))
-		tell_console(uart);
+		vuart_tell(uart->con);
 }
 
 static void lose_received(struct vpl011 *uart)
@@ -186,16 +185,6 @@ static uint32_t read_data(struct vpl011 *uart)
 
 // ---- sending ----
 
-// Whether nobody has taken any output for too long since the ring became full.
-static bool stalled(const struct vpl011 *uart)
-{
-	uint64_t progress = load_relaxed(&uart->con->progress_time);
-	uint64_t since = progress > uart->full_since ? progress : uart->full_since;
-	uint64_t now = timer_now();
-
-	return now > since && now - since > uart->stall_ticks;
-}
-
 static void show_room(struct vpl011 *uart)
 {
 	uart->fr = (uart->fr & ~(PL011_FR_TXFF | PL011_FR_BUSY)) | PL011_FR_TXFE;
@@ -206,37 +195,15 @@ static void show_full(struct vpl011 *uart)
 	uart->fr = (uart->fr & ~PL011_FR_TXFE) | PL011_FR_TXFF | PL011_FR_BUSY;
 }
 
-// The ring is full. While nobody reads, the time runs on from when that began.
-static void note_full(struct vpl011 *uart)
-{
-	if (uart->full_since == 0 || load_relaxed(&uart->con->progress_time) >= uart->full_since)
-		uart->full_since = timer_now();
-}
-
-// INT_TX promises the driver half a FIFO of room; without that it waits until the console comes. Where nobody
-// reads nothing waits: all of it is the past already.
+// INT_TX promises the driver half a FIFO of room; without that it waits until the console comes.
 static void look_for_room(struct vpl011 *uart)
 {
-	uint32_t room = vcons_out_room(uart->con);
+	uint32_t room = vuart_out_look(&uart->out, FIFO_DEPTH);
 
-	if (room < FIFO_DEPTH && !vcons_watched(uart->con)) {
-		(void)vcons_out_drop(uart->con, VCONS_OUT_SIZE);
-		room = vcons_out_room(uart->con);
-	}
-	if (room < FIFO_DEPTH) {
-		uart->ris &= ~PL011_INT_TX;
-		bitset_add(&vcons_waiting, uart->con->number - 1);
-		dmb(ish); // the console takes, then looks who waits: one of the two sees the other
-		room = vcons_out_room(uart->con);
-	}
-	if (room == 0) {
-		note_full(uart);
-		if (stalled(uart))
-			fetch_add(&uart->con->lost, vcons_out_drop(uart->con, STALL_PIECE));
-		room = vcons_out_room(uart->con);
-	}
 	if (room >= FIFO_DEPTH)
 		uart->ris |= PL011_INT_TX;
+	else
+		uart->ris &= ~PL011_INT_TX;
 	if (room != 0)
 		show_room(uart);
 	else
@@ -251,7 +218,7 @@ static NOINLINE void send_slowly(struct vpl011 *uart, uint8_t byte)
 	if (vcons_out_put(uart->con, byte, 0) == VCONS_FULL)
 		fetch_add(&uart->con->lost, 1);
 	look_for_room(uart);
-	tell_console(uart);
+	vuart_tell(uart->con);
 }
 
 static NOINLINE void send_back(struct vpl011 *uart, uint8_t byte)
@@ -266,15 +233,31 @@ static NOINLINE void send_back(struct vpl011 *uart, uint8_t byte)
 	uart->ris |= PL011_INT_TX;
 }
 
+// Who speaks is who listens. False: nobody hears it.
+static NOINLINE bool take_console(struct vpl011 *uart)
+{
+	if (uart->detached)
+		return false;
+	if (uart->share->reader != uart) {
+		uart->share->reader = uart;
+		receive(uart);
+	}
+	return true;
+}
+
 static void write_data(struct vpl011 *uart, uint8_t byte)
 {
 	if (UNLIKELY((uart->cr & PL011_CR_LBE) != 0)) {
 		send_back(uart, byte);
 		return;
 	}
+	if (UNLIKELY(uart->share != NULL) && !take_console(uart)) {
+		uart->ris |= PL011_INT_TX;
+		return;
+	}
 	switch (vcons_out_put(uart->con, byte, FIFO_DEPTH)) {
 	case VCONS_FULL: send_slowly(uart, byte); return;
-	case VCONS_TELL: tell_console(uart); break;
+	case VCONS_TELL: vuart_tell(uart->con); break;
 	case VCONS_KEPT: break;
 	}
 	uart->ris |= PL011_INT_TX;
@@ -382,25 +365,31 @@ static NOINLINE bool read_any(struct vpl011 *uart, uint32_t offset, unsigned siz
 {
 	if (size > 4 || offset % size != 0)
 		return false;
-	spin_lock(&uart->lock);
+	spin_lock(uart->lock);
 	uint32_t result = read_locked(uart, offset & ~UINT32_C(3));
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
 	*value = (result >> (offset % 4 * 8)) & GENMASK_U64(size * 8 - 1, 0);
 	return true;
 }
 
 // The status register, which programs read in a loop, takes no lock while it needs no second look.
-static bool vpl011_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                        uint64_t *value)
+static uint64_t vpl011_quick_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset,
+                                  unsigned size)
 {
-	struct vpl011 *uart = dev;
+	const struct vpl011 *uart = dev;
 	uint32_t fr = load_relaxed(&uart->fr);
 
 	if (UNLIKELY(offset != PL011_FR || (fr & PL011_FR_TXFF) != 0 || size > 4))
-		return read_any(uart, offset, size, value);
-	*value = size == 1 ? (uint8_t)fr : fr;
-	return true;
+		return MMIO_ASK;
+	return size == 1 ? (uint8_t)fr : fr;
+}
+
+static bool vpl011_read(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size,
+                        uint64_t *value)
+{
+	*value = vpl011_quick_read(dev, vcpu, offset, size);
+	return *value != MMIO_ASK || read_any(dev, offset, size, value);
 }
 
 static bool vpl011_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
@@ -412,13 +401,13 @@ static bool vpl011_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, u
 		return false;
 	if (UNLIKELY(offset % 4 != 0))
 		return offset % size == 0;
-	spin_lock(&uart->lock);
+	spin_lock(uart->lock);
 	if (LIKELY(offset == PL011_DR))
 		write_data(uart, (uint8_t)value);
 	else
 		write_locked(uart, offset, (uint32_t)(value & GENMASK_U64(size * 8 - 1, 0)));
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
 	return true;
 }
 
@@ -426,39 +415,72 @@ static const struct mmio_ops ops = {
         .name = "PL011",
         .read = vpl011_read,
         .write = vpl011_write,
+        .quick_read = vpl011_quick_read,
+        .quick_write = vpl011_write,
 };
 
 // ---- the other end ----
 
 void vpl011_input(struct vpl011 *uart)
 {
-	spin_lock(&uart->lock);
+	spin_lock(uart->lock);
 	receive(uart);
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
 }
 
 void vpl011_overrun(struct vpl011 *uart)
 {
-	spin_lock(&uart->lock);
-	lose_received(uart);
+	spin_lock(uart->lock);
+	if (hears(uart))
+		lose_received(uart);
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
 }
 
 void vpl011_output_drained(struct vpl011 *uart)
 {
-	spin_lock(&uart->lock);
+	spin_lock(uart->lock);
 	look_for_room(uart);
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
 }
+
+void vpl011_detach(struct vpl011 *uart, bool detached)
+{
+	spin_lock(uart->lock);
+	uart->detached = detached;
+	if (detached && uart->share != NULL && uart->share->reader == uart)
+		uart->share->reader = NULL;
+	spin_unlock(uart->lock);
+}
+
+static void input(struct vm *vm)
+{
+	vpl011_input(vm->uart);
+}
+
+static void overrun(struct vm *vm)
+{
+	vpl011_overrun(vm->uart);
+}
+
+static void output_drained(struct vm *vm)
+{
+	vpl011_output_drained(vm->uart);
+}
+
+static const struct vuart_ops uart_ops = {
+        .input = input,
+        .overrun = overrun,
+        .output_drained = output_drained,
+};
 
 void vpl011_reset(struct vpl011 *uart)
 {
 	uint8_t byte;
 
-	spin_lock(&uart->lock);
+	spin_lock(uart->lock);
 	for (unsigned i = 0; i < VCONS_IN_SIZE && vcons_in_get(uart->con, &byte); i++)
 		;
 	uart->fr = FR_RESET;
@@ -467,28 +489,42 @@ void vpl011_reset(struct vpl011 *uart)
 	uart->ris = uart->imsc = uart->rsr = 0;
 	uart->ilpr = uart->ibrd = uart->fbrd = uart->lcr_h = uart->dmacr = 0;
 	uart->fifo_count = uart->fifo_first = 0;
-	uart->full_since = 0;
+	uart->out.full_since = 0;
+	uart->detached = false;
 	uart->overrun = false;
 	set_trigger(uart);
 	update_line(uart);
-	spin_unlock(&uart->lock);
+	spin_unlock(uart->lock);
+}
+
+int vpl011_create_at(struct vm *vm, const struct vpl011_place *place)
+{
+	struct vpl011 *uart = vm_alloc(vm, sizeof *uart);
+
+	if (uart == NULL)
+		return ERR_NO_MEMORY;
+	uart->vm = vm;
+	uart->con = &vm->con;
+	uart->intid = place->intid;
+	uart->share = place->share;
+	uart->own_lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
+	uart->lock = place->share != NULL ? &place->share->lock : &uart->own_lock;
+	vuart_out_init(&uart->out, uart->con);
+	vpl011_reset(uart);
+	vm->uart = uart;
+	return mmio_add(&vm->mmio, place->base, VPL011_SIZE, &ops, uart);
 }
 
 int vpl011_create(struct vm *vm)
 {
-	struct vpl011 *uart = vm_alloc(vm, sizeof *uart);
+	static const struct vpl011_place place = {VPL011_BASE, VPL011_INTID, NULL};
 	uint8_t *output = vm_alloc(vm, VCONS_OUT_BYTES);
 
-	if (uart == NULL || output == NULL)
+	if (output == NULL)
 		return ERR_NO_MEMORY;
 	vcons_init(&vm->con, vm->id, output);
-	uart->vm = vm;
-	uart->con = &vm->con;
-	uart->stall_ticks = timer_from_ms(STALL_MS);
-	uart->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
-	vpl011_reset(uart);
-	vm->uart = uart;
-	return mmio_add(&vm->mmio, VPL011_BASE, VPL011_SIZE, &ops, uart);
+	vm->uart_ops = &uart_ops;
+	return vpl011_create_at(vm, &place);
 }
 
 static const struct vstate_field fields[] = {
@@ -499,8 +535,8 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vpl011, cr),         VSTATE_FIELD(struct vpl011, ifls),
         VSTATE_FIELD(struct vpl011, dmacr),      VSTATE_FIELD(struct vpl011, fifo_count),
         VSTATE_FIELD(struct vpl011, fifo_first), VSTATE_FIELD(struct vpl011, rx_trigger),
-        VSTATE_FIELD(struct vpl011, overrun),    VSTATE_FIELD(struct vpl011, line),
-        VSTATE_ARRAY(struct vpl011, fifo),
+        VSTATE_FIELD(struct vpl011, overrun),    VSTATE_FIELD(struct vpl011, detached),
+        VSTATE_FIELD(struct vpl011, line),       VSTATE_ARRAY(struct vpl011, fifo),
 };
 
 const struct vstate vpl011_state = {"vpl011", fields, ARRAY_SIZE(fields)};

@@ -13,23 +13,32 @@ struct vpl011;
 #define VPL011_SIZE  UINT64_C(0x1000)
 #define VPL011_INTID 33
 
+struct vuart_share;
+
+// Another place for the chip, on a machine with more than one UART.
+struct vpl011_place {
+	uint64_t base;             // IPA
+	uint32_t intid;            // as virq_set() takes it
+	struct vuart_share *share; // NULL: it has the VM's console to itself
+};
+
 // Builds the device into the VM: vm->uart and its region of the map. The VM does not run yet.
 // ERR_NO_MEMORY, or mmio_add's errors.
 int vpl011_create(struct vm *vm);
+// The same elsewhere, in a VM whose console and uart_ops are somebody else's.
+int vpl011_create_at(struct vm *vm, const struct vpl011_place *place);
 
 // Back to the state after power-on, its line low. Typed bytes that the guest did not take are gone.
 // No vCPU of the VM runs.
 void vpl011_reset(struct vpl011 *uart);
 
-// Typed bytes wait in vcons_in. Any CPU; takes LOCK_DEVICE, so the caller must not hold LOCK_CONSOLE.
+// As vuart_ops, for whoever has the VM's.
 void vpl011_input(struct vpl011 *uart);
-
-// A typed byte found vcons_in full and was lost. As vpl011_input.
 void vpl011_overrun(struct vpl011 *uart);
-
-// The console took output of a guest that waits for room, or looked in vain: room is announced, and
-// output that nobody took for too long is given up. As vpl011_input.
 void vpl011_output_drained(struct vpl011 *uart);
+
+// Its pins lead to the console, as after a reset, or elsewhere: what it sends is lost then. Takes LOCK_DEVICE.
+void vpl011_detach(struct vpl011 *uart, bool detached);
 
 extern const struct vstate vpl011_state;
 

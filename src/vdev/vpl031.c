@@ -16,6 +16,7 @@
 struct vpl031 {
 	// Fixed after start.
 	struct vm *vm;
+	int alarm; // for alarm_set()
 
 	// Under the lock.
 	struct spinlock lock;
@@ -72,16 +73,8 @@ static void check_alarm(struct vpl031 *rtc)
 		rtc->alarm_set = false;
 		rtc->ris |= PL031_INT;
 	}
-	if (vcpu_is_here(rtc->vm->vcpu[0]))
-		timer_set(TIMER_RTC, deadline(rtc));
+	alarm_set(rtc->vm, rtc->alarm, deadline(rtc));
 	update_line(rtc);
-}
-
-// The first vCPU keeps the VM's time: it has to know of an alarm that another one sets.
-static void tell_first(struct vpl031 *rtc)
-{
-	if (rtc->alarm_set && !vcpu_is_here(rtc->vm->vcpu[0]))
-		vcpu_post(rtc->vm->vcpu[0], VCPU_REQ_TIMER);
 }
 
 // A value that lies behind matches only when the seconds have gone all the way round, which Mezzo's
@@ -90,7 +83,6 @@ static void set_alarm(struct vpl031 *rtc)
 {
 	rtc->alarm_set = (int32_t)(rtc->mr - now(rtc)) >= 0;
 	check_alarm(rtc);
-	tell_first(rtc);
 }
 
 static uint32_t read_locked(struct vpl031 *rtc, uint32_t offset)
@@ -164,20 +156,16 @@ static const struct mmio_ops ops = {
         .write = vpl031_write,
 };
 
-uint64_t vpl031_deadline(struct vpl031 *rtc)
+static void alarm_due(void *dev)
 {
-	spin_lock(&rtc->lock);
-	uint64_t when = deadline(rtc);
-	spin_unlock(&rtc->lock);
-	return when;
-}
+	struct vpl031 *rtc = dev;
 
-void vpl031_tick(struct vpl031 *rtc)
-{
 	spin_lock(&rtc->lock);
 	check_alarm(rtc);
 	spin_unlock(&rtc->lock);
 }
+
+static const struct alarm_ops alarm_ops = {.due = alarm_due};
 
 void vpl031_reset(struct vpl031 *rtc)
 {
@@ -185,7 +173,7 @@ void vpl031_reset(struct vpl031 *rtc)
 	rtc->offset = clock_offset;
 	rtc->mr = rtc->lr = rtc->imsc = rtc->ris = 0;
 	rtc->alarm_set = false;
-	update_line(rtc);
+	check_alarm(rtc);
 	spin_unlock(&rtc->lock);
 }
 
@@ -197,6 +185,9 @@ int vpl031_create(struct vm *vm, struct vpl031 **rtc_out)
 		return ERR_NO_MEMORY;
 	rtc->vm = vm;
 	rtc->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
+	rtc->alarm = alarm_add(vm, &alarm_ops, rtc);
+	if (rtc->alarm < 0)
+		return rtc->alarm;
 	vpl031_reset(rtc);
 	*rtc_out = rtc;
 	return mmio_add(&vm->mmio, VPL031_BASE, VPL031_SIZE, &ops, rtc);

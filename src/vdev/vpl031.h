@@ -25,13 +25,6 @@ int vpl031_create(struct vm *vm, struct vpl031 **rtc);
 // the VM runs.
 void vpl031_reset(struct vpl031 *rtc);
 
-// When the alarm goes off, in ticks of timer_now(), or TIMER_NEVER. Any CPU.
-uint64_t vpl031_deadline(struct vpl031 *rtc);
-
-// Raises the interrupt if the alarm is due; else asks to be woken again (TIMER_RTC of this CPU). When
-// TIMER_RTC expires on a CPU that runs the VM. Any CPU; takes LOCK_DEVICE.
-void vpl031_tick(struct vpl031 *rtc);
-
 extern const struct vstate vpl031_state;
 
 #endif

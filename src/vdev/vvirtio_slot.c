@@ -8,13 +8,12 @@
 #include "base/bits.h"
 #include "vm/vm.h"
 
-static const struct {
-	uint32_t offset;
-	uint32_t value;
-} regs[] = {
-        {0x000, 0x74726976}, // MagicValue: "virt"
-        {0x004, 1},          // Version: legacy
-        {0x00c, 0x554d4551}, // VendorID: "QEMU"
+// By word; what is not here reads as zero.
+static const uint32_t regs[] = {
+        0x74726976, // MagicValue: "virt"
+        1,          // Version: legacy
+        0,          // DeviceID: none
+        0x554d4551, // VendorID: "QEMU"
 };
 
 static bool slot_read(void *dev UNUSED, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
@@ -22,11 +21,19 @@ static bool slot_read(void *dev UNUSED, struct vcpu *vcpu UNUSED, uint32_t offse
 {
 	if (size > 4)
 		return false;
-	*value = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(regs); i++)
-		if (size == 4 && offset % VVIRTIO_SLOT_SIZE == regs[i].offset)
-			*value = regs[i].value;
+	offset %= VVIRTIO_SLOT_SIZE;
+	*value = size == 4 && offset % 4 == 0 && offset / 4 < ARRAY_SIZE(regs) ? regs[offset / 4]
+	                                                                       : 0;
 	return true;
+}
+
+static uint64_t slot_quick_read(void *dev UNUSED, struct vcpu *vcpu UNUSED, uint32_t offset,
+                                unsigned size)
+{
+	offset %= VVIRTIO_SLOT_SIZE;
+	if (size != 4 || offset % 4 != 0)
+		return MMIO_ASK;
+	return offset / 4 < ARRAY_SIZE(regs) ? regs[offset / 4] : 0;
 }
 
 static bool slot_write(void *dev UNUSED, struct vcpu *vcpu UNUSED, uint32_t offset UNUSED,
@@ -39,6 +46,8 @@ static const struct mmio_ops ops = {
         .name = "virtio-mmio (empty)",
         .read = slot_read,
         .write = slot_write,
+        .quick_read = slot_quick_read,
+        .quick_write = slot_write,
 };
 
 int vvirtio_slot_create(struct vm *vm)

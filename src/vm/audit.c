@@ -15,6 +15,7 @@
 #include "arm/cache.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "mem/el2audit.h"
 #include "mem/el2map.h"
 #include "vm/audit_parts.h"
 #include "vm/pvtime.h"
@@ -183,7 +184,7 @@ static bool is_still_table(struct audit *a, uint64_t pa, uint16_t owner)
 
 // ---- EL2 ----
 
-static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *budget UNUSED)
+static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *budget)
 {
 	struct audit *a = argument;
 	uint64_t pa = v->entry & PTE_ADDRESS, position;
@@ -196,14 +197,16 @@ static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *b
 	}
 	if ((v->entry & PTE_VALID) == 0)
 		return false;
-	if ((v->entry & (PTE_S1_XN | PTE_S1_RO)) == 0) {
+	const char *rule = el2audit_rule(v);
+	*budget -= *budget > 0 ? 1 : 0; // the rules cost as much as the walk
+	if (rule != NULL) {
 		char found[AUDIT_TEXT];
-		print_buffer(found, sizeof found, "both, at %#lx of its map",
+		print_buffer(found, sizeof found, "not so, at %#lx of its map",
 		             (unsigned long)v->address);
-		audit_disagree(a, pa, "mezzo writes or executes it", found);
+		audit_disagree(a, pa, rule, found);
 	}
-	// Below lies all RAM as it is; above, what is Mezzo's alone.
-	if (v->address >= EL2MAP_PAGES && v->level == 3)
+	// Below lies all RAM as it is; above, what is Mezzo's alone, and last what is nobody's.
+	if (v->address >= EL2MAP_PAGES && v->address < EL2MAP_ELSEWHERE && v->level == 3)
 		(void)reach(a, pa, OWNER_EL2, PAGE_TABLE);
 	return false;
 }
@@ -335,7 +338,7 @@ static void begin_vm(struct audit *a, const struct vm *vm)
 	memcpy(a->vm.name, vm->name, sizeof a->vm.name);
 	a->before = a->disagreements;
 	a->changes = pages_usage((uint16_t)vm->id).changes;
-	a->own_done = false;
+	a->own_done = a->scratch_done = false;
 	a->list = vm->pages.first;
 	a->at = 0;
 	a->phase = AUDIT_PHASE_VM_WALK;
@@ -448,13 +451,18 @@ static enum audit_step step_list(struct audit *a)
 	if (!a->own_done)
 		(void)reach_chunk(a, (uintptr_t)vm >> PAGE_SHIFT, &sum);
 	a->own_done = true;
+	if (a->list == 0 && !a->scratch_done) {
+		a->list = vm->scratch.first;
+		a->scratch_done = true;
+	}
 	for (unsigned i = 0; i < LIST_STEP && sum < LIST_PAGES && a->list != 0; i++) {
 		bool good = reach_chunk(a, a->list, &pages);
 		a->list = good ? pages_at(a->list)->next : 0;
 		sum += pages;
 	}
 	// Marks end a circle only in the window that they are for.
-	if (a->list != 0 && a->vm.others <= pages_usage((uint16_t)a->vm.id).data)
+	bool left = a->list != 0 || !a->scratch_done;
+	if (left && a->vm.others <= pages_usage((uint16_t)a->vm.id).data)
 		return AUDIT_MORE;
 	check_vm(a);
 	a->phase = AUDIT_PHASE_VM_MERGE;

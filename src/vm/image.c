@@ -159,6 +159,16 @@ static int check_fits(const struct image_request *request, const struct image_se
 	return 0;
 }
 
+// The lowest address above the boot part that is text_offset above a multiple of 2 MiB.
+static uint64_t linux_base(const struct image_request *request, uint64_t text_offset)
+{
+	const uint64_t base = align_up(request->ram_base, LINUX_BASE_ALIGN) + text_offset;
+
+	if (base - request->ram_base >= request->boot_size)
+		return base;
+	return align_up(request->ram_base + request->boot_size, LINUX_BASE_ALIGN) + text_offset;
+}
+
 static int plan_linux(const struct image_request *request, struct image_plan *plan,
                       struct image_problem *problem)
 {
@@ -183,7 +193,7 @@ static int plan_linux(const struct image_request *request, struct image_plan *pl
 		                  "the arm64 Image asks to be loaded 0x%llx above the start of "
 		                  "memory, which is not possible; its header is damaged",
 		                  (unsigned long long)text_offset);
-	uint64_t ipa = align_up(request->ram_base, LINUX_BASE_ALIGN) + text_offset;
+	uint64_t ipa = linux_base(request, text_offset);
 	if (request->has_load)
 		ipa = request->load;
 	if (ipa < text_offset || !is_aligned(ipa - text_offset, LINUX_BASE_ALIGN))
@@ -257,6 +267,13 @@ static int check_segments(const struct image_request *request, struct image_plan
 		plan->end = segment->ipa + segment->mem_size;
 	}
 	plan->start = plan->segments[0].ipa;
+	if (plan->start - request->ram_base < request->boot_size)
+		return image_fail(
+		        problem, ERR_RANGE,
+		        "the kernel begins at 0x%llx, in the first %llu KiB of memory, where the "
+		        "machine's own start code lies; load or link it above",
+		        (unsigned long long)plan->start,
+		        (unsigned long long)(request->boot_size >> 10));
 	return 0;
 }
 
@@ -293,6 +310,39 @@ static bool place(const struct image_request *request, uint64_t align, uint64_t 
 	*ipa = at;
 	*free = at + size;
 	return true;
+}
+
+// The same below *limit; the kernel is in the way at plan->end.
+static bool place_below(const struct image_plan *plan, uint64_t align, uint64_t size,
+                        uint64_t *limit, uint64_t *ipa)
+{
+	if (size > *limit - plan->end)
+		return false;
+	const uint64_t at = align_down(*limit - size, align);
+	if (at < plan->end)
+		return false;
+	*ipa = *limit = at;
+	return true;
+}
+
+static int place_from_top(const struct image_request *request, struct image_plan *plan,
+                          struct image_problem *problem)
+{
+	uint64_t limit = request->ram_base + request->ram_size;
+
+	if (request->tree_size <= IMAGE_MAX_TREE &&
+	    place_below(plan, SHARED_BLOCK, request->tree_size, &limit, &plan->tree) &&
+	    (request->initrd_size == 0 ||
+	     place_below(plan, SHARED_PAGE, request->initrd_size, &limit, &plan->initrd)))
+		return 0;
+	return image_fail(problem, ERR_RANGE,
+	                  "initrd (%llu KiB) and device tree (%llu KiB) do not fit between the "
+	                  "kernel's end at 0x%llx and the end of its memory at 0x%llx; raise "
+	                  "`memory =`",
+	                  (unsigned long long)(request->initrd_size >> 10),
+	                  (unsigned long long)(request->tree_size >> 10),
+	                  (unsigned long long)plan->end,
+	                  (unsigned long long)(request->ram_base + request->ram_size));
 }
 
 static int place_initrd(const struct image_request *request, struct image_plan *plan,
@@ -372,6 +422,8 @@ int image_plan(const struct image_request *request, struct image_plan *plan,
 		error = check_segments(request, plan, problem);
 	if (error == 0)
 		error = check_entry(request, plan, problem);
+	if (error == 0 && request->boot_size != 0)
+		return place_from_top(request, plan, problem);
 	uint64_t free = plan->end;
 	if (error == 0)
 		error = place_initrd(request, plan, &free, problem);

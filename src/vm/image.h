@@ -19,6 +19,7 @@ struct image_request {
 	uint64_t ram_base, ram_size; // the guest's RAM: IPA and bytes; both multiples of 4 KiB
 	uint64_t initrd_size;        // 0: none
 	uint64_t tree_size;          // room for the tree in bytes; 0: none
+	uint64_t boot_size;          // bytes at ram_base that the boot protocol takes; 0: none
 	bool has_load, has_entry;
 	uint64_t load, entry; // IPA: `load =` and `entry =` of the description
 };
@@ -31,6 +32,9 @@ struct image_segment {
 	uint64_t mem_size;
 };
 
+// With a boot part at the start of memory (a Raspberry Pi), tree and initrd go to the top of it, as that
+// board's firmware has it, so that a program without a header may use what follows it.
+//
 // Everything lies in the guest's RAM and nothing overlaps.
 struct image_plan {
 	enum image_kind kind;

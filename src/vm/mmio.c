@@ -45,7 +45,20 @@ const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa)
 	return NULL;
 }
 
-bool mmio_access(struct mmio_map *map, struct vcpu *vcpu, struct access *access)
+void mmio_hit_fill(struct mmio_hit *hit, struct mmio_map *map, ipa_t ipa, uint64_t page)
+{
+	const struct mmio_region *region = mmio_find(map, ipa);
+	*hit = (struct mmio_hit){.page = page};
+	if (region == NULL || region->size < sizeof(uint64_t)) // or it begins within the page
+		return;
+	hit->offset = ipa.v - region->base;
+	hit->limit = region->size - sizeof(uint64_t) + 1;
+	hit->ops = region->ops;
+	hit->quick_read = region->ops->quick_read;
+	hit->dev = region->dev;
+}
+
+static bool answered(struct mmio_map *map, struct vcpu *vcpu, struct access *access)
 {
 	const struct mmio_region *region = mmio_find(map, access->ipa);
 	if (region == NULL ||
@@ -55,4 +68,18 @@ bool mmio_access(struct mmio_map *map, struct vcpu *vcpu, struct access *access)
 	if (access->write)
 		return region->ops->write(region->dev, vcpu, offset, access->size, access->value);
 	return region->ops->read(region->dev, vcpu, offset, access->size, &access->value);
+}
+
+bool mmio_access(struct mmio_map *map, struct vcpu *vcpu, struct access *access)
+{
+	if (LIKELY(answered(map, vcpu, access)))
+		return true;
+	if (!range_contains(map->background_base, map->background_size, access->ipa.v,
+	                    access->size))
+		return false;
+	fetch_add(&map->unanswered, 1);
+	store_relaxed(&map->unanswered_last, access->ipa.v);
+	if (!access->write)
+		access->value = 0;
+	return true;
 }

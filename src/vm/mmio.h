@@ -25,7 +25,14 @@ struct mmio_ops {
 	const char *name;
 	bool (*read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value);
 	bool (*write)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value);
+	// The same for a fast exit (docs/exits.md), where it is short and waits for no other CPU; quick_read has no
+	// effect besides, quick_take may. NULL, MMIO_ASK or false, and nothing done: ask the ones above.
+	uint64_t (*quick_read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
+	uint64_t (*quick_take)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
+	bool (*quick_write)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size,
+	                    uint64_t value);
 };
+#define MMIO_ASK UINT64_MAX // also a value that was read: asking again does no harm
 
 struct mmio_region {
 	uint64_t base; // IPA
@@ -34,13 +41,30 @@ struct mmio_region {
 	void *dev;
 };
 
-#define MMIO_MAX_REGIONS 16
+// The page that a vCPU touched last, if one region begins no later than it. Of the vCPU's own CPU.
+struct mmio_hit {
+	uint64_t page;   // as HPFAR_EL2 names it
+	uint64_t offset; // of the page in the region
+	uint64_t
+	        limit; // an access of any size at a lower offset ends in the region; 0: there is none
+	uint64_t (*quick_read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
+	void *dev;
+	const struct mmio_ops *ops;
+};
+
+#define MMIO_MAX_REGIONS 48
 
 // Fixed after start: sorted by base, no overlap.
 struct mmio_map {
 	uint32_t count;
 	uint32_t last; // the region that was hit last: a hint, any value below count is right
 	struct mmio_region region[MMIO_MAX_REGIONS];
+	// Where the machine answers although nothing is there: reads give zero, writes are lost. Size 0: nowhere.
+	uint64_t background_base, background_size;
+
+	// Atomically, and only a person looks: accesses that found the background.
+	uint64_t unanswered;
+	uint64_t unanswered_last; // the address of the last one
 };
 
 // Adds a region before the VM starts. ERR_INVALID: empty, wraps or overlaps; ERR_NO_MEMORY: full.
@@ -50,8 +74,11 @@ int mmio_add(struct mmio_map *map, uint64_t base, uint64_t size, const struct mm
 // The region that holds `ipa`, or NULL.
 const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa);
 
-// Carries out *access. False: nothing is there, it crosses the region's end, or the device refused:
-// the guest gets an external abort.
+// Fills *hit for the page at `ipa`, which HPFAR_EL2 names as `page`.
+void mmio_hit_fill(struct mmio_hit *hit, struct mmio_map *map, ipa_t ipa, uint64_t page);
+
+// Carries out *access. False: nothing is there, it crosses the region's end, or the device refused, and there
+// is no background either: the guest gets an external abort.
 bool mmio_access(struct mmio_map *map, struct vcpu *vcpu, struct access *access);
 
 #endif

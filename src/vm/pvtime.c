@@ -24,7 +24,8 @@ STATIC_ASSERT(sizeof(struct record) * VM_MAX_VCPUS <= PAGE_SIZE, "they share a p
 struct pvtime {
 	struct record *records; // fixed after start
 	struct {
-		uint64_t waited; // ticks: sched_waited when this life was first seen
+		uint64_t waited; // ticks: what it had waited when this life was first seen
+		uint64_t told;   // ticks: what the record was last written for
 		bool known;      // ... which it was
 	} start[VM_MAX_VCPUS];
 };
@@ -50,7 +51,7 @@ int pvtime_reset(struct vm *vm)
 		pvtime->start[i].known = false;
 	cache_zero_pages(pvtime->records, PAGE_SIZE);
 	// For a guest that looks with its caches off. It may then see old figures later, never foreign bytes.
-	cache_clean_poc(pvtime->records, PAGE_SIZE);
+	cache_clean_invalidate_poc(pvtime->records, PAGE_SIZE);
 	return stage2_map_readonly(&vm->stage2, PVTIME_BASE, PA((uintptr_t)pvtime->records));
 }
 
@@ -61,12 +62,15 @@ void pvtime_update(struct vcpu *vcpu)
 
 	if (pvtime == NULL)
 		return;
-	uint64_t waited = sched_waited(vcpu);
+	uint64_t waited = load_relaxed(&vcpu->sched.waited); // it runs: all of it is counted
 	if (!pvtime->start[id]
 	             .known) { // what it waited in an earlier life is no concern of this one
 		pvtime->start[id].waited = waited;
 		pvtime->start[id].known = true;
+	} else if (waited == pvtime->start[id].told) {
+		return;
 	}
+	pvtime->start[id].told = waited;
 	// One store: a vCPU that reads another one's figure sees an old or a new one.
 	store_relaxed(&pvtime->records[id].stolen, timer_to_ns(waited - pvtime->start[id].waited));
 }

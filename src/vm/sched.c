@@ -97,6 +97,43 @@ bool sched_block(struct vcpu *vcpu, uint64_t deadline)
 	return true;
 }
 
+bool sched_nap(struct vcpu *vcpu, uint64_t deadline)
+{
+	struct cpu *cpu = cpu_this();
+	struct sched_queue *queue = sched_queue_of(cpu);
+	if (sched_has_budget(vcpu))
+		return false; // it gets a new one when it wakes up
+	spin_lock(&queue->lock);
+	bool can = queue->nr_ready == 0 && !sched_is_alien(vcpu, cpu->id);
+	if (can) {
+		uint64_t now = timer_now();
+		sched_queue_account(queue, now);
+		sched_queue_weigh(cpu, vcpu, false);
+		store_relaxed(&vcpu->sched.wake_at, deadline);
+		sched_queue_set_state(vcpu, SCHED_NAPPING, now);
+	}
+	spin_unlock(&queue->lock);
+	if (!can)
+		return false;
+	// As in sched_choose(): this CPU says that it is idle, then looks into the queues.
+	sched_set_add(&sched_idle, cpu->id);
+	if (!sched_balance_crowded(cpu))
+		return true;
+	sched_nap_ends(vcpu);
+	return false;
+}
+
+void sched_nap_ends(struct vcpu *vcpu)
+{
+	struct cpu *cpu = cpu_this();
+	struct sched_queue *queue = sched_queue_of(cpu);
+	spin_lock(&queue->lock);
+	sched_queue_weigh(cpu, vcpu, true);
+	sched_queue_set_state(vcpu, SCHED_RUNNING, timer_now());
+	spin_unlock(&queue->lock);
+	sched_set_take(&sched_idle, cpu->id);
+}
+
 // What remains to be done when the queue's lock is given back.
 struct errand {
 	bool tell;           // the CPU, to look at its queue
@@ -135,6 +172,7 @@ static struct errand wake_locked(struct cpu *cpu, struct vcpu *vcpu, bool urgent
 	sched_queue_account(sched_queue_of(cpu), now);
 	switch (vcpu->sched.state) {
 	case SCHED_BLOCKED: return wake_blocked(cpu, vcpu, urgent, now);
+	case SCHED_NAPPING:
 	case SCHED_RUNNING: vcpu->sched.urgent |= urgent; return (struct errand){.interrupt = true};
 	case SCHED_READY:
 		if (!urgent || vcpu->sched.urgent)
@@ -159,7 +197,7 @@ void sched_wake(struct vcpu *vcpu, bool urgent)
 		struct cpu *cpu = sched_cpu(vcpu);
 		if (state == SCHED_OUT || (state == SCHED_READY && !urgent))
 			return; // it looks at its requests before it runs
-		if (state == SCHED_RUNNING && !urgent) {
+		if ((state == SCHED_RUNNING || state == SCHED_NAPPING) && !urgent) {
 			sched_balance_interrupt(cpu);
 			return;
 		}
@@ -208,6 +246,15 @@ static struct vcpu *choose_locked(struct cpu *cpu)
 	uint64_t now = timer_now();
 	struct vcpu *current = queue->current;
 	sched_queue_account(queue, now);
+	if (current != NULL) {
+		struct vcpu *next = sched_queue_next_turn(cpu, current, now);
+		if (next != NULL) {
+			cpu->current = next;
+			sched_balance_offer(cpu);
+			sched_queue_set_timer(cpu, now);
+			return next;
+		}
+	}
 	sched_queue_refill(cpu, now);
 	if (current != NULL) {
 		calm(current);
@@ -265,6 +312,8 @@ bool sched_must_unload(const struct vcpu *vcpu)
 static void wake_sleepers(struct cpu *cpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
+	if (load_relaxed(&queue->sleepers.root) == NULL)
+		return; // only this CPU puts any in
 	for (unsigned i = 0; i < SCHED_AT_ONCE; i++) {
 		spin_lock(&queue->lock);
 		struct heap_node *first = heap_first(&queue->sleepers);

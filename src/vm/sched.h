@@ -32,6 +32,7 @@ enum sched_state {
 	SCHED_BLOCKED, // waits for a request, or for its deadline
 	SCHED_READY,   // waits for its turn, or for its budget
 	SCHED_RUNNING, // chosen by vcpu->cpu
+	SCHED_NAPPING, // the same, but its CPU sleeps for it: nobody else wanted to run there
 };
 
 // Member `sched` of struct vcpu.
@@ -99,6 +100,12 @@ void sched_wake(struct vcpu *vcpu, bool urgent);
 // VCPU_REQ_TIMER is posted for it. False: a request is there already, and it stays RUNNING. It may
 // stay loaded.
 bool sched_block(struct vcpu *vcpu, uint64_t deadline);
+
+// The same for a vCPU that nobody waits behind: it stays chosen, its CPU counts as idle, and what is posted for it
+// interrupts the CPU, which is the shortest way back. `deadline` is for show: the caller sets a timer. False: sched_block() it. True: the CPU sleeps until an
+// interrupt, or until a request or CPU_WORK_SCHED is there, and then ends the nap.
+bool sched_nap(struct vcpu *vcpu, uint64_t deadline);
+void sched_nap_ends(struct vcpu *vcpu);
 
 // ---- a CPU ----
 

@@ -7,10 +7,9 @@
 #include "vm/sched_queue.h"
 
 #include "base/bits.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 
-#define KICK_SGI   0
 #define PROBES     4  // queues looked at for the least load when nobody is idle
 #define NEIGHBOURS 64 // the same when there is time, 20 ms
 #define VICTIMS    16 // crowded queues of which the longest is taken
@@ -24,7 +23,7 @@ void sched_balance_interrupt(const struct cpu *cpu)
 	// The other side sets in_guest before it looks at its work and at its vCPU's requests, so
 	// one of the two sees the other.
 	if (cpu != cpu_this() && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
-		gic_send_sgi(cpu, KICK_SGI);
+		intc_send_sgi(cpu, KICK_SGI);
 }
 
 void sched_balance_tell(struct cpu *cpu)
@@ -229,6 +228,17 @@ static uint32_t find_victim(uint32_t near)
 		}
 	}
 	return best;
+}
+
+bool sched_balance_crowded(const struct cpu *cpu)
+{
+	uint32_t words = (cpu_count() + 63) / 64;
+	if (sched_set_has(&sched_owned, cpu->id))
+		return false;
+	for (uint32_t word = 0; word < words; word++)
+		if (__atomic_load_n(&sched_crowded.word[word], __ATOMIC_SEQ_CST) != 0)
+			return true;
+	return false;
 }
 
 static bool steal_from(struct cpu *victim, struct cpu *cpu)

@@ -91,7 +91,7 @@ static void renew(struct vcpu *vcpu, uint64_t now, bool ran)
 void sched_queue_account(struct sched_queue *queue, uint64_t now)
 {
 	struct vcpu *vcpu = queue->current;
-	if (vcpu == NULL)
+	if (vcpu == NULL || vcpu->sched.state == SCHED_NAPPING)
 		return;
 	struct sched_vcpu *sched = &vcpu->sched;
 	uint64_t ticks = elapsed(sched->since, now);
@@ -333,6 +333,56 @@ static uint64_t slice_end(const struct sched_queue *queue, const struct vcpu *vc
 	return favoured ? queue->favoured_end : now + sched_queue_slice();
 }
 
+// Its place among those that other CPUs can have goes to `in`, if that is one of them.
+static void exchange_movable(struct cpu *cpu, struct vcpu *out, struct vcpu *in)
+{
+	bool leaves = out->sched.home == SCHED_ANY_CPU, comes = in->sched.home == SCHED_ANY_CPU;
+	if (leaves && comes)
+		heap_exchange(&sched_queue_of(cpu)->movable[in->vm->sched.priority],
+		              &out->sched.move, &in->sched.move, in->sched.placed_at);
+	else if (leaves)
+		take_movable(cpu, out);
+	else if (comes)
+		put_movable(cpu, in);
+}
+
+static bool is_plain(const struct cpu *cpu, const struct sched_queue *queue,
+                     const struct vcpu *current)
+{
+	return queue->ready_set == BIT_U32(current->vm->sched.priority) &&
+	       heap_first(&queue->urgent) == NULL && heap_first(&queue->budget) == NULL &&
+	       heap_first(&queue->throttled) == NULL && queue->favoured == NULL &&
+	       queue->leaving == 0 && !current->sched.urgent && !sched_has_budget(current) &&
+	       !sched_is_alien(current, cpu->id);
+}
+
+struct vcpu *sched_queue_next_turn(struct cpu *cpu, struct vcpu *current, uint64_t now)
+{
+	struct sched_queue *queue = sched_queue_of(cpu);
+	if (!is_plain(cpu, queue, current))
+		return NULL;
+	uint64_t end = current->sched.slice_end;
+	if (!queue->preempt && (end == TIMER_NEVER || sched_before(now, end)))
+		return NULL;
+	struct heap *ready = &queue->ready[current->vm->sched.priority];
+	struct vcpu *next = sched_vcpu_of(heap_first(ready));
+	if (sched_before(current->sched.vruntime, next->sched.vruntime))
+		return NULL; // a heavier one has more turns
+	sched_queue_set_state(current, SCHED_READY, now);
+	heap_exchange(ready, &next->sched.node, &current->sched.node, current->sched.vruntime);
+	exchange_movable(cpu, next, current);
+	store_relaxed(&current->sched.where, (uint8_t)SCHED_IN_READY);
+	store_relaxed(&next->sched.where, (uint8_t)SCHED_IN_NONE);
+	sched_queue_set_state(next, SCHED_RUNNING, now);
+	queue->preempt = false;
+	queue->current = next;
+	next->sched.slice_end = now + sched_queue_slice();
+	if (queue->last != next)
+		store_relaxed(&next->sched.switches, next->sched.switches + 1);
+	queue->last = next;
+	return next;
+}
+
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
@@ -377,7 +427,7 @@ bool sched_queue_must_tell(struct cpu *cpu, const struct vcpu *vcpu)
 	struct sched_queue *queue = sched_queue_of(cpu);
 	const struct vcpu *current = queue->current;
 	uint32_t priority = vcpu->vm->sched.priority;
-	if (current == NULL)
+	if (current == NULL || current->sched.state == SCHED_NAPPING)
 		return true;
 	bool waits = queue->nr_movable != 0 && !queue->balancing && cpu_count() > 1;
 	switch (vcpu->sched.where) {

@@ -149,6 +149,10 @@ void sched_queue_detach(struct sched_queue *queue, struct vcpu *vcpu);
 void sched_queue_attach(struct sched_queue *queue, struct vcpu *vcpu, uint64_t now);
 // Whether the one that runs goes on running; if so its slice is right afterwards.
 bool sched_queue_keeps(struct cpu *cpu, struct vcpu *current, uint64_t now);
+// The usual end of a slice, in short: nobody but vCPUs of one priority, without budgets, and none of them favoured;
+// the first of those that wait changes places with the one that runs. The new one, which is RUNNING; NULL: nothing
+// was done, as it is not so simple, or not yet its turn. The one that runs was accounted for with the same `now`.
+struct vcpu *sched_queue_next_turn(struct cpu *cpu, struct vcpu *current, uint64_t now);
 // Takes out the one that is to run next, which is RUNNING then; NULL: none.
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now);
 // This one was put in: whether the CPU has to look at its queue.
@@ -175,6 +179,8 @@ void sched_balance_call(const struct cpu *cpu);
 // This CPU has nobody: takes somebody from a crowded queue. True: somebody is in this CPU's queue
 // now.
 bool sched_balance_steal(struct cpu *cpu);
+// Whether a queue has somebody whom this CPU might take. No lock held.
+bool sched_balance_crowded(const struct cpu *cpu);
 // Somebody waits here while others are idle, who can have this one: tells one of them. The queue's
 // lock is held.
 void sched_balance_offer(struct cpu *cpu);

@@ -27,12 +27,15 @@ struct shape {
 	unsigned bits;    // of the input address
 };
 
-static struct shape shape_of(uint64_t va)
+// A control register of the vCPU, wherever it is.
+#define EL1(vcpu, field, name) (vcpu_is_here(vcpu) ? read_sysreg(name) : (vcpu)->el1.field)
+
+static struct shape shape_of(const struct vcpu *vcpu, uint64_t va)
 {
 	static const uint8_t tg0[] = {12, 16, 14, 12}, tg1[] = {12, 14, 12, 16};
-	uint64_t tcr = read_sysreg(tcr_el1);
+	uint64_t tcr = EL1(vcpu, tcr, tcr_el1);
 	bool upper = (va & VA_UPPER) != 0;
-	uint64_t ttbr = upper ? read_sysreg(ttbr1_el1) : read_sysreg(ttbr0_el1);
+	uint64_t ttbr = upper ? EL1(vcpu, ttbr1, ttbr1_el1) : EL1(vcpu, ttbr0, ttbr0_el1);
 	unsigned size = (unsigned)field_get(upper ? TCR_T1SZ : TCR_T0SZ, tcr);
 	struct shape shape = {
 	        .table = ttbr & TTBR_ADDRESS,
@@ -46,7 +49,7 @@ static struct shape shape_of(uint64_t va)
 
 unsigned stage1_walk(struct vcpu *vcpu, uint64_t va, struct stage1_step steps[STAGE1_STEPS])
 {
-	struct shape shape = shape_of(va);
+	struct shape shape = shape_of(vcpu, va);
 	unsigned stride = shape.granule - 3, count = 0;
 	unsigned levels = (shape.bits - shape.granule + stride - 1) / stride;
 	unsigned first = levels >= 4 ? 0 : 4 - levels;
@@ -84,7 +87,7 @@ int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa)
 {
 	struct stage1_step steps[STAGE1_STEPS] = {0};
 	*ipa = va;
-	if ((read_sysreg(sctlr_el1) & SCTLR_M) == 0)
+	if ((EL1(vcpu, sctlr, sctlr_el1) & SCTLR_M) == 0)
 		return 0;
 	unsigned count = stage1_walk(vcpu, va, steps);
 	if (count == 0)

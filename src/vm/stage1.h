@@ -17,18 +17,18 @@ struct stage1_step {
 	bool read;             // false: there is no RAM
 };
 
-// What the loaded vCPU's tables say about `va`, as if its MMU were on: returns how many steps there are, 1
-// to 4. The last one decides. At most four reads of guest memory; on the vCPU's CPU, no lock held.
+// What the vCPU's tables say about `va`, as if its MMU were on: returns how many steps there are, 1
+// to 4. The last one decides. At most four reads of guest memory; on the vCPU's CPU, or on any when its VM
+// does not run; no lock held.
 unsigned stage1_walk(struct vcpu *vcpu, uint64_t va, struct stage1_step steps[STAGE1_STEPS]);
 
-// The hardware walked the loaded vCPU's tables for `va` and met a table at `ipa` that stage 2 does not
+// The hardware walked the vCPU's tables for `va` and met a table at `ipa` that stage 2 does not
 // translate: the level of that table, 0-3, which the syndrome does not tell (it names stage 2's own).
-// The level the walk starts at if the tables have changed meanwhile. At most four reads of guest memory;
-// on the vCPU's CPU, no lock held.
+// The level the walk starts at if the tables have changed meanwhile. As above.
 int stage1_walk_level(struct vcpu *vcpu, uint64_t va, uint64_t ipa);
 
-// Where the loaded vCPU's own tables put `va`, permissions aside; `va` itself while its MMU is off.
-// ERR_FAULT: nowhere. At most four reads of guest memory; on the vCPU's CPU, no lock held.
+// Where the vCPU's own tables put `va`, permissions aside; `va` itself while its MMU is off.
+// ERR_FAULT: nowhere. As above.
 int stage1_translate(struct vcpu *vcpu, uint64_t va, uint64_t *ipa);
 
 #endif

@@ -22,7 +22,7 @@
 
 #define PIECE         KIB(64)  // filled by one fault
 #define PIECE_ORDER   4        // ... in pages
-#define CLEAN_STEP    KIB(512) // cleaned by one trapped set/way operation
+#define CLEAN_STEP    KIB(256) // cleaned by one trapped set/way operation
 #define TABLE_ENTRIES 512
 
 static unsigned ipa_bits, start_level, root_order;
@@ -283,6 +283,31 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left)
 	uint64_t pa = (entry & PTE_ADDRESS & ~(span - 1)) + (ipa.v & (span - 1));
 	*left = PAGE_SIZE - (ipa.v & (PAGE_SIZE - 1));
 	return (void *)(uintptr_t)pa;
+}
+
+int stage2_peek(struct stage2 *s2, ipa_t ipa, void *to, size_t size)
+{
+	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, size))
+		return ERR_FAULT;
+	spin_lock(
+	        &s2->lock); // as long as it is held no page is given back: see stage2_destroy_some
+	bool there = s2->table.root != NULL;
+	for (size_t done = 0, n; there && done < size; done += n) {
+		unsigned level;
+		uint64_t at = ipa.v + done, left = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+		uint64_t entry = *pgtable_find(&s2->table, at, &level);
+		uint64_t inside = at & (pgtable_span(level) - 1);
+		n = left < size - done ? left : size - done;
+		if ((entry & PTE_VALID) == 0) {
+			memset((uint8_t *)to + done, 0, n);
+			continue;
+		}
+		uint64_t pa = (entry & PTE_ADDRESS & ~(pgtable_span(level) - 1)) + inside;
+		cache_clean_invalidate_poc((void *)(uintptr_t)pa, n);
+		memcpy((uint8_t *)to + done, (void *)(uintptr_t)pa, n);
+	}
+	spin_unlock(&s2->lock);
+	return there ? 0 : ERR_FAULT;
 }
 
 uint64_t stage2_entry(struct stage2 *s2, ipa_t ipa, unsigned *level)

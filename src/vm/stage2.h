@@ -67,6 +67,11 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 // has no tables. Any CPU.
 uint64_t stage2_entry(struct stage2 *s2, ipa_t ipa, unsigned *level);
 
+// Copies what the guest has at `ipa` now, also what it wrote past the caches; zeroes where nothing is mapped yet,
+// and nothing is mapped for it. At most a page's bytes. ERR_FAULT: not all of it is RAM, or the VM has none any
+// more. Any CPU; the VM may end meanwhile.
+int stage2_peek(struct stage2 *s2, ipa_t ipa, void *to, size_t size);
+
 // Cleans and invalidates what is mapped from RAM offset *cursor on, at most 512 KiB, and moves
 // *cursor. True when the end is reached.
 bool stage2_clean_some(struct stage2 *s2, uint64_t *cursor);

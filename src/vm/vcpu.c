@@ -10,11 +10,10 @@
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "base/string.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 #include "vm/vm.h"
 
-#define KICK_SGI  0 // the software-generated interrupt that says "look at your requests"
 #define WFE_DELAY 4 // 2^(4 + 8) = 4,096 cycles ("HCR_EL2", TWEDEL)
 
 const struct el1_row el1_rows[] = {
@@ -99,7 +98,7 @@ static uint64_t guest_mdcr(void)
 
 void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 {
-	memset(&vcpu->frame, 0, sizeof vcpu->frame);
+	memset(vcpu->frame.x, 0, sizeof vcpu->frame.x);
 	vcpu->frame.pc = entry;
 	vcpu->frame.x[0] = context;
 	vcpu->frame.pstate = SPSR_EL1H_MASKED;
@@ -129,6 +128,7 @@ void vcpu_load(struct vcpu *vcpu)
 	write_sysreg(stage2_vtcr(), vtcr_el2);
 	write_sysreg(stage2_vttbr(&vm->stage2), vttbr_el2);
 	write_sysreg(vcpu->hcr, hcr_el2);
+	vcpu->hcr &= ~HCR_VSE; // the register has it now
 	isb();
 	write_sysreg(vcpu->vpidr, vpidr_el2);
 	write_sysreg(vcpu->vmpidr, vmpidr_el2);
@@ -150,6 +150,8 @@ void vcpu_unload(struct vcpu *vcpu)
 {
 	struct cpu *cpu = cpu_this();
 	el1_save(&vcpu->el1);
+	// A virtual SError that the guest has not taken yet waits with it.
+	vcpu->hcr |= read_sysreg(hcr_el2) & HCR_VSE;
 	if (cpu->fp_owner == vcpu) {
 		write_sysreg(vcpu->cptr & ~CPTR_TFP, cptr_el2);
 		isb();
@@ -162,6 +164,21 @@ void vcpu_unload(struct vcpu *vcpu)
 	write_sysreg(CPTR_RES1, cptr_el2);
 	write_sysreg(HCR_RW, hcr_el2);
 	isb();
+}
+
+void vcpu_set_hcr(struct vcpu *vcpu, uint64_t mask, uint64_t bits)
+{
+	uint64_t hcr = (vcpu->hcr & ~mask) | bits;
+	if (hcr == vcpu->hcr)
+		return;
+	vcpu->hcr = hcr;
+	if (vcpu_is_here(vcpu)) // VSE, which the hardware clears, stays as it is
+		write_sysreg((read_sysreg(hcr_el2) & ~mask) | bits, hcr_el2);
+}
+
+void vcpu_set_lines(struct vcpu *vcpu, bool irq, bool fiq)
+{
+	vcpu_set_hcr(vcpu, HCR_VI | HCR_VF, (irq ? HCR_VI : 0) | (fiq ? HCR_VF : 0));
 }
 
 void vcpu_fp_take(struct vcpu *vcpu)
@@ -183,17 +200,29 @@ void vcpu_post_cpu(struct cpu *cpu, uint32_t work)
 	// The other side sets in_guest before it looks at work, so one of the two sees the other.
 	__atomic_fetch_or(&cpu->work, work, __ATOMIC_SEQ_CST);
 	if (cpu != cpu_this() && __atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0)
-		gic_send_sgi(cpu, KICK_SGI);
+		intc_send_sgi(cpu, KICK_SGI);
 }
 
-void vcpu_post(struct vcpu *vcpu, uint32_t request)
+static NOINLINE void post_else(struct vcpu *vcpu, uint32_t request)
 {
-	__atomic_fetch_or(&vcpu->request, request, __ATOMIC_SEQ_CST);
 	sched_wake(vcpu, (request & VCPU_REQ_STOP) != 0);
 	// Somebody waits for it to fold its list registers, which it may have left in a CPU that sleeps or
 	// that it is not allowed to run on for now.
 	if ((request & VCPU_REQ_SYNC) != 0 && load_acquire(&vcpu->sched.loaded) != 0)
 		vcpu_post_cpu(vcpu->cpu, 0);
+}
+
+void vcpu_post(struct vcpu *vcpu, uint32_t request)
+{
+	__atomic_fetch_or(&vcpu->request, request, __ATOMIC_SEQ_CST);
+	if (request != VCPU_REQ_VIRQ || load_acquire(&vcpu->sched.state) != SCHED_RUNNING) {
+		post_else(vcpu, request);
+		return;
+	}
+	// What sched_wake() does for one that runs, and it most often does: see vcpu_post_cpu().
+	struct cpu *cpu = load_acquire(&vcpu->cpu);
+	if (__atomic_load_n(&cpu->in_guest, __ATOMIC_SEQ_CST) != 0 && cpu != cpu_this())
+		intc_send_sgi(cpu, KICK_SGI);
 }
 
 // When guest time `cval` is reached, in ticks; TIMER_NEVER if the board's counter never gets there.

@@ -6,7 +6,10 @@
 #include "arm/cpu.h"
 #include "arm/debugregs.h"
 #include "arm/frame.h"
+#include "arm/regs.h"
+#include "base/atomic.h"
 #include "base/types.h"
+#include "vm/mmio.h"
 #include "vm/sched.h"
 
 struct vm;
@@ -15,6 +18,8 @@ struct vgic_cpu;
 // Private interrupts of model virt (QEMU's virt machine has the same).
 #define INTID_CNTV 27
 #define INTID_CNTP 30
+
+#define KICK_SGI 0 // the board's software-generated interrupt that says "look at your requests"
 
 #define VCPU_CLASS_IRQ 63 // in exits_by_class: no exception class has this number
 
@@ -49,9 +54,12 @@ struct vcpu {
 	// Read on every exit.
 	uint32_t request; // enum vcpu_request; any CPU, atomically
 	uint32_t power;   // enum vcpu_power; any CPU, atomically
+	bool watched;     // its interrupt controller looks at it before each entry; its CPU
 	bool waiting;  // WFI, CPU_SUSPEND: not entered before an interrupt is there for it; its CPU
 	struct vm *vm; // fixed after start
 	struct vgic_cpu *gic; // fixed after start; the contents belong to vdev/vgic
+
+	struct mmio_hit hit; // its CPU
 
 	// Fixed after start.
 	uint32_t id; // 0 .. vm->nr_vcpus - 1
@@ -63,7 +71,7 @@ struct vcpu {
 	// Owned by the CPU that runs the vCPU.
 	struct el1_regs el1;
 	struct fp_state fp;
-	uint64_t hcr, cptr, mdcr;     // EL2 controls while it runs
+	uint64_t hcr, cptr, mdcr; // EL2 controls while it runs; HCR_VSE only while it is not loaded
 	uint64_t cntp_ctl, cntp_cval; // the emulated EL1 physical timer; cval in guest time
 	bool cntp_line;               // its interrupt line
 	uint64_t wait_until; // guest time: WFIT's timeout while `waiting`; UINT64_MAX: none
@@ -72,10 +80,10 @@ struct vcpu {
 		bool used;                              // the guest has written one since its reset
 		uint64_t value[DEBUG_KINDS][DEBUG_MAX]; // what the guest last wrote
 	} debug;
-	uint64_t exits;              // total
-	uint64_t unknown_calls;      // HVC and SMC that nothing answered
-	uint64_t exits_by_class[64]; // index: exception class; interrupts count at index 63
-	struct {                     // the last exits, for the screen shown when the guest dies
+	uint64_t unknown_calls; // HVC and SMC that nothing answered
+	uint64_t exits_by_class
+	        [64]; // index: exception class; interrupts count at index 63; see vcpu_exits_of
+	struct { // the last exits that were not fast ones, for the screen shown when the guest dies
 		uint64_t pc, esr, far;
 	} history[16];
 	uint32_t history_next;
@@ -83,7 +91,8 @@ struct vcpu {
 	uint64_t left, left_for;       // ticks and ESR_EL2 of the exit that is being handled
 	uint64_t longest, longest_esr; // the exit that took longest, in ticks
 #endif
-	uint64_t last_trap; // ticks: when the guest last left of its own doing
+	uint64_t
+	        last_trap; // ticks: when the guest last left of its own doing, and not by a fast exit
 
 	// Written by the CPU that runs it on VCPU_REQ_SAMPLE; `taken` last, with release order.
 	struct vcpu_sample {
@@ -100,8 +109,14 @@ struct vcpu {
 	uint64_t entry, context;
 };
 
-// Why guest_enter returned.
-enum guest_exit_reason { GUEST_EXIT_SYNC, GUEST_EXIT_IRQ, GUEST_EXIT_FIQ, GUEST_EXIT_SERROR };
+// Why guest_enter returned. The last one: a fast exit (arm/exits.h) was handled, and left something to the loop.
+enum guest_exit_reason {
+	GUEST_EXIT_SYNC,
+	GUEST_EXIT_IRQ,
+	GUEST_EXIT_FIQ,
+	GUEST_EXIT_SERROR,
+	GUEST_EXIT_DONE,
+};
 
 // arm/guest.S: runs the vCPU until something wants Mezzo.
 enum guest_exit_reason guest_enter(struct vcpu *vcpu);
@@ -114,6 +129,13 @@ void vcpu_load(struct vcpu *vcpu);
 void vcpu_unload(struct vcpu *vcpu);
 // Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
 void vcpu_fp_take(struct vcpu *vcpu);
+
+// Sets the bits of HCR_EL2 in `mask`, HCR_VSE not among them, to those of `bits`. Its CPU, or it is not loaded.
+void vcpu_set_hcr(struct vcpu *vcpu, uint64_t mask, uint64_t bits);
+
+// The vCPU's IRQ and FIQ inputs, for a controller whose CPU interface is not hardware. A line that is high
+// interrupts the guest once it unmasks, and stays until it is lowered here. Its CPU, or it is not loaded.
+void vcpu_set_lines(struct vcpu *vcpu, bool irq, bool fiq);
 
 // Where a vCPU is; vcpu->frame and vcpu->el1 hold its registers of that moment then. Asks its CPU and waits a bounded time, some 30,000 instructions. If that is too short
 // for it (an emulator's CPU may take long to wake up), the sample is the one before, as sample->time
@@ -133,14 +155,27 @@ struct el1_row {
 extern const struct el1_row el1_rows[];
 extern const unsigned el1_row_count;
 
+// How often it left, for one exception class or VCPU_CLASS_IRQ, and in all. Any CPU; out of date at once.
+static inline uint64_t vcpu_exits_of(const struct vcpu *vcpu, unsigned class)
+{
+	uint64_t count = load_relaxed(&vcpu->exits_by_class[class]);
+	return class == EC_HVC64 ? count + load_relaxed(&vcpu->frame.calls) : count;
+}
+static inline uint64_t vcpu_exits(const struct vcpu *vcpu)
+{
+	uint64_t count = 0;
+	for (unsigned class = 0; class < ARRAY_SIZE(vcpu->exits_by_class); class ++)
+		count += vcpu_exits_of(vcpu, class);
+	return count;
+}
+
 static inline uint64_t vcpu_reg(const struct vcpu *vcpu, unsigned reg)
 { // 31 reads as zero
 	return reg == 31 ? 0 : vcpu->frame.x[reg];
 }
 static inline void vcpu_set_reg(struct vcpu *vcpu, unsigned reg, uint64_t value)
 {
-	if (reg != 31)
-		vcpu->frame.x[reg] = value;
+	vcpu->frame.x[reg] = value;
 }
 
 // Whether this CPU holds the vCPU's registers: then it alone may use them, and the vCPU's own state.

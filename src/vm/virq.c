@@ -8,3 +8,8 @@ void virq_set(struct vm *vm, struct vcpu *vcpu, uint32_t intid, bool level)
 {
 	vm->irqchip->set_line(vm, vcpu, intid, level);
 }
+
+bool virq_pending(struct vcpu *vcpu)
+{
+	return vcpu->vm->irqchip->pending(vcpu);
+}

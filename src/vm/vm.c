@@ -128,6 +128,33 @@ void *vm_alloc(struct vm *vm, size_t size)
 	return result;
 }
 
+pa_t vm_take_page(struct vm *vm, bool kept)
+{
+	bool promised = vm->committed != 0;
+	if (promised && pages_commit(1) != 0)
+		return PA(0);
+	pa_t page = pages_alloc(0, (uint16_t)vm->id, PAGE_DATA, kept ? &vm->pages : &vm->scratch);
+	if (page.v == 0) {
+		pages_uncommit(promised ? 1 : 0);
+		return page;
+	}
+	store_relaxed(&vm->committed, vm->committed + (promised ? 1 : 0));
+	vm->scratch_promised += promised && !kept ? 1 : 0;
+	return page;
+}
+
+bool vm_give_scratch(struct vm *vm)
+{
+	if (vm->scratch.first == 0)
+		return false;
+	if (!pages_scrub_some(&vm->scratch)) {
+		pages_uncommit(vm->scratch_promised);
+		store_relaxed(&vm->committed, vm->committed - vm->scratch_promised);
+		vm->scratch_promised = 0;
+	}
+	return true;
+}
+
 static bool add_vcpus(struct vm *vm, uint32_t vcpus)
 {
 	for (uint32_t i = 0; i < vcpus; i++) {
@@ -170,6 +197,7 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 	vm->serial = serial;
 	vm->ram_base = VM_VIRT_RAM_BASE;
 	vm->ram_size = ram;
+	vm->video_base = vm->ram_base + ram;
 	vm->sched.weight = SCHED_WEIGHT_DEFAULT;
 	vm->log_lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG_LIMIT);
 	vm->stage2.lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
@@ -209,9 +237,9 @@ bool vm_free_some(struct vm *vm)
 {
 	if (vm->stage2.pages.first != 0)
 		stage2_destroy_some(&vm->stage2);
-	else
+	else if (!vm_give_scratch(vm))
 		pages_scrub_some(&vm->pages);
-	return vm->stage2.pages.first != 0 || vm->pages.first != 0;
+	return vm->stage2.pages.first != 0 || vm->scratch.first != 0 || vm->pages.first != 0;
 }
 
 STATIC_ASSERT(sizeof(struct vm) <= KIB(64), "pages_scrub takes no more");
@@ -248,6 +276,10 @@ void vm_crash(struct vcpu *vcpu, const char *format, ...)
 		return;
 	vm->end = VM_END_CRASH;
 	vm->crashed = vcpu;
+	vm->crash.esr = read_sysreg(esr_el2);
+	vm->crash.far = read_sysreg(far_el2);
+	vm->crash.hpfar = read_sysreg(hpfar_el2);
+	vm->crash.shown = 0;
 	va_start(args, format);
 	print_vbuffer(vm->crash_text, sizeof vm->crash_text, format, args);
 	va_end(args);
@@ -311,6 +343,46 @@ int vm_read_memory(struct vm *vm, ipa_t ipa, void *to, size_t size)
 		size -= left;
 	}
 	return 0;
+}
+
+// The guest's buffer may be mapped non-cacheable there: its writes are below our caches, and ours have to get
+// there. Clean and invalidate serves both, since what is clean is only dropped.
+static int dma(struct vm *vm, ipa_t ipa, void *to, const void *from, size_t size)
+{
+	uint64_t left;
+	if (!range_contains(vm->ram_base, vm->ram_size, ipa.v, size))
+		return ERR_FAULT;
+	for (uint64_t at = ipa.v & ~(PAGE_SIZE - 1); at < ipa.v + size; at += PAGE_SIZE)
+		if (stage2_pointer(&vm->stage2, IPA(at), &left) == NULL)
+			return ERR_FAULT;
+	for (size_t done = 0, n; done < size; done += n) {
+		uint8_t *memory = stage2_pointer(&vm->stage2, IPA(ipa.v + done), &left);
+		n = left < size - done ? left : size - done;
+		cache_clean_invalidate_poc(memory, n);
+		if (to != NULL) {
+			memcpy((uint8_t *)to + done, memory, n);
+		} else {
+			memcpy(memory, (const uint8_t *)from + done, n);
+			cache_clean_invalidate_poc(memory, n);
+		}
+	}
+	return 0;
+}
+
+int vm_dma_read(struct vm *vm, ipa_t ipa, void *to, size_t size)
+{
+	return dma(vm, ipa, to, NULL, size);
+}
+
+int vm_dma_write(struct vm *vm, ipa_t ipa, const void *from, size_t size)
+{
+	return dma(vm, ipa, NULL, from, size);
+}
+
+bool vm_dma_is_touched(struct vm *vm, ipa_t ipa)
+{
+	unsigned level;
+	return (stage2_entry(&vm->stage2, ipa, &level) & PTE_VALID) != 0;
 }
 
 const char *vm_state_name(const struct vm *vm)

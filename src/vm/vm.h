@@ -6,18 +6,22 @@
 #include "base/log.h"
 #include "base/spinlock.h"
 #include "base/types.h"
+#include "fdt/desc.h"
+#include "vm/alarm.h"
 #include "vm/mmio.h"
 #include "vm/sched.h"
 #include "vm/stage2.h"
 #include "vm/vcons.h"
 #include "vm/vcpu.h"
 #include "vm/virq.h"
+#include "vm/vuart.h"
 
 #define VM_MAX_VCPUS     8 // model virt; GICv2's limit, and what one distributor word of targets holds
 #define VM_VIRT_RAM_BASE UINT64_C(0x40000000) // IPA; model virt, as QEMU's machine of that name
 #define VM_NAME_SIZE     32
 #define VM_MAX           4096 // VMs at a time
 
+struct model;
 struct vgic;
 struct pvtime;
 
@@ -58,17 +62,32 @@ struct vm {
 	uint64_t serial; // never used again
 	uint32_t nr_vcpus;
 	struct vcpu *vcpu[VM_MAX_VCPUS];
+	const struct model *model;
 	uint64_t ram_base, ram_size; // IPA, bytes
-	uint64_t entry, tree;        // IPA: first instruction, device tree (x0)
+	uint64_t
+	        video_base; // IPA: from here on RAM is the video processor's; the end of RAM: it has none
+	uint64_t entry, tree; // IPA: first instruction, device tree (x0)
+	uint64_t park,
+	        park_size; // IPA, bytes: code in which the other cores wait from the start; 0: they are off
 	const struct irqchip_ops *irqchip;
-	uint32_t gic_version; // 2 or 3
+	uint32_t gic_version; // 2 or 3; 0: it has no GIC
 	struct vgic *gic;
+	const struct vuart_ops *uart_ops;
 	struct vpl011 *uart;
 	struct vpl031 *rtc;
-	struct vpl061 *power_key;
-	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
+	struct vpl061 *power_key; // NULL: it has none
+	struct raspi3 *raspi3;    // NULL: another model
+	bool has_secret;          // or nobody gave Mezzo anything to make one from
+	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
+	struct pvtime *pvtime;    // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
-	uint64_t committed; // pages promised to it
+	struct alarms alarms;
+	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)
+	struct {            // in the slot that its model has
+		const uint8_t *image; // stays as it is
+		uint64_t size;        // bytes, whole blocks of 512; 0: no card
+		enum desc_sdcard mode;
+	} card;
 	enum vm_on_crash on_crash;
 	bool autostart; // begins when Mezzo has booted
 	struct sched_params sched;
@@ -77,6 +96,10 @@ struct vm {
 	// While it is built.
 	struct page_list pages; // its own structures
 	uint64_t heap, heap_end;
+
+	// Under the lock of the device that takes pages (vm_take_page).
+	struct page_list scratch; // given back each time the VM ends
+	uint64_t scratch_promised;
 
 	// Atomically.
 	uint32_t state;     // enum vm_state
@@ -91,6 +114,10 @@ struct vm {
 	enum vm_end end;
 	struct vcpu *crashed; // whose state the dump shows; NULL: none
 	char crash_text[VM_CRASH_TEXT];
+	struct {
+		uint64_t esr, far, hpfar; // EL2's own, of the exit that could not be handled
+		unsigned shown;           // parts of the dump (debug/dump.c)
+	} crash;
 
 	// Written by the last CPU to leave, while nothing of it runs.
 	uint64_t cntvoff;    // guest time = CNTPCT - cntvoff, in ticks
@@ -149,6 +176,13 @@ bool vm_free_some(struct vm *vm);
 // whole when the VM ends. NULL when there is none. Only while the VM is being built.
 void *vm_alloc(struct vm *vm, size_t size);
 
+// A page for what a device keeps of its guest's data, promised and taken in one: of the VM, contents unknown. It goes
+// back when the VM is reset or off, or, if it is `kept`, with the VM. PA 0: there is none. Any CPU that runs the
+// VM; one device has them, and its lock is held.
+pa_t vm_take_page(struct vm *vm, bool kept);
+// Zeroes and gives back at most 64 KiB of those that are not kept; false: there were none. Nothing of it runs.
+bool vm_give_scratch(struct vm *vm);
+
 // Ends the VM: its vCPUs leave the guest as soon as they see it. Only the first reason counts, but a pause
 // gives way to what a vCPU asked for before it left. Any CPU.
 void vm_end(struct vm *vm, enum vm_end why);
@@ -161,6 +195,15 @@ void vm_log(struct vm *vm, const char *format, ...) PRINTF_LIKE(2, 3);
 
 // Copies from the guest's memory at `ipa`. ERR_FAULT: not all of it is RAM. Any CPU that runs the VM.
 int vm_read_memory(struct vm *vm, ipa_t ipa, void *to, size_t size);
+
+// The same for devices that reach memory by themselves, either way, at most 64 KiB at a time: what the guest
+// wrote or will read past the caches is seen too. A page that nobody touched is mapped first. ERR_FAULT: not
+// all of it is RAM, or there is no memory for it; nothing was copied. Any CPU that runs the VM.
+int vm_dma_read(struct vm *vm, ipa_t ipa, void *to, size_t size);
+int vm_dma_write(struct vm *vm, ipa_t ipa, const void *from, size_t size);
+// Whether somebody touched the page of `ipa`, which is RAM, before: then reaching it is fast. Otherwise up to 64 KiB
+// are filled first. Any CPU.
+bool vm_dma_is_touched(struct vm *vm, ipa_t ipa);
 
 // Reports how many lines of vm_log were left out since it last said so. Any CPU.
 void vm_log_summary(struct vm *vm);

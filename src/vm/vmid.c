@@ -6,6 +6,7 @@
 
 #include "arm/cpu.h"
 #include "arm/tlb.h"
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "base/panic.h"
 #include "base/spinlock.h"
@@ -26,6 +27,7 @@ static uint32_t limit = 256; // fixed after boot
 static uint32_t generation = 1;
 static uint32_t next = 1; // where the search begins; 0 is never a guest's
 static uint64_t used[MAX_VMIDS / 64];
+// Written by the CPU, outside the lock as well: see vmid_get.
 static struct vmid *running[CPU_MAX];
 
 void vmid_init(bool sixteen_bits)
@@ -52,12 +54,14 @@ static void set_used(uint32_t number)
 // Begins a generation in which only what runs now has a number.
 static void roll_over(void)
 {
-	generation++;
+	uint32_t before = generation;
+	store_ordered(&generation, before + 1);
 	memset(used, 0, sizeof used);
 	for (uint32_t cpu = 0; cpu < cpu_count(); cpu++) {
-		if (running[cpu] != NULL) {
-			running[cpu]->generation = generation;
-			set_used(running[cpu]->number);
+		struct vmid *vmid = load_ordered(&running[cpu]);
+		if (vmid != NULL && vmid->generation == before) { // else it waits for the lock
+			set_used(vmid->number);
+			store_release(&vmid->generation, generation);
 		}
 	}
 	next = 1;
@@ -72,9 +76,22 @@ static uint32_t find_free(void)
 	return next < limit ? next++ : 0;
 }
 
+// This CPU says what it runs, then looks at the generation; who begins a new one writes it, then looks at what runs.
+// One of the two sees the other: either the number is carried over, or this CPU waits for the lock.
+static bool is_current(struct vmid **here, struct vmid *vmid)
+{
+	store_ordered(here, vmid);
+	uint32_t now = load_ordered(&generation);
+	return load_acquire(&vmid->generation) == now;
+}
+
 uint32_t vmid_get(struct vmid *vmid)
 {
+	struct vmid **here = &running[cpu_this()->id], *before = load_relaxed(here);
+	if (is_current(here, vmid))
+		return load_relaxed(&vmid->number);
 	spin_lock(&lock);
+	store_relaxed(here, before); // its number is in VTTBR_EL2 still
 	if (vmid->generation != generation) {
 		uint32_t number = find_free();
 		if (number == 0) {
@@ -85,10 +102,11 @@ uint32_t vmid_get(struct vmid *vmid)
 		}
 		if (vmid->generation != generation) { // it did not run while the generation changed
 			set_used(number);
-			*vmid = (struct vmid){number, generation};
+			store_relaxed(&vmid->number, number);
+			store_release(&vmid->generation, generation);
 		}
 	}
-	running[cpu_this()->id] = vmid;
+	store_relaxed(here, vmid);
 	uint32_t number = vmid->number;
 	spin_unlock(&lock);
 	return number;

@@ -21,7 +21,7 @@ void vmid_init(bool sixteen_bits);
 uint32_t vmid_max_cpus(void);
 
 // The number to load for an address space on this CPU, which from now on counts as running it.
-// Takes LOCK_VMID.
+// Takes LOCK_VMID if it has none of this generation.
 uint32_t vmid_get(struct vmid *vmid);
 
 // The address space is gone and no CPU runs it: its number is not used again before every TLB has
