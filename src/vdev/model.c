@@ -8,6 +8,7 @@
 
 static const struct model *const models[] = {
         [DESC_MACHINE_VIRT] = &model_virt,
+        [DESC_MACHINE_RASPI3] = &model_raspi3,
 };
 
 void model_choose(struct vm *vm, enum desc_machine machine, uint64_t memory)

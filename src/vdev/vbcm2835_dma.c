@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DMA controller's registers and life: 16 channels. Owns their state under its lock; called by the MMIO map, by
+// its alarm, and by the chips that have a data port. What channels do is in vbcm2835_dma_work.c: the first piece
+// when the guest starts one, the others from the alarm, by one CPU at a time.
+// Invariant, whenever the lock is free: the lines follow the channels' interrupt flags; if a channel can go on then
+// somebody is working, or the alarm is set.
+// Source: BCM2835 ARM Peripherals, "DMA Controller"; Linux, arch/arm/boot/dts/broadcom/bcm2835-common.dtsi for the
+// lines of channels 11 and up.
+#include "vdev/vbcm2835_dma_state.h"
+
+#include "base/atomic.h"
+#include "base/panic.h"
+#include "hw/timer.h"
+#include "vdev/raspi3.h"
+#include "vdev/vbcm2835_reg.h"
+#include "vm/vm.h"
+
+enum {
+	CS = 0x00,
+	CONBLK_AD = 0x04,
+	TI = 0x08,
+	SOURCE_AD = 0x0c,
+	DEST_AD = 0x10,
+	TXFR_LEN = 0x14,
+	STRIDE = 0x18,
+	NEXTCONBK = 0x1c,
+	DEBUG = 0x20,
+	SPAN = 0x100, // of a channel
+	INT_STATUS = 0xfe0,
+	ENABLE = 0xff0,
+	SIZE = 0x1000,
+};
+
+#define CS_DREQ           BIT_U32(3)
+#define CS_PAUSED         BIT_U32(4)
+#define CS_DREQ_STOPS     BIT_U32(5)
+#define CS_WAITING_WRITES BIT_U32(6)
+#define CS_ERROR          BIT_U32(8)
+#define CS_ABORT          BIT_U32(30)
+#define CS_RESET          BIT_U32(31)
+// PRIORITY, PANIC_PRIORITY, WAIT_FOR_OUTSTANDING_WRITES, DISDEBUG: kept for the guest to read.
+#define CS_KEPT           (GENMASK_U32(23, 16) | GENMASK_U32(29, 28))
+
+#define DEBUG_ERRORS  GENMASK_U32(2, 0)
+#define DEBUG_ID      GENMASK_U32(15, 8)
+#define DEBUG_VERSION GENMASK_U32(27, 25)
+#define DEBUG_LITE    BIT_U32(28)
+#define VERSION       2
+
+#define ENABLE_CHANNELS GENMASK_U32(14, 0)
+
+// Channels 11 to 14 share a line, and all have one together.
+#define LINE_SHARED (RASPI3_IRQ_DMA + 11)
+#define LINE_ALL    (RASPI3_IRQ_DMA + 12)
+#define SHARING     GENMASK_U32(14, 11)
+
+// ---- interrupts ----
+
+static void set_line(struct vbcm2835_dma *dma, uint32_t n, bool before, bool now)
+{
+	if (before != now)
+		virq_set(dma->vm, NULL, VBCM2835_IRQ(n), now);
+}
+
+void vbcm2835_dma_update_lines(struct vbcm2835_dma *dma)
+{
+	uint32_t before = dma->lines, now = 0;
+
+	for (uint32_t n = 0; n < NR_CHANNELS; n++)
+		if ((dma->channel[n].cs & CS_INT) != 0)
+			now |= BIT_U32(n);
+	if (now == before)
+		return;
+	dma->lines = now;
+	for (uint32_t n = 0; n < 11; n++)
+		set_line(dma, RASPI3_IRQ_DMA + n, (before & BIT_U32(n)) != 0,
+		         (now & BIT_U32(n)) != 0);
+	set_line(dma, LINE_SHARED, (before & SHARING) != 0, (now & SHARING) != 0);
+	set_line(dma, LINE_ALL, before != 0, now != 0);
+}
+
+// ---- when work is done ----
+
+static void alarm_due(void *dev)
+{
+	struct vbcm2835_dma *dma = dev;
+
+	spin_lock(&dma->lock);
+	if (dma->working)
+		dma->again = true;
+	else
+		vbcm2835_dma_work(dma);
+	spin_unlock(&dma->lock);
+}
+
+static const struct alarm_ops alarm_ops = {.due = alarm_due};
+
+void vbcm2835_dma_kick(struct vm *vm, unsigned dreq)
+{
+	struct vbcm2835_dma *dma = vm->raspi3->dma;
+
+	fetch_or(&dma->kicked, BIT_U32(dreq));
+	if ((load_ordered(&dma->waiting) & BIT_U32(dreq)) != 0)
+		alarm_set(vm, dma->alarm, timer_now());
+}
+
+// ---- registers ----
+
+void vbcm2835_dma_show(struct vbcm2835_dma *dma, unsigned n)
+{
+	struct dma_channel *channel = &dma->channel[n];
+	bool active = (channel->cs & CS_ACTIVE) != 0, waits = channel->waits != 0;
+	uint32_t cs = channel->cs;
+
+	if (active && waits)
+		cs |= CS_DREQ_STOPS;
+	if (active && !waits && (channel->ti & (TI_SRC_DREQ | TI_DEST_DREQ)) != 0)
+		cs |= CS_DREQ;
+	if (!active && channel->conblk != 0)
+		cs |= CS_PAUSED;
+	if (dma->busy == n)
+		cs |= CS_WAITING_WRITES;
+	if (channel->debug != 0)
+		cs |= CS_ERROR;
+	store_release(&channel->shown, cs);
+}
+
+static uint32_t read_channel(const struct vbcm2835_dma *dma, unsigned n, uint32_t reg)
+{
+	const struct dma_channel *channel = &dma->channel[n];
+
+	switch (reg) {
+	case CONBLK_AD: return channel->conblk;
+	case TI: return channel->ti;
+	case SOURCE_AD: return channel->source;
+	case DEST_AD: return channel->dest;
+	case TXFR_LEN:
+		return (channel->ti & TI_TDMODE) == 0
+		               ? channel->x
+		               : channel->x | (uint32_t)field_put(LENGTH_Y, channel->y);
+	case STRIDE: return channel->stride;
+	case NEXTCONBK: return channel->next;
+	case DEBUG:
+		return channel->debug | (uint32_t)field_put(DEBUG_ID, n) |
+		       (uint32_t)field_put(DEBUG_VERSION, VERSION) | (IS_LITE(n) ? DEBUG_LITE : 0);
+	}
+	return 0;
+}
+
+static void reset_channel(struct dma_channel *channel)
+{
+	*channel = (struct dma_channel){.epoch = channel->epoch + 1};
+}
+
+static void write_cs(struct dma_channel *channel, uint32_t value)
+{
+	if ((value & CS_RESET) != 0) {
+		reset_channel(channel);
+		return;
+	}
+	channel->cs &= ~(value & (CS_END | CS_INT));
+	channel->cs = (channel->cs & (CS_END | CS_INT)) | (value & (CS_ACTIVE | CS_KEPT));
+	if ((value & CS_ABORT) != 0 && channel->conblk != 0) {
+		channel->conblk = channel->next;
+		vbcm2835_dma_forget_block(channel);
+	}
+	if (channel->conblk == 0)
+		channel->cs &= ~CS_ACTIVE;
+}
+
+static void write_channel(struct dma_channel *channel, uint32_t reg, uint32_t value)
+{
+	switch (reg) {
+	case CS: write_cs(channel, value); break;
+	case CONBLK_AD:
+		if ((channel->cs & CS_ACTIVE) == 0) {
+			channel->conblk = value;
+			vbcm2835_dma_forget_block(channel);
+		}
+		break;
+	case NEXTCONBK: channel->next = value; break;
+	case DEBUG: channel->debug &= ~(value & DEBUG_ERRORS); break;
+	}
+}
+
+// Where channel n's registers are in the region of 0 to 14.
+static bool is_channel(uint32_t offset)
+{
+	return offset < ALONE * SPAN;
+}
+
+static uint64_t read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size)
+{
+	uint32_t reg = vbcm2835_reg(offset), value = 0;
+
+	if (n < NR_CHANNELS && reg == CS)
+		return vbcm2835_part(load_acquire(&dma->channel[n].shown), offset, size);
+	spin_lock(&dma->lock);
+	if (n < NR_CHANNELS)
+		value = read_channel(dma, n, reg);
+	else if (reg == INT_STATUS)
+		value = dma->lines;
+	else if (reg == ENABLE)
+		value = dma->enable & ENABLE_CHANNELS;
+	spin_unlock(&dma->lock);
+	return vbcm2835_part(value, offset, size);
+}
+
+static void write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t reg, uint32_t value)
+{
+	spin_lock(&dma->lock);
+	bool before = vbcm2835_dma_can_go_on(dma);
+	if (n < NR_CHANNELS) {
+		write_channel(&dma->channel[n], reg, value);
+		vbcm2835_dma_show(dma, n);
+	} else if (reg == ENABLE) {
+		dma->enable = (value & ENABLE_CHANNELS) | BIT_U32(ALONE);
+	}
+	vbcm2835_dma_update_lines(dma);
+	bool starts = n < NR_CHANNELS && reg == CS && (value & CS_ACTIVE) != 0;
+	if (dma->working)
+		dma->again = true;
+	else if (starts || !before)
+		vbcm2835_dma_work(dma);
+	spin_unlock(&dma->lock);
+}
+
+static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                     uint64_t *value)
+{
+	if (!vbcm2835_fits(offset, size))
+		return false;
+	if (is_channel(offset))
+		*value = read_any(dev, offset / SPAN, offset % SPAN, size);
+	else
+		*value = read_any(dev, NR_CHANNELS, offset, size);
+	return true;
+}
+
+static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                      uint64_t value)
+{
+	if (!vbcm2835_fits(offset, size))
+		return false;
+	if (!vbcm2835_whole(offset, size, &value))
+		return true;
+	if (is_channel(offset))
+		write_any(dev, offset / SPAN, offset % SPAN, (uint32_t)value);
+	else
+		write_any(dev, NR_CHANNELS, offset, (uint32_t)value);
+	return true;
+}
+
+static bool alone_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                       uint64_t *value)
+{
+	if (!vbcm2835_fits(offset, size))
+		return false;
+	*value = read_any(dev, ALONE, offset, size);
+	return true;
+}
+
+static bool alone_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                        uint64_t value)
+{
+	if (!vbcm2835_fits(offset, size))
+		return false;
+	if (vbcm2835_whole(offset, size, &value))
+		write_any(dev, ALONE, offset, (uint32_t)value);
+	return true;
+}
+
+static const struct mmio_ops dma_ops = {
+        .name = "BCM2835 DMA",
+        .read = dma_read,
+        .write = dma_write,
+};
+
+static const struct mmio_ops alone_ops = {
+        .name = "BCM2835 DMA channel 15",
+        .read = alone_read,
+        .write = alone_write,
+};
+
+// ---- life ----
+
+void vbcm2835_dma_connect(struct vm *vm, const struct vbcm2835_dma_port *port)
+{
+	struct vbcm2835_dma *dma = vm->raspi3->dma;
+
+	CHECK(dma->nr_ports < NR_PORTS);
+	dma->port[dma->nr_ports++] = port;
+}
+
+void vbcm2835_dma_reset(struct vm *vm)
+{
+	struct vbcm2835_dma *dma = vm->raspi3->dma;
+
+	spin_lock(&dma->lock);
+	for (unsigned n = 0; n < NR_CHANNELS; n++)
+		reset_channel(&dma->channel[n]);
+	dma->enable = ENABLE_CHANNELS | BIT_U32(ALONE);
+	dma->turn = 0;
+	store_ordered(&dma->waiting, 0);
+	store_ordered(&dma->kicked, 0);
+	vbcm2835_dma_update_lines(dma);
+	alarm_set(vm, dma->alarm, TIMER_NEVER);
+	spin_unlock(&dma->lock);
+}
+
+int vbcm2835_dma_create(struct vm *vm)
+{
+	struct vbcm2835_dma *dma = vm_alloc(vm, sizeof *dma);
+
+	if (dma == NULL)
+		return ERR_NO_MEMORY;
+	dma->vm = vm;
+	dma->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
+	dma->busy = NR_CHANNELS;
+	dma->alarm = alarm_add(vm, &alarm_ops, dma);
+	if (dma->alarm < 0)
+		return dma->alarm;
+	vm->raspi3->dma = dma;
+	int error = mmio_add(&vm->mmio, RASPI3_DMA_BASE, SIZE, &dma_ops, dma);
+	return error == 0 ? mmio_add(&vm->mmio, RASPI3_DMA15_BASE, SPAN, &alone_ops, dma) : error;
+}
+
+static const struct vstate_field fields[] = {
+        VSTATE_ARRAY(struct vbcm2835_dma, channel), VSTATE_FIELD(struct vbcm2835_dma, enable),
+        VSTATE_FIELD(struct vbcm2835_dma, lines),   VSTATE_FIELD(struct vbcm2835_dma, turn),
+        VSTATE_FIELD(struct vbcm2835_dma, kicked),
+};
+
+const struct vstate vbcm2835_dma_state = {"bcm2835-dma", fields, ARRAY_SIZE(fields)};
