@@ -62,19 +62,50 @@ void answers_start(struct answers *answers, struct link *link, const char *who, 
 	send_next(answers, link);
 }
 
-// Whether the JSON value is an object that begins with the key "error".
-static bool is_error(const uint8_t *text, size_t size)
+// Reads the string at `*at`, behind its quote, as far as it has room, and goes behind it.
+static void read_string(const uint8_t *text, size_t size, size_t *at, char *to, size_t room)
 {
-	static const char pattern[] = "{\"error\"";
-	size_t at = 0;
+	size_t n = 0;
 
-	for (size_t i = 0; i < size && at < sizeof(pattern) - 1; i++) {
-		if (text[i] == ' ' || text[i] == '\n' || text[i] == '\r' || text[i] == '\t')
-			continue;
-		if (text[i] != (uint8_t)pattern[at++])
-			return false;
+	for (; *at < size && text[*at] != '"'; ++*at) {
+		if (text[*at] == '\\' && *at + 1 < size)
+			++*at;
+		if (n + 1 < room)
+			to[n++] = text[*at] < ' ' || text[*at] > '~' ? '?' : (char)text[*at];
 	}
-	return at == sizeof(pattern) - 1;
+	to[n] = '\0';
+	++*at;
+}
+
+static size_t skip_blanks(const uint8_t *text, size_t size, size_t at)
+{
+	while (at < size && text[at] <= ' ')
+		at++;
+	return at;
+}
+
+bool answer_is_error(const uint8_t *text, size_t size, char *why, size_t room)
+{
+	unsigned depth = 0;
+	char word[8];
+
+	for (size_t at = 0; at < size;) {
+		uint8_t c = text[at++];
+		if (c == '{' || c == '[')
+			depth++;
+		else if (c == '}' || c == ']')
+			depth--;
+		if (c != '"')
+			continue;
+		read_string(text, size, &at, word, sizeof(word));
+		size_t colon = skip_blanks(text, size, at);
+		if (depth != 1 || strcmp(word, "error") != 0 || colon >= size || text[colon] != ':')
+			continue;
+		at = skip_blanks(text, size, colon + 1) + 1;
+		read_string(text, size, &at, why, room);
+		return true;
+	}
+	return false;
 }
 
 // The value on one line: breaks between its words go, and the blanks behind them.
@@ -110,6 +141,8 @@ static void end_command(struct answers *answers, struct link *link)
 void answers_take(struct answers *answers, struct link *link, uint32_t number, const uint8_t *bytes,
                   size_t size, bool last, uint32_t missing)
 {
+	char why[8];
+
 	if (!answers->begun || answers->next == answers->count || number != answers->next)
 		return;
 	answers->since = term_now();
@@ -123,7 +156,8 @@ void answers_take(struct answers *answers, struct link *link, uint32_t number, c
 		answers_refused(answers, link, "a part of the answer was lost on the wire");
 		return;
 	}
-	if (is_error(buffer_data(&answers->piece), buffer_size(&answers->piece)))
+	if (answer_is_error(buffer_data(&answers->piece), buffer_size(&answers->piece), why,
+	                    sizeof(why)))
 		answers->status = STATUS_FAILED;
 	print(buffer_data(&answers->piece), buffer_size(&answers->piece));
 	end_command(answers, link);
@@ -144,6 +178,11 @@ void answers_fail(struct answers *answers, const char *who, const char *why)
 		return;
 	fprintf(stderr, "%s: %s; `%s` has no answer\n", who, why, answers->commands[answers->next]);
 	give_up(answers);
+}
+
+void answers_alive(struct answers *answers)
+{
+	answers->since = term_now();
 }
 
 void answers_tick(struct answers *answers, const char *who, int64_t now)

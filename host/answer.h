@@ -21,6 +21,12 @@ void answers_refused(struct answers *answers, struct link *link, const char *why
 // The link is down.
 void answers_fail(struct answers *answers, const char *who, const char *why);
 
+// Something of what the command under way is about came another way.
+void answers_alive(struct answers *answers);
+
+// Whether an answer of Mezzo's shell is an error, whatever stands before it; then `why` gets the sentence.
+bool answer_is_error(const uint8_t *text, size_t size, char *why, size_t room);
+
 // Gives up on an answer that does not come.
 void answers_tick(struct answers *answers, const char *who, int64_t now);
 int64_t answers_due(const struct answers *answers);

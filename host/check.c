@@ -10,11 +10,10 @@
 
 #include "base/bits.h"
 #include "fdt/board.h"
-#include "fdt/guest_virt.h"
 #include "schema.h"
+#include "tree_edit.h"
 #include "util.h"
 
-#include <libfdt.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,8 +60,7 @@ static bool read_tree(const struct text_key *key, struct blob *out, struct diags
 		return false;
 	if (key->value == NULL)
 		return true;
-	if (out->size < sizeof(struct fdt_header) || fdt_check_header(out->data) != 0 ||
-	    fdt_totalsize(out->data) > out->size) {
+	if (!tree_edit_sound(*out)) {
 		diag_add(diags, key->at,
 		         "dtb `%s` is not a device tree; compile it: dtc -o FILE.dtb FILE.dts",
 		         key->value);
@@ -76,22 +74,26 @@ static bool read_tree(const struct text_key *key, struct blob *out, struct diags
 static void check_plan(struct vm *vm, struct diags *diags)
 {
 	struct image_problem problem = {.text = ""};
+	const struct model_facts *facts = system_model(vm);
 	struct image_request request = {
 	        .kernel = vm->kernel_file.data.data,
 	        .kernel_size = vm->kernel_file.data.size,
-	        .ram_base = GUEST_RAM,
-	        .ram_size = vm->memory.value,
-	        .tree_size = vm->dtb_file.size != 0 ? vm->dtb_file.size : GUEST_VIRT_TREE_SIZE,
+	        .ram_base = facts->ram_base,
+	        .ram_size = model_ram(facts, vm->memory.value).kernel_size,
+	        .boot_size = facts->boot_size,
+	        .tree_size = vm->dtb_file.size + MODEL_TREE_ROOM,
 	        .has_load = vm->load.at.file != NULL,
 	        .load = vm->load.value,
 	        .has_entry = vm->entry.at.file != NULL,
 	        .entry = vm->entry.value,
 	};
 	bool hint = request.has_load || request.has_entry;
+	// Of a card's kernel8.img no line speaks, but one may say where it goes.
+	struct place at = vm->kernel.at.line == 0 && request.has_load ? vm->load.at : vm->kernel.at;
 
 	if (image_plan(&request, &vm->plan, &problem) != 0) {
-		diag_add(diags, vm->kernel.at, "kernel `%s`: %s", vm->kernel.value, problem.text);
-	} else if (vm->plan.kind == IMAGE_RAW && !hint) {
+		diag_add(diags, at, "kernel `%s`: %s", vm->kernel.value, problem.text);
+	} else if (vm->plan.kind == IMAGE_RAW && !hint && !facts->takes_raw) {
 		diag_add(diags, vm->kernel.at,
 		         "kernel `%s` is neither an arm64 Image (plain or gzip) nor an ELF for "
 		         "AArch64; for a raw binary say where it goes: load = 0x40080000",
@@ -104,6 +106,46 @@ static void check_plan(struct vm *vm, struct diags *diags)
 	}
 }
 
+static bool read_sdcard(struct vm *vm, struct diags *diags)
+{
+	const struct text_key key = {vm->sdcard.value, vm->sdcard.at};
+
+	if (!read_file(&key, "sdcard", &vm->sdcard_file, diags))
+		return false;
+	if (vm->sdcard_file.size % DESC_SECTOR_SIZE == 0)
+		return true;
+	diag_add(diags, vm->sdcard.at,
+	         "sdcard `%s` has %llu bytes, which are no whole sectors of %d; round it up: "
+	         "truncate -s %%%d FILE",
+	         vm->sdcard.value, (unsigned long long)vm->sdcard_file.size, DESC_SECTOR_SIZE,
+	         DESC_SECTOR_SIZE);
+	return false;
+}
+
+// What the machine model takes. False: the memory cannot be planned.
+static bool check_model(const struct vm *vm, struct diags *diags)
+{
+	const struct model_facts *facts = system_model(vm);
+	bool sound = vm->memory.value >= facts->min_memory && vm->memory.value <= facts->max_memory;
+
+	if (!sound)
+		diag_add(diags, place_of(vm, vm->memory.at),
+		         "memory: a VM of machine `%s` takes %s to %s", facts->name,
+		         util_size(facts->min_memory), util_size(facts->max_memory));
+	if (vm->cpus.value > facts->max_cpus)
+		diag_add(diags, vm->cpus.at, "cpus: a VM of machine `%s` takes 1 to %u",
+		         facts->name, facts->max_cpus);
+	if (vm->gic.value != 0 && !facts->has_gic)
+		diag_add(diags, vm->gic.at, "gic: a VM of machine `%s` has no GIC; drop the line",
+		         facts->name);
+	if (vm->sdcard.value != NULL && !facts->has_sdcard)
+		diag_add(diags, vm->sdcard.at,
+		         "sdcard: a VM of machine `%s` has no slot for a card; drop the line, or "
+		         "say `machine = raspi3`",
+		         facts->name);
+	return sound;
+}
+
 static void check_vm(struct vm *vm, const struct limits *limits, struct diags *diags)
 {
 	bool files = read_file(&vm->initrd, "initrd", &vm->initrd_file, diags);
@@ -113,12 +155,15 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 		diag_add(diags, vm->memory.at,
 		         "memory: %llu bytes are no whole number of 4K pages; round it",
 		         (unsigned long long)vm->memory.value);
+	sound = check_model(vm, diags) && sound;
+	files = read_sdcard(vm, diags) && files;
 	if (!read_tree(&vm->dtb, &vm->dtb_file, diags))
 		files = false;
-	if (vm->kernel.value == NULL)
+	if (vm->kernel.value == NULL && vm->config.value == NULL)
 		diag_add(diags, vm->end, "VM `%s` has no kernel; name one: `kernel = FILE`",
 		         vm->name);
-	else if (kernel_read(vm->kernel.value, &vm->kernel_file, vm->kernel.at, diags) && files &&
+	else if (vm->kernel.value != NULL &&
+	         kernel_read(vm->kernel.value, &vm->kernel_file, vm->kernel.at, diags) && files &&
 	         sound)
 		check_plan(vm, diags);
 
@@ -126,12 +171,17 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 		diag_add(diags, vm->cmdline.at,
 		         "cmdline has %zu characters; arm64 Linux takes at most %d",
 		         strlen(vm->cmdline.value), DESC_CMDLINE_MAX);
-	if (vm->gic.value != 0 && limits->gic != 0 && vm->gic.value != limits->gic)
+	if (vm->gic.value == 3 && limits->gic != 0 && limits->gic != 3)
 		diag_add(diags, vm->gic.at,
-		         "gic: VM `%s` asks for version %u, and the board has a GICv%u; a VM gets "
-		         "the board's "
-		         "in this version: drop `gic`, or choose the board's",
-		         vm->name, (unsigned int)vm->gic.value, limits->gic);
+		         "gic: VM `%s` asks for version 3, and the board has a GICv%u, whose CPU "
+		         "interface cannot stand for it; version 2 works everywhere",
+		         vm->name, limits->gic);
+	if (vm->gic.value == 3 && limits->no_gic)
+		diag_add(diags, vm->gic.at,
+		         "gic: VM `%s` asks for version 3, and the board has no GIC to stand for "
+		         "it; "
+		         "version 2 works everywhere",
+		         vm->name);
 	if (!is_aligned(vm->entry.value, INSTRUCTION_SIZE))
 		diag_add(diags, vm->entry.at,
 		         "entry: %#llx is no instruction's address; give a multiple of 4",
@@ -273,23 +323,38 @@ static void check_cores(const struct system *system, const struct limits *limits
 
 // --- memory --------------------------------------------------------------------------------------
 
+// Whether a VM before number `i` names the file as its kernel, initrd or card.
+static bool is_named(const struct system *system, size_t i, const char *path)
+{
+	for (size_t j = 0; j < i; j++) {
+		const struct vm *vm = &system->vms[j];
+		const char *const names[] = {vm->kernel.value, vm->initrd.value, vm->sdcard.value};
+
+		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+			if (names[k] != NULL && strcmp(names[k], path) == 0)
+				return true;
+	}
+	return false;
+}
+
 // Bytes of the files of VM `i` that no VM before it names: those stay in memory, once.
 static uint64_t new_files(const struct system *system, size_t i)
 {
 	const struct vm *vm = &system->vms[i];
-	bool kernel = vm->kernel.value != NULL, initrd = vm->initrd.value != NULL;
+	const struct {
+		const char *path;
+		size_t size;
+	} files[] = {
+	        {vm->kernel.value, vm->kernel_file.data.size},
+	        {vm->initrd.value, vm->initrd_file.size},
+	        {vm->sdcard.value, vm->sdcard_file.size},
+	};
+	uint64_t sum = 0;
 
-	for (size_t j = 0; j < i; j++) {
-		const struct vm *before = &system->vms[j];
-
-		if (kernel && before->kernel.value != NULL &&
-		    strcmp(vm->kernel.value, before->kernel.value) == 0)
-			kernel = false;
-		if (initrd && before->initrd.value != NULL &&
-		    strcmp(vm->initrd.value, before->initrd.value) == 0)
-			initrd = false;
-	}
-	return (kernel ? vm->kernel_file.data.size : 0) + (initrd ? vm->initrd_file.size : 0);
+	for (size_t k = 0; k < ARRAY_SIZE(files); k++)
+		if (files[k].path != NULL && !is_named(system, i, files[k].path))
+			sum += files[k].size;
+	return sum;
 }
 
 static void check_memory(const struct system *system, const struct limits *limits,
@@ -338,8 +403,7 @@ struct limits check_board_tree(const char *path, struct diags *diags)
 		diag_add(diags, at, "the board's tree cannot be read: %s; check the path", why);
 		return limits;
 	}
-	if (tree.size < sizeof(struct fdt_header) || fdt_check_header(tree.data) != 0 ||
-	    fdt_totalsize(tree.data) > tree.size) {
+	if (!tree_edit_sound(tree)) {
 		diag_add(diags, at,
 		         "this is not a device tree; compile it: dtc -o BOARD.dtb BOARD.dts");
 		return limits;
@@ -350,6 +414,7 @@ struct limits check_board_tree(const char *path, struct diags *diags)
 			diag_add(diags, at, "%s", problem.list[i].text);
 	limits.cpus = board.nr_cpus;
 	limits.gic = board.gic.version;
+	limits.no_gic = limits.gic == 0 && board.bcm.local.size != 0;
 	for (uint32_t i = 0; i < board.nr_ram; i++)
 		limits.ram += board.ram[i].size;
 	return limits;

@@ -8,6 +8,7 @@
 // What the system has to fit. 0: not known, so not checked.
 struct limits {
 	uint32_t cpus, gic;
+	bool no_gic;  // the board has none
 	uint64_t ram; // bytes that Mezzo and its VMs can have
 	bool fixed;   // it is a real board: no option makes it bigger
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `mezzo check`: says what is wrong with a system, or what it will look like. Owns nothing.
+#include "boards.h"
 #include "check.h"
 #include "conf.h"
 #include "json.h"
@@ -111,13 +112,27 @@ static void print(const char *path, const struct system *system)
 		print_vm(&system->vms[i]);
 }
 
+// What is known of the board without its tree.
+static struct limits named_board(const struct system *system)
+{
+	const struct board_model *board = boards_find(system->board.value);
+
+	if (board == NULL || !board->fixed)
+		return (struct limits){.cpus = 0};
+	return (struct limits){.cpus = board->cpus,
+	                       .gic = board->gic,
+	                       .no_gic = board->gic == 0,
+	                       .ram = board->ram,
+	                       .fixed = true};
+}
+
 int verb_check(int argc, char **argv)
 {
 	struct limits flags = {.cpus = 0}, limits = {.cpus = 0};
 	struct diags diags = {NULL, 0};
 	struct system system;
 	const char *tree = NULL;
-	bool json = false;
+	bool json = false, whole;
 	int opt, index;
 
 	while ((opt = opts_next(argc, argv, ":h", options, who, check_help, &index)) != -1) {
@@ -135,12 +150,15 @@ int verb_check(int argc, char **argv)
 	if (optind + 1 != argc)
 		return opts_usage(who, "give one FILE.conf");
 
+	whole = conf_read(argv[optind], &system, &diags);
 	if (tree != NULL)
 		limits = check_board_tree(tree, &diags);
+	else if (whole)
+		limits = named_board(&system);
 	limits.cpus = flags.cpus != 0 ? flags.cpus : limits.cpus;
 	limits.gic = flags.gic != 0 ? flags.gic : limits.gic;
 	limits.ram = flags.ram != 0 ? flags.ram : limits.ram;
-	if (conf_read(argv[optind], &system, &diags))
+	if (whole)
 		check_system(&system, &limits, &diags);
 
 	if (json)

@@ -8,17 +8,12 @@
 #include "opts.h"
 #include "term.h"
 #include "util.h"
+#include "wire.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <termios.h>
 #include <unistd.h>
 
 const char console_help[] =
@@ -62,15 +57,6 @@ static const char who[] = "mezzo console";
 
 #define CHUNK      1024 // bytes moved at once
 #define LAST_WORDS 1000 // ms for BYE, and for what is still to be shown
-
-static const struct {
-	unsigned int baud;
-	speed_t speed;
-} speeds[] = {
-        {9600, B9600},       {19200, B19200},     {38400, B38400},     {57600, B57600},
-        {115200, B115200},   {230400, B230400},   {460800, B460800},   {921600, B921600},
-        {1000000, B1000000}, {1500000, B1500000}, {2000000, B2000000}, {3000000, B3000000},
-};
 
 struct request {
 	const char *path;
@@ -122,66 +108,6 @@ static int take_options(int argc, char **argv, struct request *r)
 		                  "--command leaves when it is answered; --pty and --log stay");
 	r->path = argv[optind];
 	return STATUS_OK;
-}
-
-// --- the wire ------------------------------------------------------------------------------------
-
-// Raw, 8 data bits, no parity, one stop bit, no flow control: what Mezzo's UART drivers expect.
-static const char *set_serial(int fd, unsigned int baud)
-{
-	struct termios settings;
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(speeds) && speeds[i].baud != baud)
-		i++;
-	if (i == ARRAY_SIZE(speeds))
-		return util_format("%u baud is no usual speed", baud);
-	if (tcgetattr(fd, &settings) != 0)
-		return "it is no serial device";
-	cfmakeraw(&settings);
-	settings.c_cflag &= ~(tcflag_t)(CSTOPB | CRTSCTS | PARENB);
-	settings.c_cflag |= CLOCAL | CREAD;
-	cfsetispeed(&settings, speeds[i].speed);
-	cfsetospeed(&settings, speeds[i].speed);
-	if (tcsetattr(fd, TCSANOW, &settings) != 0)
-		return strerror(errno);
-	ioctl(fd, TIOCEXCL); // a second program would take half of the bytes
-	return NULL;
-}
-
-static const char *open_socket(const char *path, int *fd)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-	if (strlen(path) >= sizeof(address.sun_path))
-		return "its name is too long for a socket";
-	memcpy(address.sun_path, path, strlen(path));
-	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (*fd < 0 || connect(*fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		return errno == ECONNREFUSED ? "nobody listens there; has QEMU ended?"
-		                             : strerror(errno);
-	return NULL;
-}
-
-// Returns NULL, or why there is no wire at PATH.
-static const char *open_wire(const struct request *r, int *fd)
-{
-	const char *why;
-	struct stat st;
-
-	if (stat(r->path, &st) != 0)
-		return strerror(errno);
-	if (S_ISSOCK(st.st_mode)) {
-		why = open_socket(r->path, fd);
-	} else if (S_ISCHR(st.st_mode)) {
-		*fd = open(r->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-		why = *fd < 0 ? strerror(errno) : set_serial(*fd, r->baud);
-	} else {
-		return "it is neither a serial device nor a socket";
-	}
-	if (why == NULL)
-		fcntl(*fd, F_SETFL, O_NONBLOCK);
-	return why;
 }
 
 // --- what moves ----------------------------------------------------------------------------------
@@ -307,7 +233,7 @@ static void finish(struct desk *d)
 
 static int attend(struct request *r, struct desk *d)
 {
-	const char *why = open_wire(r, &d->wire);
+	const char *why = wire_open(r->path, r->baud, &d->wire);
 
 	if (why != NULL) {
 		fprintf(stderr, "%s: cannot open `%s`: %s\n", who, r->path, why);
@@ -337,7 +263,7 @@ static int attend(struct request *r, struct desk *d)
 
 int verb_console(int argc, char **argv)
 {
-	struct request r = {.baud = 115200};
+	struct request r = {.baud = WIRE_BAUD};
 	struct desk d = {.input_open = true, .status = -1};
 	int status = take_options(argc, argv, &r);
 

@@ -202,6 +202,9 @@ static void print(const struct listing *list)
 		print_vms(&list->desc);
 }
 
+static const char *const card_modes[] = {
+        [DESC_SDCARD_COW] = "cow", [DESC_SDCARD_KEEP] = "keep", [DESC_SDCARD_RO] = "ro"};
+
 static void print_vm_json(const struct desc_vm *vm)
 {
 	json_open(NULL, '{');
@@ -213,6 +216,10 @@ static void print_vm_json(const struct desc_vm *vm)
 		json_text("initrd", vm->initrd->path);
 	if (vm->dtb != NULL)
 		json_text("dtb", vm->dtb->path);
+	if (vm->sdcard != NULL) {
+		json_text("sdcard", vm->sdcard->path);
+		json_text("sdcard_mode", card_modes[vm->sdcard_mode]);
+	}
 	if (vm->cmdline != NULL)
 		json_text("cmdline", vm->cmdline);
 	json_bool("autostart", vm->autostart);

@@ -4,14 +4,13 @@
 // packs into a temporary directory, starts QEMU. Owns that directory.
 #include "check.h"
 #include "conf.h"
+#include "launch.h"
 #include "machine.h"
 #include "opts.h"
 #include "pack.h"
-#include "qemu.h"
 #include "schema.h"
 #include "util.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,13 +30,13 @@ const char run_help[] =
         "failed.\n"
         "\n"
         "One VM without a file:             The board that QEMU plays:\n"
-        "  -k, --kernel FILE                  --board virt    so far the only one\n"
+        "  -k, --kernel FILE                  --board virt|raspi3b|raspi4b     (virt)\n"
         "  -i, --initrd FILE                  --gic 2|3       interrupt controller (3)\n"
         "  -c, --cpus N      (1)              --cpu MODEL     as QEMU names it (max)\n"
         "  -m, --memory SIZE (512M)           --smp N         CPUs (one a vCPU, up to 4)\n"
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
-        "  --dtb FILE, --load N, --entry N\n"
+        "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
         "  --socket PATH   the board's serial port is this socket, for `mezzo console PATH`\n"
@@ -52,6 +51,7 @@ const char run_help[] =
 
 enum {
 	OPT_BOARD = OPT_LONG,
+	OPT_BOARD_DTB,
 	OPT_GIC,
 	OPT_CPU,
 	OPT_SMP,
@@ -79,6 +79,7 @@ static const struct option options[] = {
         {"net", required_argument, NULL, OPT_VM_KEY},
         {"name", required_argument, NULL, 'n'},
         {"board", required_argument, NULL, OPT_BOARD},
+        {"board-dtb", required_argument, NULL, OPT_BOARD_DTB},
         {"gic", required_argument, NULL, OPT_GIC},
         {"cpu", required_argument, NULL, OPT_CPU},
         {"smp", required_argument, NULL, OPT_SMP},
@@ -96,7 +97,7 @@ static const struct option options[] = {
 static const char who[] = "mezzo run";
 
 struct request {
-	const char *conf, *name, *board, *image, *bundle;
+	const char *conf, *name, *board_tree, *image, *bundle;
 	struct system flags; // the VM and board that options alone describe
 	bool vm_flags, dry_run;
 	unsigned int seconds;
@@ -129,6 +130,7 @@ static void take_option(struct request *r, int opt, int index, struct diags *dia
 	switch (opt) {
 	case 'n': r->name = optarg; break;
 	case OPT_BOARD: take_board(r, diags); break;
+	case OPT_BOARD_DTB: r->board_tree = optarg; break;
 	case OPT_GIC: r->machine.gic = (uint32_t)opts_number(who, "--gic", 2, 3); break;
 	case OPT_CPU: r->machine.cpu = optarg; break;
 	case OPT_SMP: r->machine.smp = (uint32_t)opts_number(who, "--smp", 1, 512); break;
@@ -195,9 +197,14 @@ static bool read_system(struct request *r, struct system *system, struct diags *
 {
 	struct place at = {who, 0};
 
+	bool whole = r->conf == NULL || conf_read(r->conf, system, diags);
+
+	if (r->conf == NULL)
+		*system = (struct system){.board.value = "virt"};
+	if (r->flags.board.value != NULL)
+		system->board = r->flags.board;
 	if (r->conf != NULL)
-		return conf_read(r->conf, system, diags);
-	*system = (struct system){.board.value = "virt"};
+		return whole;
 	if (r->name == NULL)
 		r->name = "guest";
 	schema_check_name(system, r->name, at, diags);
@@ -206,6 +213,34 @@ static bool read_system(struct request *r, struct system *system, struct diags *
 	system->vms[0].name = r->name;
 	system->vms[0].end = at;
 	return true;
+}
+
+// False after a message: the board cannot be what the options ask for, or its tree is not there.
+static bool choose_board(struct request *r, const struct system *system)
+{
+	struct machine *m = &r->machine;
+	const char *name = system->board.value;
+	const char *wrong = m->cpu != NULL ? "--cpu"
+	                    : m->smp != 0  ? "--smp"
+	                    : m->ram != 0  ? "--ram"
+	                    : m->gic != 0  ? "--gic"
+	                                   : NULL;
+
+	m->board = boards_find(name);
+	if (m->board == NULL) // conf.c has told why
+		m->board = boards_find("virt");
+	if (m->board->fixed && wrong != NULL) {
+		opts_usage(who, "%s: the board `%s` is as it is; drop the option", wrong, name);
+		return false;
+	}
+	if (!m->board->fixed && r->board_tree != NULL) {
+		opts_usage(who, "--board-dtb: QEMU makes the tree of board `%s`; drop the option",
+		           name);
+		return false;
+	}
+	if (m->board->fixed)
+		m->tree = boards_find_tree(m->board, r->board_tree, who);
+	return !m->board->fixed || m->tree != NULL;
 }
 
 // Where the console starts on a terminal: in the VM if one starts alone, else in the view of all.
@@ -226,8 +261,8 @@ struct files {
 
 static const char *make_files(const struct request *r, struct files *files)
 {
-	const char *tmp = getenv("TMPDIR");
-	char *template;
+	const char *why;
+	char *directory;
 
 	if (r->bundle != NULL || r->dry_run) {
 		const char *bundle = r->bundle != NULL ? r->bundle : "bundle.cpio";
@@ -235,12 +270,11 @@ static const char *make_files(const struct request *r, struct files *files)
 		*files = (struct files){NULL, bundle, util_format("%s.dtb", bundle)};
 		return NULL;
 	}
-	template = util_format("%s/mezzo-XXXXXX", tmp != NULL && *tmp != '\0' ? tmp : "/tmp");
-	if (mkdtemp(template) == NULL)
-		return util_format("cannot make a directory `%s`: %s", template, strerror(errno));
-	*files = (struct files){template, util_format("%s/bundle.cpio", template),
-	                        util_format("%s/board.dtb", template)};
-	return NULL;
+	why = launch_directory(&directory);
+	if (why == NULL)
+		*files = (struct files){directory, util_format("%s/bundle.cpio", directory),
+		                        util_format("%s/board.dtb", directory)};
+	return why;
 }
 
 static void remove_files(const struct files *files)
@@ -263,11 +297,11 @@ static int start(const struct request *r, const struct bundle *bundle, const str
 {
 	struct command command = machine_command(&r->machine, files->bundle, files->tree);
 	bool terminal = isatty(STDOUT_FILENO);
-	struct session session = {command.arg, who, terminal, view, r->machine.socket, r->seconds};
+	struct session session = {NULL, who, terminal, view, r->machine.socket, r->seconds, false};
 	const char *why = NULL;
 
 	if (r->dry_run) {
-		printf("%s\n", machine_quote(&command));
+		printf("%s\n", command_quote(&command));
 		if (r->bundle == NULL)
 			fprintf(stderr,
 			        "%s: nothing was written; --bundle FILE keeps what the command "
@@ -284,20 +318,14 @@ static int start(const struct request *r, const struct bundle *bundle, const str
 		return fail(why);
 	if (r->dry_run)
 		return STATUS_OK;
-	fprintf(stderr, "%s\n", machine_quote(&command));
-	if (r->machine.socket != NULL)
-		fprintf(stderr, "mezzo: `mezzo console %s` attaches, Ctrl-C ends\n",
-		        r->machine.socket);
-	else if (terminal)
-		fprintf(stderr, "mezzo: Ctrl-] q leaves, Ctrl-] ? lists the other keys\n");
-	return qemu_run(&session);
+	return launch_run(&session, &command);
 }
 
 int verb_run(int argc, char **argv)
 {
-	struct request r = {.machine.cpu = "max"};
+	struct request r = {.machine.board = NULL};
 	struct diags diags = {NULL, 0};
-	bool terminal = isatty(STDOUT_FILENO);
+	bool terminal = isatty(STDOUT_FILENO), whole;
 	struct pack_options options_of_run;
 	struct system system;
 	struct bundle bundle;
@@ -308,7 +336,10 @@ int verb_run(int argc, char **argv)
 
 	if (status != STATUS_OK)
 		return status;
-	if (read_system(&r, &system, &diags)) {
+	whole = read_system(&r, &system, &diags);
+	if (!choose_board(&r, &system))
+		return STATUS_USAGE;
+	if (whole) {
 		machine_complete(&r.machine, &system);
 		limits = machine_limits(&r.machine);
 		check_system(&system, &limits, &diags);

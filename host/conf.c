@@ -12,6 +12,7 @@
 // Invariant: each assignment in the file reaches schema_set once.
 #include "conf.h"
 
+#include "guest_config.h"
 #include "schema.h"
 #include "util.h"
 
@@ -277,6 +278,8 @@ bool conf_read(const char *path, struct system *system, struct diags *diags)
 	}
 	for (size_t i = 0; i < reader.count; i++)
 		assign(system, &reader.list[i], diags);
+	for (size_t i = 0; i < system->vm_count; i++)
+		guest_config_apply(&system->vms[i], diags);
 	if (reader.error != NULL)
 		report(diags);
 	else if (system->vm_count == 0)

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Ties the link to those who use it. Owns link, view, pseudo-terminals and files. Called by
-// cmd_console.c and qemu.c, which own the wire and the terminal.
+// Ties the link to those who use it. Owns link, view, pseudo-terminals and files; hub_keys.c has the
+// keyboard. Called by cmd_console.c and qemu.c, which own the wire and the terminal.
 // Invariant: a channel is granted more only while all who take from it have room, so what waits here
 // is bounded, and a slow one holds up nobody but its own channel.
-#include "hub.h"
-
-#include "answer.h"
-#include "link.h"
-#include "pty.h"
+#include "hub_state.h"
 #include "record.h"
 #include "term.h"
 #include "util.h"
-#include "view.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,7 +15,6 @@
 #include <string.h>
 
 #define SCREEN_ENOUGH 65536 // bytes that wait for standard output
-#define TYPED_ENOUGH  1024  // typed bytes that wait for a plain wire
 
 // In milliseconds.
 #define PATIENCE    3000  // until a wire is taken for plain
@@ -31,41 +25,31 @@
 
 static const char own_prefix[] = "[mezzo] ";
 
-// A source and those who take from it.
-struct feed {
-	struct source *source;
-	struct channel *channel; // NULL: it is not there
-	int record;              // -1: none
-};
-
-struct hub {
-	const struct hub_options *options;
-	struct link link;
-	struct view *view;
-	struct pty *ptys;
-	struct answers *answers; // NULL: no commands
-
-	bool escape;          // the last key was KEY_ESCAPE
-	struct source *focus; // the VM that was in view last
-	int text_record;      // what is said outside frames; -1: nowhere
-
-	bool up;         // the link is framed
-	bool met;        // Mezzo has answered once: its past has been told
-	bool settled;    // the first view has been chosen
-	bool quiet;      // this greeting is a try that nobody asked for
-	size_t heard;    // bytes of own_prefix at the start of a line of text
-	bool elsewhere;  // in a line of text that begins otherwise
-	const char *why; // the link went down, not told yet
-	int64_t greet;   // when to greet again; 0: never
-	int64_t tried;   // when that was done last because of what was heard
-};
-
 // --- notes ---------------------------------------------------------------------------------------
 
 void hub_note(struct hub *hub, const char *text)
 {
 	if (hub->answers == NULL)
 		view_note(hub->view, "%s", text);
+}
+
+// What has become of a file. A program gets its answers by themselves, and this elsewhere.
+static void tell_file(struct hub *hub, char *text)
+{
+	if (text != NULL && hub->answers != NULL)
+		fprintf(stderr, "%s: %s\n", hub->options->who, text);
+	else if (text != NULL)
+		view_note(hub->view, "%s", text);
+	free(text);
+}
+
+// --- the view ------------------------------------------------------------------------------------
+
+void hub_show(struct hub *hub, struct source *source, const char *title)
+{
+	if (source != NULL && source->kind == FRAME_KIND_CONSOLE)
+		hub->focus = source;
+	view_show(hub->view, source, title);
 }
 
 // --- what the link tells -------------------------------------------------------------------------
@@ -128,6 +112,7 @@ static void on_down(void *who, const char *why)
 	bool was_up = hub->up;
 
 	hub->up = false;
+	tell_file(hub, file_end(&hub->file, NULL, why));
 	if (hub->answers != NULL) {
 		answers_fail(hub->answers, hub->options->who, why);
 		return;
@@ -151,6 +136,12 @@ static void on_came(void *who, struct channel *channel)
 	struct source *source;
 	bool is_new; // else its past was told before the link was lost
 
+	if (channel->kind == FRAME_KIND_FILE) {
+		tell_file(hub, file_begin(&hub->file, channel, hub->options->log));
+		if (file_is(&hub->file, channel))
+			link_open(&hub->link, channel, false, term_now());
+		return;
+	}
 	if (channel->kind < FRAME_KIND_SHELL || channel->kind > FRAME_KIND_LOG ||
 	    (hub->answers != NULL && channel->kind != FRAME_KIND_SHELL))
 		return;
@@ -193,6 +184,7 @@ static void on_gone(void *who, struct channel *channel)
 	struct hub *hub = who;
 	struct feed *feed = channel->owner;
 
+	tell_file(hub, file_end(&hub->file, channel, "it was cut off"));
 	if (feed == NULL)
 		return;
 	feed->channel = NULL;
@@ -200,13 +192,6 @@ static void on_gone(void *who, struct channel *channel)
 	for (size_t i = 0; i < hub->options->pty_count; i++)
 		if (hub->ptys[i].channel == channel)
 			hub->ptys[i].channel = NULL;
-}
-
-static void show(struct hub *hub, struct source *source, const char *title)
-{
-	if (source != NULL && source->kind == FRAME_KIND_CONSOLE)
-		hub->focus = source;
-	view_show(hub->view, source, title);
 }
 
 static void choose_first_view(struct hub *hub)
@@ -223,7 +208,7 @@ static void choose_first_view(struct hub *hub)
 			vm = ((struct feed *)channel->owner)->source;
 	}
 	if (vm != NULL)
-		show(hub, vm, NULL);
+		hub_show(hub, vm, NULL);
 	for (size_t i = 0; i < hub->options->pty_count; i++)
 		if (hub->ptys[i].channel == NULL)
 			view_note(hub->view, "no VM is called `%s` now", hub->ptys[i].name);
@@ -267,6 +252,12 @@ static void on_data(void *who, struct channel *channel, const uint8_t *bytes, si
 	struct hub *hub = who;
 	struct feed *feed = channel->owner;
 
+	if (file_is(&hub->file, channel)) {
+		file_put(&hub->file, bytes, size, missing);
+		if (hub->answers != NULL)
+			answers_alive(hub->answers);
+		return;
+	}
 	if (feed == NULL || hub->answers != NULL)
 		return;
 	if (missing != 0)
@@ -296,6 +287,13 @@ static void on_answer(void *who, uint32_t number, const uint8_t *bytes, size_t s
 		answers_take(hub->answers, &hub->link, number, bytes, size, last, missing);
 }
 
+static void on_ended(void *who, struct channel *channel, const char *why)
+{
+	struct hub *hub = who;
+
+	tell_file(hub, file_end(&hub->file, channel, why));
+}
+
 static void on_refused(void *who, uint8_t type, const char *why)
 {
 	struct hub *hub = who;
@@ -317,137 +315,9 @@ static const struct link_ops ops = {
         .data = on_data,
         .lost = on_lost,
         .answer = on_answer,
+        .ended = on_ended,
         .refused = on_refused,
 };
-
-// --- typed bytes ---------------------------------------------------------------------------------
-
-// Whose keyboard it is.
-static struct source *target(struct hub *hub)
-{
-	struct source *shown = view_shown(hub->view);
-
-	if (shown != NULL)
-		return shown;
-	return hub->focus != NULL ? hub->focus : view_neighbour(hub->view, 0, true);
-}
-
-static struct channel *target_channel(struct hub *hub)
-{
-	struct source *source = target(hub);
-
-	return source != NULL && source->there ? ((struct feed *)source->owner)->channel : NULL;
-}
-
-static void show_vm(struct hub *hub, struct source *vm)
-{
-	const struct feed *feed = vm != NULL ? vm->owner : NULL;
-	char *title;
-
-	if (vm == NULL) {
-		view_note(hub->view, "there is no such VM");
-		return;
-	}
-	title = util_format("%s: attached%s; Ctrl-] ? lists the keys", vm->name,
-	                    feed->channel->state == FRAME_STATE_STOPPED ? " (it does not run)"
-	                                                                : "");
-	show(hub, vm, title);
-	free(title);
-}
-
-static void show_shell(struct hub *hub)
-{
-	struct channel *shell = link_find(&hub->link, FRAME_KIND_SHELL);
-
-	if (shell != NULL && shell->owner != NULL)
-		show(hub, ((struct feed *)shell->owner)->source, NULL);
-	else
-		view_note(hub->view, "Mezzo offers no shell");
-}
-
-static void list_keys(struct hub *hub)
-{
-	view_note(hub->view, "Ctrl-] then: 0 Mezzo's shell, 1-9 a VM by its number, n/p "
-	                     "next/previous VM,");
-	view_note(hub->view, "             a all output with names, ] Ctrl-] itself, q leave, ? "
-	                     "this help");
-}
-
-static void type(struct hub *hub, uint8_t key)
-{
-	struct channel *channel = target_channel(hub);
-
-	if (key == '\r' && (channel == NULL || channel->state == FRAME_STATE_STOPPED))
-		view_note(hub->view, "%s; Ctrl-] 0 leads to Mezzo's shell",
-		          channel == NULL ? "there is no VM" : "this VM does not run");
-	if (channel != NULL) // what has no room is dropped, as a UART would
-		link_send(&hub->link, channel, &key, 1);
-}
-
-static void obey(struct hub *hub, uint8_t key)
-{
-	const struct source *from = target(hub);
-	uint32_t id = from != NULL && from->kind == FRAME_KIND_CONSOLE ? from->id
-	              : hub->focus != NULL                             ? hub->focus->id
-	                                                               : 0;
-
-	switch (key) {
-	case ']':
-	case KEY_ESCAPE: type(hub, KEY_ESCAPE); break;
-	case '0': show_shell(hub); break;
-	case 'a': show(hub, NULL, NULL); break;
-	case 'n':
-	case 'p': show_vm(hub, view_neighbour(hub->view, id, key == 'n')); break;
-	default:
-		if (key >= '1' && key <= '9')
-			show_vm(hub, view_vm(hub->view, key - (uint32_t)'0'));
-		else
-			list_keys(hub);
-	}
-}
-
-// A key on a plain wire: Mezzo has its own views there, and gets the escape key too.
-static void pass(struct hub *hub, uint8_t key)
-{
-	if (buffer_size(&hub->link.out) < TYPED_ENOUGH)
-		buffer_add(&hub->link.out, &key, 1);
-}
-
-bool hub_keys(struct hub *hub, const uint8_t *bytes, size_t size)
-{
-	bool framed = hub->link.state == LINK_FRAMED;
-
-	for (size_t i = 0; i < size; i++) {
-		bool command = hub->options->terminal && hub->escape;
-
-		if (command && bytes[i] == KEY_QUIT)
-			return false;
-		hub->escape = hub->options->terminal && !hub->escape && bytes[i] == KEY_ESCAPE;
-		if (!framed)
-			pass(hub, bytes[i]);
-		else if (command)
-			obey(hub, bytes[i]);
-		else if (!hub->escape)
-			type(hub, bytes[i]);
-	}
-	return true;
-}
-
-size_t hub_room(struct hub *hub)
-{
-	const struct channel *channel;
-
-	if (hub->link.state == LINK_GREETS && !hub->options->terminal)
-		return 0;
-	if (hub->link.state != LINK_FRAMED || hub->options->terminal)
-		return buffer_size(&hub->link.out) < TYPED_ENOUGH
-		               ? TYPED_ENOUGH - buffer_size(&hub->link.out)
-		               : 0;
-	channel = target_channel(hub);
-	return channel != NULL && channel->open && channel->state != FRAME_STATE_STOPPED
-	               ? CHANNEL_ROOM - buffer_size(&channel->out)
-	               : 0;
-}
 
 // --- for whoever owns the wire -------------------------------------------------------------------
 
@@ -594,6 +464,10 @@ int hub_status(const struct hub *hub)
 
 void hub_leave(struct hub *hub)
 {
+	char *text = file_end(&hub->file, NULL, "nobody waited for its end");
+
+	if (hub->answers == NULL)
+		tell_file(hub, text);
 	link_leave(&hub->link);
 	hub->greet = 0;
 	view_tick(hub->view, INT64_MAX);

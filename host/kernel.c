@@ -2,9 +2,9 @@
 //
 // Unpacks gzip kernels, plain ones and those inside an EFI zboot image: EL2 holds no inflate.
 //
-// Called by check.c. Owns nothing. Invariant: no header field is believed before it is known to
+// Called by check.c; kernel_room by machine.c and card_boot.c too. Owns nothing. Invariant: no header field is believed before it is known to
 // lie within the file, and nothing is unpacked beyond UNPACKED_MAX.
-// Sources: RFC 1952, "Member format"; Linux, the zboot header of drivers/firmware/efi/libstub.
+// Sources: RFC 1952, "Member format"; Linux, booting.rst, "Call the kernel image"; Linux, the zboot header of drivers/firmware/efi/libstub.
 #include "kernel.h"
 
 #include "base/bits.h"
@@ -22,6 +22,10 @@
 #define ZBOOT_PACKING      24
 #define ZBOOT_PACKING_SIZE 32
 #define ZBOOT_HEADER_SIZE  (ZBOOT_PACKING + ZBOOT_PACKING_SIZE)
+
+#define IMAGE_HEADER_SIZE  64
+#define IMAGE_SIZE_OFFSET  16
+#define IMAGE_MAGIC_OFFSET 56
 
 static bool has(struct blob file, size_t offset, const char *bytes, size_t count)
 {
@@ -109,4 +113,14 @@ bool kernel_read(const char *path, struct kernel *kernel, struct place at, struc
 	if (why != NULL)
 		diag_add(diags, at, "kernel `%s` is not usable: %s", path, why);
 	return why == NULL;
+}
+
+uint64_t kernel_room(struct blob file)
+{
+	uint64_t size;
+
+	if (file.size < IMAGE_HEADER_SIZE || !HAS(file, IMAGE_MAGIC_OFFSET, "ARM\x64"))
+		return 0;
+	size = util_le64(file.data + IMAGE_SIZE_OFFSET);
+	return size > file.size ? size : file.size;
 }

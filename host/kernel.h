@@ -15,4 +15,7 @@ struct kernel {
 // Reads and unpacks `path`. False: a mistake went to `diags` at `at`.
 bool kernel_read(const char *path, struct kernel *kernel, struct place at, struct diags *diags);
 
+// Bytes of memory that an arm64 Image takes, what follows its file included; 0 if it has no such header.
+uint64_t kernel_room(struct blob file);
+
 #endif

@@ -89,7 +89,7 @@ static void send_hello(struct link *link, int64_t now)
 	uint8_t payload[FRAME_HELLO_SIZE] = {FRAME_VERSION, FRAME_VERSION};
 
 	link->nonce++;
-	frame_put32(payload + 4, FRAME_FEATURE_COMMANDS);
+	frame_put32(payload + 4, FRAME_FEATURE_COMMANDS | FRAME_FEATURE_FILES);
 	frame_put64(payload + 8, link->nonce);
 	link->sequence = 0;
 	put_frame(link, FRAME_HELLO, 0, payload, sizeof(payload));
@@ -145,6 +145,13 @@ void link_open(struct link *link, struct channel *channel, bool past, int64_t no
 	frame_put32(payload, channel->granted);
 	payload[4] = past ? FRAME_OPEN_PAST : 0;
 	put_frame(link, FRAME_OPEN, channel->number, payload, sizeof(payload));
+}
+
+void link_close(struct link *link, struct channel *channel)
+{
+	if (channel->open)
+		put_frame(link, FRAME_CLOSE, channel->number, NULL, 0);
+	channel->open = false;
 }
 
 void link_grant(struct link *link, struct channel *channel)
@@ -384,6 +391,24 @@ static void take_error(struct link *link)
 		link->ops->refused(link->who, type, why);
 }
 
+static void take_end(struct link *link, struct channel *channel)
+{
+	const uint8_t *p = link->decoder.payload;
+	size_t size = link->decoder.header.length;
+	char why[256] = "";
+
+	if (size < FRAME_END_SIZE || !channel->open)
+		return;
+	copy_text(why, sizeof(why), p + FRAME_END_SIZE, size - FRAME_END_SIZE);
+	channel->open = false;
+	if ((p[4] & FRAME_END_BROKEN) != 0)
+		link->ops->ended(link->who, channel, why);
+	else if (frame_get32(p) != channel->received)
+		link->ops->ended(link->who, channel, "its end was lost on the wire");
+	else
+		link->ops->ended(link->who, channel, NULL);
+}
+
 static void take_channel_frame(struct link *link)
 {
 	struct channel *channel = by_number(link, link->decoder.header.channel);
@@ -395,6 +420,7 @@ static void take_channel_frame(struct link *link)
 	case FRAME_ANSWER: take_answer(link, channel); break;
 	case FRAME_CREDIT: take_credit(link, channel); break;
 	case FRAME_LOST: take_lost(link, channel); break;
+	case FRAME_END: take_end(link, channel); break;
 	default: break; // a later version's
 	}
 }

@@ -83,6 +83,8 @@ struct link_ops {
 	// A piece of the answer to COMMAND `number`, behind `missing` lost bytes.
 	void (*answer)(void *who, uint32_t number, const uint8_t *bytes, size_t size, bool last,
 	               uint32_t missing);
+	// The file that comes on this channel is at its end: `why` NULL: all of it came. The channel goes next.
+	void (*ended)(void *who, struct channel *channel, const char *why);
 	// Mezzo refused a frame of this type.
 	void (*refused)(void *who, uint8_t type, const char *why);
 };
@@ -104,6 +106,9 @@ int64_t link_due(const struct link *link);
 
 // Opens a channel, from what is kept of its past on or from now on.
 void link_open(struct link *link, struct channel *channel, bool past, int64_t now);
+
+// Nothing more of it is wanted.
+void link_close(struct link *link, struct channel *channel);
 
 // What came on the channel has found its place: Mezzo may send on.
 void link_grant(struct link *link, struct channel *channel);

@@ -1,33 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// QEMU's `virt` board: how much of it a system needs, and the command line that starts Mezzo on
-// it, at EL2 as a kernel with its initrd, or at EL3 with nothing below.
+// The boards that QEMU plays: how much of `virt` a system needs, and the command line that starts Mezzo on
+// it or on a Raspberry Pi, at EL2 as a kernel with its initrd, or at EL3 with nothing below.
 //
 // Called by cmd_run.c. Owns nothing.
 // Invariant: at EL3 the tree at the base of RAM, mezzo.img with its bss, and the bundle do not
 // overlap.
-// Sources: QEMU, docs/system/arm/virt.rst, docs/system/generic-loader.rst; Linux, booting.rst,
+// Sources: QEMU, docs/system/arm/virt.rst, docs/system/arm/raspi.rst, docs/system/generic-loader.rst; Linux, booting.rst,
 // "Call the kernel image".
 #include "machine.h"
 
 #include "base/bits.h"
+#include "tree_edit.h"
 #include "util.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libfdt.h>
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#define QEMU "qemu-system-aarch64"
 
 #define BOARD_RAM_BASE    GIB(1)
 #define BOARD_RAM_MIN     GIB(1)
@@ -40,9 +37,8 @@
 #define EL3_IMAGE_BASE   (BOARD_RAM_BASE + MIB(2)) // the tree has the RAM below
 #define EL3_BUNDLE_ALIGN MIB(2)
 
-#define IMAGE_HEADER_SIZE  64
-#define IMAGE_SIZE_OFFSET  16
-#define IMAGE_MAGIC_OFFSET 56
+// A Raspberry Pi's RAM begins at 0; QEMU puts an initrd here.
+#define PI_BUNDLE_BASE MIB(128)
 
 // CPUs that let `system` run: as many as there are vCPUs but at most four, which the vCPUs then share;
 // more if pins ask for them; one that no VM owns if some VM needs it.
@@ -70,6 +66,14 @@ void machine_complete(struct machine *machine, const struct system *system)
 {
 	uint32_t cpus = wanted_cpus(system);
 
+	if (machine->board->fixed) {
+		machine->gic = machine->board->gic;
+		machine->smp = machine->board->cpus;
+		machine->ram = machine->board->ram;
+		return;
+	}
+	if (machine->cpu == NULL)
+		machine->cpu = "max";
 	for (size_t i = 0; i < system->vm_count && machine->gic == 0; i++)
 		machine->gic = (uint32_t)system->vms[i].gic.value;
 	if (machine->gic == 0)
@@ -82,29 +86,23 @@ void machine_complete(struct machine *machine, const struct system *system)
 
 struct limits machine_limits(const struct machine *machine)
 {
-	return (struct limits){.cpus = machine->smp, .gic = machine->gic, .ram = machine->ram};
+	return (struct limits){
+	        .cpus = machine->smp,
+	        .gic = machine->gic,
+	        .no_gic = machine->gic == 0,
+	        .ram = machine->ram,
+	        .fixed = machine->board->fixed,
+	};
 }
 
 // --- mezzo.img -----------------------------------------------------------------------------------
 
-// Bytes of memory that mezzo.img takes, what follows its file included; 0 if `file` is no such
-// image.
-static uint64_t image_room(struct blob file)
-{
-	uint64_t size;
-
-	if (file.size < IMAGE_HEADER_SIZE ||
-	    memcmp(file.data + IMAGE_MAGIC_OFFSET, "ARM\x64", strlen("ARM\x64")) != 0)
-		return 0;
-	size = util_le64(file.data + IMAGE_SIZE_OFFSET);
-	return size > file.size ? size : file.size;
-}
-
+// Bytes of memory that mezzo.img takes; 0 if `path` is no such image.
 static uint64_t room_of(const char *path)
 {
 	struct blob file;
 
-	return util_map(path, &file) == NULL ? image_room(file) : 0;
+	return util_map(path, &file) == NULL ? kernel_room(file) : 0;
 }
 
 const char *machine_find_image(const char *given, const char *who)
@@ -142,6 +140,8 @@ const char *machine_find_image(const char *given, const char *who)
 
 static uint64_t el3_bundle_base(const struct machine *machine)
 {
+	if (machine->board->fixed)
+		return PI_BUNDLE_BASE;
 	return align_up(EL3_IMAGE_BASE + room_of(machine->image), EL3_BUNDLE_ALIGN);
 }
 
@@ -149,6 +149,12 @@ const char *machine_fit(struct machine *machine, const struct system *system, ui
 {
 	uint64_t wanted = system_memory(system) + bundle_size + BOARD_RAM_ROOM;
 
+	if (machine->board->fixed)
+		return PI_BUNDLE_BASE + bundle_size <= machine->ram
+		               ? NULL
+		               : util_format("the bundle has %s, too much for the board %s with %s",
+		                             util_size(bundle_size), machine->board->name,
+		                             util_size(machine->ram));
 	if (machine->ram == 0)
 		machine->ram =
 		        wanted < BOARD_RAM_MIN ? BOARD_RAM_MIN : align_up(wanted, BOARD_RAM_STEP);
@@ -158,128 +164,94 @@ const char *machine_fit(struct machine *machine, const struct system *system, ui
 	return NULL;
 }
 
-static void add(struct command *command, const char *format, ...) PRINTF_LIKE(2, 3);
-
-static void add(struct command *command, const char *format, ...)
-{
-	char *text = NULL;
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(&text, format, args) < 0)
-		abort();
-	va_end(args);
-	command->arg = util_grow(command->arg, command->count + 2, sizeof(*command->arg));
-	command->arg[command->count++] = text;
-	command->arg[command->count] = NULL;
-}
-
-// QEMU ends a suboption at a comma; two stand for one.
-static const char *escape_commas(const char *text)
-{
-	char *out = util_alloc(2 * strlen(text) + 1), *to = out;
-
-	for (; *text != '\0'; text++) {
-		if (*text == ',')
-			*to++ = ',';
-		*to++ = *text;
-	}
-	return out;
-}
-
-// The board itself: what the tree that QEMU makes depends on.
-static struct command board_command(const struct machine *machine)
+struct command machine_board_command(const struct machine *machine)
 {
 	struct command c = {NULL, 0};
 
-	add(&c, QEMU);
-	add(&c, "-M");
-	add(&c, "virt,%svirtualization=on,gic-version=%u", machine->el3 ? "secure=on," : "",
-	    machine->gic);
-	add(&c, "-cpu");
-	add(&c, "%s", machine->cpu);
-	add(&c, "-smp");
-	add(&c, "%u", machine->smp);
-	add(&c, "-m");
-	add(&c, "%lluM", (unsigned long long)(machine->ram / MIB(1)));
-	add(&c, "-display");
-	add(&c, "none");
-	add(&c, "-monitor");
-	add(&c, "none");
-	add(&c, "-nic");
-	add(&c, "none");
+	command_add(&c, COMMAND_QEMU);
+	command_add(&c, "-M");
+	if (machine->board->fixed) {
+		command_add(&c, "%s", machine->board->name);
+	} else {
+		command_add(&c, "virt,%svirtualization=on,gic-version=%u",
+		            machine->el3 ? "secure=on," : "", machine->gic);
+		command_add(&c, "-cpu");
+		command_add(&c, "%s", machine->cpu);
+		command_add(&c, "-smp");
+		command_add(&c, "%u", machine->smp);
+		command_add(&c, "-m");
+		command_add(&c, "%lluM", (unsigned long long)(machine->ram / MIB(1)));
+	}
+	command_add(&c, "-display");
+	command_add(&c, "none");
+	command_add(&c, "-monitor");
+	command_add(&c, "none");
+	command_add(&c, "-nic");
+	command_add(&c, "none");
 	return c;
 }
 
-static void add_extra(struct command *command, const struct machine *machine)
+// At EL3 on `virt`: all of it is put where it goes, and each CPU begins there.
+static void add_el3(struct command *c, const struct machine *machine, const char *bundle)
 {
-	for (char *const *extra = machine->extra; extra != NULL && *extra != NULL; extra++)
-		add(command, "%s", *extra);
+	command_add(c, "-device");
+	command_add(c, "loader,file=%s,addr=%#llx,force-raw=on", command_escape(machine->image),
+	            (unsigned long long)EL3_IMAGE_BASE);
+	command_add(c, "-device");
+	command_add(c, "loader,file=%s,addr=%#llx,force-raw=on", command_escape(bundle),
+	            (unsigned long long)el3_bundle_base(machine));
+	for (uint32_t cpu = 0; cpu < machine->smp; cpu++) {
+		command_add(c, "-device");
+		command_add(c, "loader,addr=%#llx,cpu-num=%u", (unsigned long long)EL3_IMAGE_BASE,
+		            cpu);
+	}
+}
+
+// A Linux Image is started by QEMU as firmware would do it, at EL2; an ELF on all CPUs, at EL3.
+static void add_pi_el3(struct command *c, const struct machine *machine, const char *bundle)
+{
+	command_add(c, "-kernel");
+	command_add(c, "%smezzo.elf", util_dir(machine->image));
+	command_add(c, "-device");
+	command_add(c, "loader,file=%s,addr=%#llx,force-raw=on", command_escape(bundle),
+	            (unsigned long long)el3_bundle_base(machine));
 }
 
 struct command machine_command(const struct machine *machine, const char *bundle, const char *tree)
 {
-	struct command c = board_command(machine);
+	struct command c = machine_board_command(machine);
+	bool fixed = machine->board->fixed;
 
-	add(&c, "-serial");
+	for (unsigned int i = 0; i < machine->board->uarts; i++) {
+		command_add(&c, "-serial");
+		command_add(&c, "null");
+	}
+	command_add(&c, "-serial");
 	if (machine->socket != NULL)
-		add(&c, "unix:%s,server=on,wait=off", escape_commas(machine->socket));
+		command_add(&c, "unix:%s,server=on,wait=off", command_escape(machine->socket));
 	else
-		add(&c, "stdio");
-	if (machine->el3) {
-		add(&c, "-dtb");
-		add(&c, "%s", tree);
-		add(&c, "-device");
-		add(&c, "loader,file=%s,addr=%#llx,force-raw=on", escape_commas(machine->image),
-		    (unsigned long long)EL3_IMAGE_BASE);
-		add(&c, "-device");
-		add(&c, "loader,file=%s,addr=%#llx,force-raw=on", escape_commas(bundle),
-		    (unsigned long long)el3_bundle_base(machine));
-		for (uint32_t cpu = 0; cpu < machine->smp; cpu++) {
-			add(&c, "-device");
-			add(&c, "loader,addr=%#llx,cpu-num=%u", (unsigned long long)EL3_IMAGE_BASE,
-			    cpu);
-		}
+		command_add(&c, "stdio");
+	if (machine->el3 || fixed) {
+		command_add(&c, "-dtb");
+		command_add(&c, "%s", machine->el3 ? tree : machine->tree);
+	}
+	if (!machine->el3) {
+		command_add(&c, "-kernel");
+		command_add(&c, "%s", machine->image);
+		command_add(&c, "-initrd");
+		command_add(&c, "%s", bundle);
+	} else if (fixed) {
+		add_pi_el3(&c, machine, bundle);
 	} else {
-		add(&c, "-kernel");
-		add(&c, "%s", machine->image);
-		add(&c, "-initrd");
-		add(&c, "%s", bundle);
+		add_el3(&c, machine, bundle);
 	}
-	add_extra(&c, machine);
+	command_add_all(&c, machine->extra);
 	return c;
-}
-
-char *machine_quote(const struct command *command)
-{
-	static const char plain[] =
-	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:%@";
-	char *line = util_format("%s", "");
-
-	for (size_t i = 0; i < command->count; i++) {
-		const char *arg = command->arg[i], *space = i == 0 ? "" : " ";
-		char *quoted = util_alloc(4 * strlen(arg) + 3), *to = quoted;
-
-		if (*arg != '\0' && strspn(arg, plain) == strlen(arg)) {
-			line = util_format("%s%s%s", line, space, arg);
-			continue;
-		}
-		*to++ = '\'';
-		for (; *arg != '\0'; arg++) {
-			if (*arg == '\'')
-				to = stpcpy(to, "'\\'");
-			*to++ = *arg;
-		}
-		*to = '\'';
-		line = util_format("%s%s%s", line, space, quoted);
-	}
-	return line;
 }
 
 // --- the tree for EL3 ----------------------------------------------------------------------------
 
-#define DUMP_SECONDS   30     // QEMU needs less than one
-#define TREE_GROWTH    KIB(4) // room for two properties
+#define DUMP_SECONDS   30 // QEMU needs less than one
 #define STEPS_A_SECOND 50
 
 // Runs a command that ends by itself, its output to the file `log`. NULL or what went wrong.
@@ -312,32 +284,6 @@ static const char *run_quietly(const struct command *command, const char *log)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NULL : "QEMU refused the board";
 }
 
-static const char *add_initrd(const struct blob *dump, uint64_t start, uint64_t size,
-                              struct blob *out)
-{
-	size_t room;
-	void *fdt;
-	int rc, chosen;
-
-	if (dump->size < sizeof(struct fdt_header) || fdt_check_header(dump->data) != 0 ||
-	    fdt_totalsize(dump->data) > dump->size)
-		return "QEMU gave no device tree";
-	room = fdt_totalsize(dump->data) + TREE_GROWTH;
-	fdt = util_alloc(room);
-	rc = fdt_open_into(dump->data, fdt, (int)room);
-	chosen = rc == 0 ? fdt_path_offset(fdt, "/chosen") : rc;
-	if (chosen == -FDT_ERR_NOTFOUND)
-		chosen = fdt_add_subnode(fdt, 0, "chosen");
-	rc = chosen < 0 ? chosen : fdt_setprop_u64(fdt, chosen, "linux,initrd-start", start);
-	if (rc == 0)
-		rc = fdt_setprop_u64(fdt, chosen, "linux,initrd-end", start + size);
-	if (rc == 0)
-		rc = fdt_pack(fdt);
-	*out = (struct blob){fdt, rc == 0 ? fdt_totalsize(fdt) : 0};
-	return rc == 0 ? NULL
-	               : util_format("the board's tree cannot be changed: %s", fdt_strerror(rc));
-}
-
 static size_t first_line(struct blob text)
 {
 	const uint8_t *end = memchr(text.data, '\n', text.size);
@@ -345,32 +291,41 @@ static size_t first_line(struct blob text)
 	return end != NULL ? (size_t)(end - text.data) : text.size;
 }
 
+// What QEMU makes for exactly this machine, by way of the file `tree`.
+static const char *dump_tree(const struct machine *machine, const char *tree, struct blob *dump)
+{
+	struct command c = machine_board_command(machine);
+	const char *log = util_format("%s.log", tree), *why;
+
+	command_add(&c, "-serial");
+	command_add(&c, "null"); // as many serial ports as the machine will have
+	command_add_all(&c, machine->extra);
+	command_add(&c, "-machine");
+	command_add(&c, "dumpdtb=%s", command_escape(tree));
+	why = run_quietly(&c, log);
+	if (why == NULL)
+		why = util_map(tree, dump);
+	else if (util_map(log, dump) == NULL && dump->size != 0)
+		why = util_format("%s: %.*s", why, (int)first_line(*dump), dump->data);
+	unlink(log);
+	return why;
+}
+
 const char *machine_write_tree(const struct machine *machine, uint64_t bundle_size,
                                const char *tree)
 {
-	struct command c = board_command(machine);
-	const char *log = util_format("%s.log", tree), *why;
+	struct tree_edit edit;
 	struct blob dump, out;
-	int fd;
+	const char *why;
 
-	add(&c, "-serial");
-	add(&c, "null"); // as many serial ports as the machine will have
-	add_extra(&c, machine);
-	add(&c, "-machine");
-	add(&c, "dumpdtb=%s", escape_commas(tree));
-	why = run_quietly(&c, log);
-	if (why == NULL)
-		why = util_map(tree, &dump);
-	else if (util_map(log, &dump) == NULL && dump.size != 0)
-		why = util_format("%s: %.*s", why, (int)first_line(dump), dump.data);
-	unlink(log);
-	if (why == NULL)
-		why = add_initrd(&dump, el3_bundle_base(machine), bundle_size, &out);
+	why = machine->board->fixed ? util_map(machine->tree, &dump)
+	                            : dump_tree(machine, tree, &dump);
+	if (why == NULL && !tree_edit_sound(dump))
+		why = "QEMU gave no device tree";
 	if (why != NULL)
 		return why;
-	unlink(tree); // the dump stays mapped
-	fd = open(tree, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || !util_write(fd, out.data, out.size) || close(fd) != 0)
-		return util_format("cannot write `%s`: %s", tree, strerror(errno));
-	return NULL;
+	edit = tree_edit_open(dump);
+	tree_edit_initrd(&edit, el3_bundle_base(machine), bundle_size);
+	why = tree_edit_close(&edit, &out);
+	return why != NULL ? why : util_save(tree, out); // the dump stays mapped
 }

@@ -14,8 +14,10 @@ static const struct verb verbs[] = {
         {"run", "boot a system of virtual machines in QEMU", verb_run, run_help},
         {"console", "attach to a running Mezzo on a serial port or socket", verb_console,
          console_help},
+        {"screen", "show the screen of a VM in a browser", verb_screen, screen_help},
         {"check", "find every mistake in a .conf file before boot", verb_check, check_help},
         {"pack", "make the bundle of a system, to boot it elsewhere", verb_pack, pack_help},
+        {"image", "make the SD card of a Raspberry Pi, or boot it in QEMU", verb_image, image_help},
         {"ls", "list and verify a bundle", verb_ls, ls_help},
 };
 
@@ -37,7 +39,8 @@ static void help(FILE *out)
 	      "  mezzo run system.conf\n"
 	      "  mezzo check system.conf --dtb board.dtb\n"
 	      "  mezzo pack system.conf -o bundle.cpio && mezzo ls bundle.cpio\n"
-	      "  mezzo console /dev/ttyUSB0\n",
+	      "  mezzo console /dev/ttyUSB0\n"
+	      "  mezzo screen board.sock pi\n",
 	      out);
 }
 

@@ -21,10 +21,13 @@ struct verb {
 int verb_run(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_pack(int argc, char **argv);
+int verb_image(int argc, char **argv);
 int verb_ls(int argc, char **argv);
 int verb_console(int argc, char **argv);
+int verb_screen(int argc, char **argv);
 
-extern const char run_help[], check_help[], pack_help[], ls_help[], console_help[];
+extern const char run_help[], check_help[], pack_help[], image_help[], ls_help[], console_help[],
+        screen_help[];
 
 // The next option of `who` ("mezzo run"), -1 at their end; *index gets its row in `options`. Ends
 // the process with STATUS_USAGE at an unknown option, a missing value or a value where none goes;

@@ -96,7 +96,7 @@ static const char *add_file(struct bundle *bundle, struct blob data, const char 
 
 // The names of one VM's files in the bundle; NULL: it has no such file.
 struct vm_files {
-	const char *kernel, *initrd, *dtb;
+	const char *kernel, *initrd, *dtb, *sdcard;
 };
 
 // A tree being written. Sequential writing fails for want of room alone, so errors are gathered,
@@ -183,6 +183,9 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	put_text(w, "kernel", files->kernel);
 	put_text(w, "initrd", files->initrd);
 	put_text(w, "dtb", files->dtb);
+	put_text(w, "sdcard", files->sdcard);
+	if (files->sdcard != NULL)
+		put_text(w, "sdcard-mode", vm->sdcard.mode);
 	put_text(w, "cmdline", vm->cmdline.value);
 	put(w, fdt_property_u64(w->fdt, "memory", vm->memory.value));
 	put(w, fdt_property_u32(w->fdt, "cpus", (uint32_t)vm->cpus.value));
@@ -222,6 +225,8 @@ static void put_system(struct writer *w, const struct system *system, const stru
 	put(w, fdt_property_u32(w->fdt, "version", DESC_VERSION));
 	put_text(w, "on-all-off", options.on_all_off);
 	put_flag(w, "overcommit", &system->overcommit);
+	if (system->fast_exits.at.line != 0 && system->fast_exits.value == 0)
+		put(w, fdt_property(w->fdt, "plain-exits", NULL, 0));
 	put_text(w, "console", options.console);
 	put_files(w, bundle);
 	for (size_t i = 0; i < system->vm_count; i++)
@@ -296,6 +301,8 @@ const char *pack_build(const struct system *system, struct pack_options options,
 			files[i].initrd = add_file(bundle, vm->initrd_file, vm->initrd.value);
 		if (vm->dtb.value != NULL)
 			files[i].dtb = add_file(bundle, vm->dtb_file, vm->dtb.value);
+		if (vm->sdcard.value != NULL)
+			files[i].sdcard = add_file(bundle, vm->sdcard_file, vm->sdcard.value);
 	}
 	tree = write_tree(system, bundle, files, options);
 	bundle->members[0].data = tree;

@@ -4,7 +4,7 @@
 // pipes that this file stands between, so that it can always be left, and its last line read. For a
 // person the pipes are a wire that speaks frames (hub.h); otherwise they stay plain (report.h).
 //
-// Owns the child while qemu_run runs. Called by cmd_run.c. Single-threaded: one poll loop, and signals
+// Owns the child while qemu_run runs. Called by launch.c. Single-threaded: one poll loop, and signals
 // arrive as a descriptor in it.
 // Invariants: the child is killed before qemu_run returns, whatever happens, and dies with this
 // process. No read or write waits while the loop could be asked to stop: input that QEMU does not
@@ -36,6 +36,8 @@
 #define PANIC_GRACE 2000 // from Mezzo's panic line: the dump that follows it is worth having
 #define KILL_GRACE  2000 // from SIGTERM to SIGKILL
 
+static const char ask_all[] = "\035a"; // Ctrl-] a
+
 enum stop { STOP_NOT, STOP_TIMEOUT, STOP_SIGNAL, STOP_QUIT, STOP_END, STOP_PANIC, STOP_NO_OUTPUT };
 
 struct wire {
@@ -58,9 +60,11 @@ struct wire {
 
 // --- the child -----------------------------------------------------------------------------------
 
-static NORETURN void become_qemu(char *const *argv, const int in[2], const int out[2],
+static NORETURN void become_qemu(const struct session *session, const int in[2], const int out[2],
                                  const sigset_t *mask)
 {
+	char *const *argv = session->argv;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0); // Ctrl-C reaches this process alone, which then ends the child in order
 	dup2(in[0], STDIN_FILENO);
@@ -68,9 +72,8 @@ static NORETURN void become_qemu(char *const *argv, const int in[2], const int o
 	signal(SIGPIPE, SIG_DFL);
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
-	fprintf(stderr,
-	        "mezzo run: %s cannot be started: %s; it comes with the package qemu-system-arm\n",
-	        argv[0], strerror(errno));
+	fprintf(stderr, "%s: %s cannot be started: %s; it comes with the package qemu-system-arm\n",
+	        session->who, argv[0], strerror(errno));
 	_exit(127); // as a shell says that a command was not found
 }
 
@@ -84,7 +87,7 @@ static bool start(struct wire *w)
 		return false;
 	w->child = fork();
 	if (w->child == 0)
-		become_qemu(w->session->argv, in, out, &before);
+		become_qemu(w->session, in, out, &before);
 	if (w->child < 0)
 		return false;
 	close(in[0]);
@@ -167,6 +170,7 @@ static void take_input(struct wire *w)
 	if (n <= 0)
 		return;
 	if (w->hub == NULL) {
+		w->report.hide_prompts = false; // whoever types may mean Mezzo's shell
 		buffer_add(w->in, bytes, (size_t)n);
 	} else if (!hub_keys(w->hub, bytes, (size_t)n)) {
 		fputs("\r\n", stderr); // QEMU's parting words get a line of their own
@@ -188,9 +192,12 @@ static void give_input(struct wire *w)
 static void take_report(struct wire *w, const uint8_t *bytes, size_t size)
 {
 	bool ended = w->report.ended, panicked = w->report.panicked;
+	bool prompted = w->report.prompted;
 	char out[REPORT_GROWTH * (CHUNK + REPORT_HELD)];
 
 	buffer_add(w->out, out, report_take(&w->report, bytes, size, out));
+	if (w->report.prompted && !prompted)
+		buffer_add(w->in, ask_all, sizeof(ask_all) - 1);
 	if (w->stop != STOP_NOT || w->session->socket != NULL)
 		return;
 	if (w->report.panicked && !panicked)
@@ -313,6 +320,7 @@ int qemu_run(const struct session *session)
 	w->input_open = session->socket == NULL;
 	w->deadline = session->seconds != 0 ? term_now() + (int64_t)session->seconds * 1000 : 0;
 	w->hub = session->terminal && session->socket == NULL ? hub_new(&hub, term_now()) : NULL;
+	w->report.hide_prompts = session->ask_all;
 	w->in = w->hub != NULL ? hub_wire(w->hub) : &w->plain_in;
 	w->out = w->hub != NULL ? hub_screen(w->hub) : &w->plain_out;
 	if (!start(w)) {

@@ -12,6 +12,7 @@ struct session {
 	const char *view;   // what the person sees first: a VM, "shell" or "all"
 	const char *socket; // the board's UART is this socket, and not this program's; NULL: it is
 	unsigned int seconds; // until QEMU is ended; 0: no limit
+	bool ask_all; // without a terminal: if Mezzo shows its shell, ask it for all output, until somebody types
 };
 
 // Starts QEMU, passes standard input and output, and ends with it. Without a terminal the exit

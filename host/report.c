@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char prompt[] = "mezzo> "; // after a carriage return
+
 #define DELETE 0x7f // the control character above the printable ones
 
 // After one of these Mezzo does nothing more: its own failure, or a board that it cannot run on.
@@ -62,9 +64,40 @@ static char *put_hex(struct report *r, char *out, uint8_t byte)
 	return put(r, out, digits[byte % 16]);
 }
 
+// Whether this byte goes on with a prompt that is to be hidden.
+static bool is_prompt(struct report *r, uint8_t byte)
+{
+	if (!r->hide_prompts || r->returns != 1 || r->length != 0 ||
+	    byte != (uint8_t)prompt[r->matched])
+		return false;
+	if (++r->matched == sizeof(prompt) - 1) {
+		r->matched = r->returns = 0;
+		r->prompted = r->hidden = true;
+	}
+	return true;
+}
+
+// Writes what waited to become a prompt, and did not.
+static char *put_matched(struct report *r, char *out)
+{
+	size_t matched = r->matched;
+
+	r->matched = 0;
+	if (matched == 0)
+		return out;
+	r->returns = 0;
+	out = put_hex(r, out, '\r');
+	for (size_t i = 0; i < matched; i++)
+		out = put(r, out, prompt[i]);
+	return out;
+}
+
 // One byte of the wire. Returns where the output continues.
 static char *take(struct report *r, char *out, uint8_t byte)
 {
+	if (is_prompt(r, byte))
+		return out;
+	out = put_matched(r, out);
 	if (byte == '\r' && r->returns < REPORT_HELD) {
 		r->returns++;
 		return out;
@@ -73,6 +106,11 @@ static char *take(struct report *r, char *out, uint8_t byte)
 		out = put_hex(r, out, '\r');
 	r->returns = 0;
 	if (byte == '\n') {
+		bool nothing_else = r->hidden && r->length == 0;
+
+		r->hidden = false;
+		if (nothing_else)
+			return out;
 		end_line(r);
 		*out = '\n';
 		return out + 1;
@@ -93,6 +131,6 @@ size_t report_take(struct report *report, const uint8_t *in, size_t size, char *
 
 void report_close(struct report *report)
 {
-	report->returns = 0;
+	report->returns = report->matched = 0;
 	end_line(report);
 }

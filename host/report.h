@@ -16,6 +16,11 @@ struct report {
 	bool ended;                     // the last line said `[mezzo] end: ...`
 	unsigned int off, crashed;      // what it said
 	bool panicked;                  // some line said that Mezzo cannot go on
+
+	bool hide_prompts; // the prompts of Mezzo's shell are left out, and lines of nothing else
+	bool prompted;     // there was one
+	bool hidden;       // and it was left out of this line
+	size_t matched;    // characters of one that wait behind a carriage return for the rest
 };
 
 // Takes `size` bytes of the wire, writes what the user gets to `out` and returns how many bytes

@@ -30,6 +30,7 @@ enum kind {
 	KIND_BOOL,
 	KIND_LIST,
 	KIND_BUDGET,
+	KIND_IMAGE, // a path, perhaps behind cow:, keep: or ro:
 };
 
 struct choice {
@@ -48,12 +49,12 @@ struct key {
 };
 
 static const struct choice boards[] = {
-        {"virt", true}, {"raspi3b", false}, {"raspi4b", false}, {"sbsa-ref", false}, {NULL, false},
+        {"virt", true}, {"raspi3b", true}, {"raspi4b", true}, {"sbsa-ref", false}, {NULL, false},
 };
 static const struct choice ends[] = {{"poweroff", true}, {"shell", true}, {NULL, false}};
 static const struct choice machines[] = {
         {"virt", true},
-        {"raspi3", false},
+        {"raspi3", true},
         {"host", false},
         {NULL, false},
 };
@@ -80,6 +81,7 @@ static const struct key top_keys[] = {
         {"board", true, KIND_CHOICE, TOP(board), .choices = boards, .example = "virt"},
         {"on_all_off", true, KIND_CHOICE, TOP(on_all_off), .choices = ends, .example = "shell"},
         {"overcommit", true, KIND_BOOL, TOP(overcommit), .example = "true"},
+        {"fast_exits", true, KIND_BOOL, TOP(fast_exits), .example = "false"},
         {.name = NULL},
 };
 
@@ -87,6 +89,7 @@ static const struct key vm_keys[] = {
         {"machine", true, KIND_CHOICE, VM(machine), .choices = machines, .example = "virt"},
         {"kernel", true, KIND_PATH, VM(kernel), .example = "vmlinuz"},
         {"initrd", true, KIND_PATH, VM(initrd), .example = "rootfs.cpio.gz"},
+        {"config", true, KIND_PATH, VM(config), .example = "card/config.txt"},
         LATER("firmware"),
         {"dtb", true, KIND_PATH, VM(dtb), .example = "guest.dtb"},
         {"cmdline", true, KIND_TEXT, VM(cmdline), .example = "\"console=ttyAMA0\""},
@@ -98,7 +101,7 @@ static const struct key vm_keys[] = {
         {"gic", true, KIND_NUMBER, VM(gic), 2, 3, .example = "3"},
         LATER("disk"),
         LATER("net"),
-        LATER("sdcard"),
+        {"sdcard", true, KIND_IMAGE, VM(sdcard), .example = "\"cow:card.img\""},
         LATER("passthrough"),
         LATER("features"),
         {"pin", true, KIND_LIST, VM(pin), 0, BOARD_MAX_CPUS - 1, .example = "{ 3 }"},
@@ -357,14 +360,44 @@ static void set_list(const struct key *key, struct list_key *out, const char *co
 static void set_text(const struct system *system, const struct key *key, struct text_key *out,
                      const char *text, struct place at, struct diags *diags)
 {
-	if (key->kind == KIND_PATH && *text == '\0') {
+	bool file = key->kind == KIND_PATH || key->kind == KIND_IMAGE;
+
+	if (file && *text == '\0') {
 		diag_add(diags, at, "%s names no file; write for example `%s = %s`", key->name,
 		         key->name, key->example);
 		return;
 	}
-	if (key->kind == KIND_PATH && *text != '/' && system->dir != NULL)
+	if (file && *text != '/' && system->dir != NULL)
 		text = util_format("%s%s", system->dir, text);
 	*out = (struct text_key){text, at};
+}
+
+// A path like any other behind the first colon, if a word stands before it.
+static void set_image(const struct system *system, const struct key *key, struct image_key *out,
+                      const char *text, struct place at, struct diags *diags)
+{
+	static const char *const modes[] = {"cow", "keep", "ro"};
+	size_t word = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	struct text_key path = {NULL, at};
+	const char *mode = modes[0];
+
+	if (text[word] == ':') {
+		mode = NULL;
+		for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+			if (strlen(modes[i]) == word && strncmp(text, modes[i], word) == 0)
+				mode = modes[i];
+		if (mode == NULL) {
+			diag_add(diags, at,
+			         "%s: `%.*s` is unknown; use cow:, keep: or ro:, or write "
+			         "`./%s` for a file of that name",
+			         key->name, (int)word + 1, text, text);
+			return;
+		}
+		text += word + 1;
+	}
+	set_text(system, key, &path, text, at, diags);
+	if (path.value != NULL)
+		*out = (struct image_key){path.value, mode, at};
 }
 
 void schema_set(struct system *system, struct vm *vm, const char *name, const char *const *text,
@@ -399,6 +432,7 @@ void schema_set(struct system *system, struct vm *vm, const char *name, const ch
 	case KIND_CHOICE: set_choice(key, out, text[0], at, diags); break;
 	case KIND_LIST: set_list(key, out, text, count, at, diags); break;
 	case KIND_TIME: set_time(key, out, text[0], at, diags); break;
+	case KIND_IMAGE: set_image(system, key, out, text[0], at, diags); break;
 	case KIND_BUDGET: set_budget(key, out, text[0], at, diags); break;
 	case KIND_BOOL:
 		if (parse_bool(text[0], &number.value))
@@ -464,6 +498,12 @@ struct vm *system_add(struct system *system, const char *name)
 	vm->cpus.value = 1;
 	vm->autostart.value = 1;
 	return vm;
+}
+
+const struct model_facts *system_model(const struct vm *vm)
+{
+	return model_facts(strcmp(vm->machine.value, "raspi3") == 0 ? DESC_MACHINE_RASPI3
+	                                                            : DESC_MACHINE_VIRT);
 }
 
 uint64_t system_memory(const struct system *system)

@@ -6,11 +6,11 @@
 
 #include "diag.h"
 #include "fdt/desc.h"
+#include "fdt/model_facts.h"
 #include "kernel.h"
 #include "vm/image.h"
 
 #define MEMORY_DEFAULT MIB(512) // of a VM that does not say
-#define GUEST_RAM      GIB(1)   // where a VM of machine `virt` finds its memory
 
 // Keys by kind. `at.file` is NULL while the key is not given.
 struct text_key {
@@ -25,6 +25,11 @@ struct budget_key {
 	uint64_t budget, period; // us; 0: none
 	struct place at;
 };
+struct image_key {
+	const char *value; // the file
+	const char *mode;  // what stands before it: "cow", "keep" or "ro"
+	struct place at;
+};
 struct list_key {
 	uint32_t *value;
 	size_t count;
@@ -34,25 +39,30 @@ struct list_key {
 struct vm {
 	const char *name;
 	struct place end; // where its section ends: what is missing is missing there
-	struct text_key machine, kernel, initrd, dtb, cmdline, on_crash, verify;
+	struct text_key machine, config, kernel, initrd, dtb, cmdline, on_crash, verify;
 	struct number_key memory, cpus, gic, load, entry, exclusive, autostart;
 	struct number_key weight, priority;
 	struct number_key stop_timeout; // ms
 	struct budget_key budget;
+	struct image_key sdcard;
 	struct list_key pin;
 	// Found by check_system in the files that the keys name.
 	struct kernel kernel_file;
 	struct image_plan plan;
-	struct blob initrd_file, dtb_file;
+	struct blob initrd_file, dtb_file, sdcard_file;
 };
 
 struct system {
 	struct text_key board, on_all_off;
 	struct number_key overcommit;
+	struct number_key fast_exits; // unless it is there: true
 	struct vm *vms;
 	size_t vm_count;
 	const char *dir; // what relative paths start from, with its last slash
 };
+
+// What the VM's machine fixes.
+const struct model_facts *system_model(const struct vm *vm);
 
 // The new last VM of `system`. Pointers to VMs taken before are void.
 struct vm *system_add(struct system *system, const char *name);

@@ -80,7 +80,8 @@ const char *util_map(const char *path, struct blob *out)
 {
 	struct stat st;
 	const char *why = NULL;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path,
+	              O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO's other end is not waited for
 
 	*out = (struct blob){NULL, 0};
 	if (fd < 0)
@@ -116,6 +117,20 @@ bool util_write(int fd, const void *data, size_t size)
 		size -= (size_t)n;
 	}
 	return true;
+}
+
+const char *util_save(const char *path, struct blob data)
+{
+	const char *why = NULL;
+	int fd;
+
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0 || !util_write(fd, data.data, data.size))
+		why = util_format("cannot write `%s`: %s", path, strerror(errno));
+	if (fd >= 0 && close(fd) != 0 && why == NULL)
+		why = util_format("cannot write `%s`: %s", path, strerror(errno));
+	return why;
 }
 
 const char *util_base(const char *path)

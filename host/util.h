@@ -41,6 +41,9 @@ const char *util_map(const char *path, struct blob *out);
 // Writes all of `data`; false (with errno) if that failed.
 bool util_write(int fd, const void *data, size_t size);
 
+// Puts `data` into a new file `path` of the user alone, in place of one that is there. NULL or what went wrong.
+const char *util_save(const char *path, struct blob data);
+
 // The directory of `path` with its last slash, or "".
 const char *util_dir(const char *path);
 const char *util_base(const char *path);

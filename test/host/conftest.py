@@ -5,10 +5,13 @@ for QEMU. Run them with `make test-host`; MEZZO names another command to test.""
 import gzip
 import os
 import pathlib
+import signal
 import stat
 import struct
 import subprocess
+import time
 
+import fake_mezzo
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -112,3 +115,56 @@ def zboot(kernel, packing=b"gzip"):
 
 
 ONE = "vm a { kernel = Image }\n"
+
+
+# --- a Mezzo that is not there, and the command that attaches to it
+
+
+@pytest.fixture
+def fake(bench):
+    """A fake Mezzo on the socket `board`; at the end it must have found no fault."""
+    made = []
+
+    def make(**options):
+        options.setdefault("channels", fake_mezzo.board())
+        made.append(fake_mezzo.Fake(path=bench.path / "board", **options))
+        return made[-1]
+    yield make
+    for one in made:
+        assert one.faults == []
+
+
+class Lines:
+    """The command without a terminal."""
+
+    def __init__(self, bench, *words, stdin=subprocess.DEVNULL, path="board", verb="console"):
+        self.out, self.err = bench.path / "out", bench.path / "err"
+        self.process = subprocess.Popen([MEZZO, verb, path, *words], cwd=bench.path, env=bench.environment,
+                                        stdin=stdin, stdout=self.out.open("wb"), stderr=self.err.open("wb"))
+
+    def wait_for(self, text, where=None, seconds=10):
+        end = time.monotonic() + seconds
+        while text not in (where or self.out).read_text(errors="surrogateescape"):
+            assert time.monotonic() < end and self.process.poll() is None, (
+                self.out.read_text(errors="replace"), self.err.read_text(errors="replace"))
+            time.sleep(0.01)
+
+    def end(self, number=signal.SIGTERM):
+        if number is not None:
+            self.process.send_signal(number)
+        status = self.process.wait(timeout=10)
+        return status, self.out.read_bytes(), self.err.read_text()
+
+
+@pytest.fixture
+def lines(bench):
+    made = []
+
+    def make(*words, **more):
+        made.append(Lines(bench, *words, **more))
+        return made[-1]
+    yield make
+    for one in made:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()

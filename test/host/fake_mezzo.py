@@ -15,8 +15,8 @@ import threading
 import time
 import zlib
 
-HELLO, WELCOME, BYE, PING, PONG, DIRECTORY, OPEN, CLOSE, DATA, CREDIT, LOST, COMMAND, ANSWER, ERROR = range(1, 15)
-SHELL, VM, LOG = 1, 2, 3
+HELLO, WELCOME, BYE, PING, PONG, DIRECTORY, OPEN, CLOSE, DATA, CREDIT, LOST, COMMAND, ANSWER, ERROR, END = range(1, 16)
+SHELL, VM, LOG, FILE = 1, 2, 3, 6
 GONE, THERE, OFF = 0, 1, 2
 
 
@@ -71,6 +71,7 @@ class Channel:
         self.waiting, self.sent, self.limit = b"", 0, 0  # to the host
         self.typed, self.allowed = b"", 0                # from the host
         self.opened = []                                 # the flags of each OPEN
+        self.after = None                                # of a file: what is done after its end
 
 
 class Fake(threading.Thread):
@@ -84,6 +85,7 @@ class Fake(threading.Thread):
         self.commands = commands or {}
         self.window, self.deaf, self.stingy, self.mute = window, deaf, False, False
         self.text = text  # said in plain mode, at once
+        self.gone = set()  # files that have ended
         self.framed, self.hellos, self.faults, self.plain_input = False, 0, [], b""
         self.pings = self.byes = 0
         self.sequence = self.expected = 0
@@ -152,6 +154,10 @@ class Fake(threading.Thread):
             self.pings += 1
             if not self.mute:
                 self.send(PONG, 0, payload)
+        elif number in self.gone and kind in (CREDIT, CLOSE):
+            pass
+        elif kind == CLOSE and channel is not None and channel.kind == FILE:
+            self.remove(number)
         elif channel is None:
             self.faults.append(f"frame {kind} on channel {number}, which is not there")
         elif kind == OPEN:
@@ -175,20 +181,43 @@ class Fake(threading.Thread):
     def hello(self, payload):
         self.hellos += 1
         low, high, features, nonce = struct.unpack("<BBxxIQ", payload)
-        if not low <= 1 <= high or not features & 1:
-            self.faults.append("HELLO knows no version 1 or no COMMAND")
+        if not low <= 1 <= high or features & 3 != 3:
+            self.faults.append("HELLO knows no version 1, no COMMAND or no files")
         if self.deaf:
             return
         self.framed, self.sequence, self.expected = True, 0, 1
         for channel in self.channels.values():
             channel.open = False
-        self.send(WELCOME, 0, struct.pack("<BxxxIQ", 1, 1, nonce) + b"Mezzo fake-1")
+        self.send(WELCOME, 0, struct.pack("<BxxxIQ", 1, 3, nonce) + b"Mezzo fake-1")
         self.directory()
+
+    @staticmethod
+    def entry(number, channel, state=None):
+        return struct.pack("<HBBIB", number, channel.kind, channel.state if state is None else state, channel.id,
+                           len(channel.name)) + channel.name.encode()
+
+    def offer(self, number, name, data, why=None, after=None, skip=0):
+        """A file: when it is open its bytes go, then END with `why`, then `after` is called. `why` False: no END.
+        `skip`: so many bytes before them are lost on the way."""
+        file = self.channels[number] = Channel(FILE, name, 1)
+        file.waiting, file.why, file.after, file.skip = data, why, after, skip
+        self.send(DIRECTORY, 0, b"\0" + self.entry(number, file))
+
+    def remove(self, number):
+        self.gone.add(number)
+        self.send(DIRECTORY, 0, b"\0" + self.entry(number, self.channels.pop(number), GONE))
+
+    def end_file(self, number, file):
+        if file.why is not False:
+            why = (file.why or "").encode()
+            self.send(END, number, struct.pack("<IB", file.sent, bool(why)) + why)
+        self.remove(number)
+        if file.after:
+            file.after()
 
     def directory(self):
         """All of it, in two pieces where there is enough."""
-        entries = [struct.pack("<HBBIB", number, channel.kind, channel.state, channel.id, len(channel.name))
-                   + channel.name.encode() for number, channel in self.channels.items()]
+        entries = [self.entry(number, channel) for number, channel in self.channels.items()]
         half = len(entries) // 2
         self.send(DIRECTORY, 0, b"\x03" + b"".join(entries[:half]))
         self.send(DIRECTORY, 0, b"\x00" + b"".join(entries[half:]))
@@ -208,11 +237,16 @@ class Fake(threading.Thread):
     def command(self, number, channel, payload):
         count, line = struct.unpack("<I", payload[:4])[0], payload[4:].decode()
         answer = self.commands.get(line)
+        if callable(answer):  # it answers by itself, perhaps later
+            answer = answer(self, lambda text: self.answer(number, channel, count, text))
         if answer is None:
             return
         if isinstance(answer, Exception):
             self.send(ERROR, number, bytes([COMMAND]) + str(answer).encode())
             return
+        self.answer(number, channel, count, answer)
+
+    def answer(self, number, channel, count, answer):
         pieces = [answer[at:at + 7] for at in range(0, len(answer), 7)]
         for piece in pieces:
             self.send(ANSWER, number, struct.pack("<IBI", count, piece is pieces[-1], channel.sent) + piece.encode())
@@ -221,12 +255,16 @@ class Fake(threading.Thread):
     def pump(self):
         if not self.framed:
             return
-        for number, channel in self.channels.items():
+        for number, channel in list(self.channels.items()):
+            if channel.kind == FILE and channel.open:
+                channel.sent, channel.skip = channel.sent + channel.skip, 0
             while channel.open and channel.waiting and channel.sent < channel.limit:
                 piece = channel.waiting[:min(256, channel.limit - channel.sent)]
                 channel.waiting = channel.waiting[len(piece):]
                 self.send(DATA, number, struct.pack("<I", channel.sent) + piece)
                 channel.sent += len(piece)
+            if channel.kind == FILE and channel.open and not channel.waiting:
+                self.end_file(number, channel)
 
     # --- for tests
 
@@ -235,9 +273,9 @@ class Fake(threading.Thread):
             self.channels[number].waiting += data if isinstance(data, bytes) else data.encode()
             self.pump()
 
-    def do(self, function, *arguments):
+    def do(self, function, *arguments, **more):
         with self.lock:
-            return function(*arguments)
+            return function(*arguments, **more)
 
     def end(self):
         """Hangs up."""

@@ -18,56 +18,6 @@ from conftest import MEZZO
 from fake_mezzo import DATA, LOST, OFF, THERE, VM, Channel, Fake, board
 
 
-@pytest.fixture
-def fake(bench):
-    """A fake Mezzo on the socket `board`; at the end it must have found no fault."""
-    made = []
-
-    def make(**options):
-        options.setdefault("channels", board())
-        made.append(Fake(path=bench.path / "board", **options))
-        return made[-1]
-    yield make
-    for one in made:
-        assert one.faults == []
-
-
-class Lines:
-    """The command without a terminal."""
-
-    def __init__(self, bench, *words, stdin=subprocess.DEVNULL, path="board"):
-        self.out, self.err = bench.path / "out", bench.path / "err"
-        self.process = subprocess.Popen([MEZZO, "console", path, *words], cwd=bench.path, env=bench.environment,
-                                        stdin=stdin, stdout=self.out.open("wb"), stderr=self.err.open("wb"))
-
-    def wait_for(self, text, where=None, seconds=10):
-        end = time.monotonic() + seconds
-        while text not in (where or self.out).read_text(errors="surrogateescape"):
-            assert time.monotonic() < end and self.process.poll() is None, (
-                self.out.read_text(errors="replace"), self.err.read_text(errors="replace"))
-            time.sleep(0.01)
-
-    def end(self, number=signal.SIGTERM):
-        if number is not None:
-            self.process.send_signal(number)
-        status = self.process.wait(timeout=10)
-        return status, self.out.read_bytes(), self.err.read_text()
-
-
-@pytest.fixture
-def lines(bench):
-    made = []
-
-    def make(*words, **more):
-        made.append(Lines(bench, *words, **more))
-        return made[-1]
-    yield make
-    for one in made:
-        if one.process.poll() is None:
-            one.process.kill()
-            one.process.wait()
-
-
 # --- usage ------------------------------------------------------------------------------------------
 
 
@@ -394,6 +344,7 @@ def test_old_greetings_are_all_answered_late(fake, lines):
     one.do(answer)
     run.wait_for("[linux] old line\n")
     assert run.out.read_text().count("old line") == 1
+    one.until(lambda: all(channel.opened for channel in one.channels.values()))
     assert [channel.opened for channel in one.channels.values()] == [[1]] * 4
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from conftest import ONE, ROOT
 
-VERBS = ["run", "check", "pack", "ls", "console"]
+VERBS = ["run", "check", "pack", "image", "ls", "console", "screen"]
 
 
 @pytest.mark.parametrize("words", [["--help"], *[[verb, "--help"] for verb in VERBS]], ids=" ".join)
@@ -43,7 +43,7 @@ def test_every_key_is_in_the_manual():
     schema = (ROOT / "host/schema.c").read_text()
     keys = re.findall(r'^\s+(?:\{|LATER\()"([a-z_]+)"', schema[schema.index("top_keys[]"):], re.MULTILINE)
     manual = (ROOT / "docs/man/mezzo.conf.5").read_text()
-    assert len(keys) == 28, keys
+    assert len(keys) == 30, keys
     for key in keys:
         assert key in manual, key
 
@@ -79,7 +79,7 @@ def test_wrong_verb_without_a_suggestion(bench):
 
 
 @pytest.mark.parametrize("words", [["check"], ["check", "a", "b"], ["pack", "a"], ["ls"], ["ls", "a", "b"],
-                                   ["console"]])
+                                   ["console"], ["screen"], ["screen", "a"]])
 def test_missing_words(bench, words):
     done = bench.mezzo(*words)
     assert done.status == 2 and f"`mezzo {words[0]} --help` shows what there is" in done.err

@@ -168,7 +168,7 @@ def test_vm_without_a_file(bench):
     (["-k", "Image", "--smp", "0"], "--smp: `0` is not a number from 1 to"),
     (["-k", "Image", "--ram", "1X"], "--ram: `1X` is not a size"),
     (["-k", "Image", "--timeout", "soon"], "--timeout: `soon` is not a number"),
-    (["-k", "Image", "--board", "raspi3b"], "board `raspi3b` is not supported by this version"),
+    (["-k", "Image", "--board", "sbsa-ref"], "board `sbsa-ref` is not supported by this version"),
     (["-k", "Image", "--disk", "d"], "--disk: `disk` is not supported by this version"),
     (["-k", "Image", "--net", "n"], "--net: `net` is not supported by this version"),
     (["-k", "Image", "-m", "12Q"], "mezzo run: --memory: memory: `12Q` is not a size"),
@@ -589,3 +589,70 @@ sys.exit(len(one.faults))'""")
     assert (done.status, done.out) == (0, "[]\n"), done
     assert process.wait(timeout=20) == 0
     assert not (bench.path / "board.sock").exists()
+
+
+# --- Raspberry Pis ------------------------------------------------------------------------------------
+
+PIS = {"raspi3b": "bcm2837-rpi-3-b.dtb", "raspi4b": "bcm2711-rpi-4-b.dtb"}
+
+
+@pytest.fixture
+def tree(bench):
+    """A device tree, though of nothing."""
+    bench.write("none.dts", "/dts-v1/; / { };")
+    subprocess.run(["dtc", "-o", bench.path / "pi.dtb", bench.path / "none.dts"], check=True,
+                   stderr=subprocess.DEVNULL)
+    return "pi.dtb"
+
+
+@pytest.mark.parametrize("board", PIS)
+@pytest.mark.parametrize("by_option", [True, False])
+def test_pi(bench, tree, board, by_option):
+    """The mini UART is the second -serial; nothing that the board fixes is said."""
+    flags = ("--board", board) if by_option else ()
+    conf = ONE if by_option else f"board = {board}\n{ONE}"
+    words = dry_run(bench, *flags, "--board-dtb", tree, conf=conf).split(" ")
+    assert words[:3] == ["qemu-system-aarch64", "-M", board]
+    assert not {"-cpu", "-smp", "-m"} & set(words)
+    at = words.index("-serial")
+    assert words[at:at + 4] == ["-serial", "null", "-serial", "stdio"]
+    assert after(words, "-dtb") == tree and after(words, "-initrd") == "bundle.cpio"
+    assert after(words, "-kernel") == str(bench.path / "mezzo.img")
+
+
+def test_pi_socket(bench, tree):
+    words = dry_run(bench, "--board", "raspi3b", "--board-dtb", tree, "--socket", "board.sock").split(" ")
+    at = words.index("-serial")
+    assert words[at:at + 4] == ["-serial", "null", "-serial", "unix:board.sock,server=on,wait=off"]
+
+
+@pytest.mark.parametrize("option,value", [("--cpu", "max"), ("--smp", "2"), ("--ram", "2G"), ("--gic", "3")])
+def test_pi_is_as_it_is(bench, tree, option, value):
+    bench.write("test.conf", ONE)
+    done = bench.mezzo("run", "test.conf", "--board", "raspi3b", "--board-dtb", tree, option, value)
+    assert done.status == 2 and f"{option}: the board `raspi3b` is as it is; drop the option" in done.err
+
+
+def test_pi_tree(bench):
+    """Which tree cannot be used, and what to do."""
+    bench.write("test.conf", ONE)
+    bench.write("text", "no tree")
+    start = ("run", "test.conf", "--dry-run")
+    for name, why in (("text", "it is not a device tree"), ("gone", "No such file or directory")):
+        done = bench.mezzo(*start, "--board", "raspi3b", "--board-dtb", name)
+        assert done.status == 2 and f"`{name}` cannot be used: {why}" in done.err
+    done = bench.mezzo(*start, "--board-dtb", "text")
+    assert done.status == 2 and "QEMU makes the tree of board `virt`" in done.err
+
+
+@pytest.mark.parametrize("vm,why", [
+    ("memory = 1G", "the board has 960M; lower `memory` or take a bigger board"),
+    ("pin = { 4 }", "there is no core 4; the board has 0 to 3; take a bigger board"),
+    ("gic = 3", "asks for version 3, and the board has no GIC to stand for it"),
+])
+def test_pi_limits(bench, tree, vm, why):
+    """Nothing that a Raspberry Pi 3 does not have, told by `run` and by `check`."""
+    bench.write("test.conf", f"board = raspi3b\nvm a {{\n kernel = Image\n {vm}\n}}\n")
+    for words in (("run", "test.conf", "--board-dtb", tree, "--dry-run"), ("check", "test.conf")):
+        done = bench.mezzo(*words)
+        assert done.status == 2 and why in done.err, done
