@@ -32,6 +32,7 @@ enum order_stage { ORDER_FRESH, ORDER_BROKEN, ORDER_DSB1, ORDER_TLBI, ORDER_GONE
 struct order_entry {
 	uint64_t value;         // as it was last written
 	enum order_stage stage; // how far the break of its last valid value has come
+	unsigned rounds;        // of TLBI and DSB since
 };
 
 static struct {
@@ -52,6 +53,8 @@ static struct {
 	const char *drop; // an operation that is to be overlooked: see order_drop
 	unsigned drop_number, dropped, met;
 	bool needs_clean;
+	unsigned
+	        rounds; // of TLBI and DSB that this CPU needs for a break; 0: one, as the architecture says
 	char verdict[200];
 } order;
 
@@ -90,7 +93,7 @@ static void order_dsb(bool stores_only)
 		if (e->stage == ORDER_BROKEN)
 			e->stage = ORDER_DSB1;
 		else if (e->stage == ORDER_TLBI && !stores_only)
-			e->stage = ORDER_GONE;
+			e->stage = ++e->rounds < order.rounds ? ORDER_DSB1 : ORDER_GONE;
 	}
 	if (stores_only)
 		return; // cache and TLB maintenance do not end with it
@@ -179,6 +182,7 @@ static void order_entry_off(uint64_t at)
 		        1 + (uint32_t)((at - RAM_ARENA_BASE) / 8);
 	}
 	e->stage = ORDER_BROKEN;
+	e->rounds = 0;
 	if (order.nr_broken == order.max_broken) {
 		order.max_broken = order.max_broken * 2 + 64;
 		order.broken = realloc(order.broken, order.max_broken * sizeof *order.broken);
@@ -214,7 +218,7 @@ static void order_zeroed(uint64_t address, uint64_t size)
 		order_complain("memory was zeroed that a guest has", address);
 	order.unlinked[page] = 0;
 	for (uint64_t a = address; a < address + size; a += 8)
-		order.entry[(a - RAM_ARENA_BASE) / 8] = (struct order_entry){0, ORDER_FRESH};
+		order.entry[(a - RAM_ARENA_BASE) / 8] = (struct order_entry){0, ORDER_FRESH, 0};
 	order_wrote(address, size);
 }
 

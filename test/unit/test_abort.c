@@ -84,7 +84,35 @@ static bool device_write(void *dev, struct vcpu *by, uint32_t offset, unsigned s
 	device.value = value;
 	return device.answer;
 }
-static const struct mmio_ops device_ops = {"device", device_read, device_write};
+static const struct mmio_ops device_ops = {
+        .name = "device",
+        .read = device_read,
+        .write = device_write,
+};
+
+// The same, which answers some at once.
+static uint64_t quick_read(void *dev, struct vcpu *by, uint32_t offset, unsigned size)
+{
+	uint64_t value;
+	if (offset >= 0x800)
+		return MMIO_ASK;
+	assert_true(device_read(dev, by, offset, size, &value));
+	return value;
+}
+static bool quick_write(void *dev, struct vcpu *by, uint32_t offset, unsigned size, uint64_t value)
+{
+	if (offset == 0x10)
+		fake_cpu_this->work = CPU_WORK_CONSOLE;
+	return offset < 0x800 && device_write(dev, by, offset, size, value);
+}
+static const struct mmio_ops quick_ops = {
+        .name = "quick",
+        .read = device_read,
+        .write = device_write,
+        .quick_read = quick_read,
+        .quick_write = quick_write,
+};
+#define QUICK (DEVICE + 0x10000)
 
 static void start(uint64_t ipa, uint64_t esr)
 {
@@ -107,6 +135,7 @@ static int setup(void **state)
 {
 	bench_setup(state);
 	assert_int_equal(mmio_add(&vm.mmio, DEVICE, 0x1000, &device_ops, &device), 0);
+	assert_int_equal(mmio_add(&vm.mmio, QUICK, 0x1000, &quick_ops, &device), 0);
 	return 0;
 }
 
@@ -395,6 +424,89 @@ static void test_vectors_in_a_device(void **state)
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup(name, setup)
 
+// ---- the fast way ----
+
+static uint64_t fast(uint64_t ipa, uint64_t esr)
+{
+	start(ipa, esr);
+	fake_set_sysreg("elr_el2", PC);
+	fake_set_sysreg("spsr_el2", MODE_EL1H | PSTATE_BTYPE | PSTATE_SS);
+	fake_cpu_this->work = 0;
+	return exit_data(vcpu, esr | (uint64_t)0xc6000001 << 32); // the upper half is undefined
+}
+
+static void assert_back(uint64_t result, uint64_t wanted)
+{
+	assert_int_equal(result, wanted);
+	assert_int_equal(fake_get_sysreg("elr_el2"), PC + 4);
+	assert_int_equal(fake_get_sysreg("spsr_el2"), MODE_EL1H);
+}
+
+static void test_fast_accesses(void **state)
+{
+	(void)state;
+	for (unsigned log = 0; log < 4; log++)
+		for (uint64_t r = 0; r < 32; r++) {
+			uint64_t iss = ISS_ISV | field_put(ISS_SAS, log) | field_put(ISS_SRT, r);
+			uint64_t count = vcpu->exits_by_class[EC_DABT_LOWER];
+			assert_back(fast(QUICK + 0x120, data_esr(iss)), (uintptr_t)vcpu);
+			assert_int_equal(device.reads, 1);
+			assert_int_equal(device.offset, 0x120);
+			assert_int_equal(device.size, 1 << log);
+			if (r != 31)
+				vcpu->frame.x[r] = UINT64_MAX;
+			assert_back(fast(QUICK + 8, data_esr(iss | ISS_WNR)), (uintptr_t)vcpu);
+			assert_int_equal(device.writes, 1);
+			assert_int_equal(device.value,
+			                 r == 31 ? 0 : UINT64_MAX >> (64 - (8 << log)));
+			assert_int_equal(vcpu->exits_by_class[EC_DABT_LOWER], count + 2);
+		}
+}
+
+static void test_fast_access_that_posts(void **state)
+{
+	(void)state;
+	assert_back(fast(QUICK + 0x10, data_esr(ISS_ISV | ISS_WNR | field_put(ISS_SAS, 2))),
+	            EXIT_LEAVE(GUEST_EXIT_DONE));
+	assert_int_equal(device.writes, 1);
+	fake_cpu_this->work = 0;
+}
+
+// What has no fast way has changed nothing.
+static void test_fast_declines(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t ipa, iss, esr; // esr: bits that are turned over
+	} rows[] = {
+	        {QUICK, ISS_ISV | ISS_SSE, 0},
+	        {QUICK, ISS_ISV | ISS_CM, 0},
+	        {QUICK, ISS_ISV | ISS_S1PTW, 0},
+	        {QUICK, 0, 0},
+	        {QUICK, ISS_ISV, 8}, // a permission fault
+	        {QUICK, ISS_ISV, (uint64_t)(EC_IABT_LOWER ^ EC_DABT_LOWER) << 26},
+	        {QUICK, ISS_ISV, (uint64_t)(EC_SERROR ^ EC_DABT_LOWER) << 26},
+	        {QUICK + 0x800, ISS_ISV, 0}, // the device declines
+	        {QUICK + 0x800, ISS_ISV | ISS_WNR, 0},
+	        {QUICK + 0xffe, ISS_ISV | UINT64_C(3) << 22, 0}, // over its end
+	        {QUICK + 0xffe, ISS_ISV | ISS_WNR | UINT64_C(3) << 22, 0},
+	        {DEVICE, ISS_ISV, 0}, // has no fast way
+	        {DEVICE, ISS_ISV | ISS_WNR, 0},
+	        {DEVICE + 0x5000, ISS_ISV, 0}, // nobody is there
+	        {0, ISS_ISV, 0},
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t count = vcpu->exits_by_class[EC_DABT_LOWER];
+		struct guest_frame before = vcpu->frame;
+		assert_int_equal(fast(rows[i].ipa, data_esr(rows[i].iss) ^ rows[i].esr),
+		                 EXIT_LEAVE(GUEST_EXIT_SYNC));
+		assert_int_equal(device.reads + device.writes, 0);
+		assert_int_equal(fake_get_sysreg("elr_el2"), PC);
+		assert_memory_equal(vcpu->frame.x, before.x, sizeof before.x);
+		assert_int_equal(vcpu->exits_by_class[EC_DABT_LOWER], count);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +524,9 @@ int main(void)
 	        TEST(test_fetches),
 	        TEST(test_vectors_that_cannot_be_fetched),
 	        TEST(test_vectors_in_a_device),
+	        TEST(test_fast_accesses),
+	        TEST(test_fast_access_that_posts),
+	        TEST(test_fast_declines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

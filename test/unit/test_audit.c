@@ -17,6 +17,13 @@ static uint64_t window; // pages
 #define WINDOW window
 // NOLINTBEGIN(bugprone-suspicious-include): with another window
 #include "../../src/vm/audit.c"
+#define image_start      *at_image_start
+#define text_end         *at_text_end
+#define rodata_end       *at_text_end
+#define boot_stack_guard *at_guard
+#define el3_start        *at_text_end
+#define el3_end          *at_text_end
+#include "../../src/mem/el2audit.c"
 #include "../../src/vm/audit_array.c"
 // NOLINTEND(bugprone-suspicious-include)
 
@@ -25,6 +32,13 @@ static uint64_t window; // pages
 #define RAM      VM_VIRT_RAM_BASE
 #define VM_RAM   MIB(16)
 #define EL2_BITS 48
+
+#define TEXT_SIZE (MIB(2) + KIB(8))
+#define STACK     (EL2MAP_STACKS + EL2MAP_STACK_SIZE)
+
+char *at_image_start[1] = {(char *)GIB(4)};
+char *at_text_end[1] = {(char *)(GIB(4) + TEXT_SIZE)};
+char *at_guard[1] = {(char *)GIB(5)};
 
 // ---- EL2's map ----
 
@@ -51,14 +65,13 @@ void el2map_walk(uint64_t *address, unsigned budget, const struct pgtable_visito
 
 static void make_el2_map(void)
 {
-	const uint64_t text = PTE_S1_RO, data = PTE_S1_XN;
+	const uint64_t text = PTE_S1_NORMAL | PTE_S1_RO, data = PTE_S1_NORMAL | PTE_S1_XN;
 	assert_int_equal(pgtable_map(&el2_map, 0, PA(0), GIB(2), data), 0);
-	assert_int_equal(pgtable_map(&el2_map, GIB(4), PA(GIB(4)), MIB(2) + KIB(8), text), 0);
-	for (unsigned i = 0; i < 8; i++) { // a stack
+	assert_int_equal(pgtable_map(&el2_map, GIB(4), PA(GIB(4)), TEXT_SIZE, text), 0);
+	for (uint64_t i = 0; i < 4; i++) {
 		pa_t page = pages_alloc(0, OWNER_EL2, PAGE_TABLE, NULL);
 		assert_int_equal(
-		        pgtable_map(&el2_map, EL2MAP_STACKS + i * PAGE_SIZE, page, PAGE_SIZE, data),
-		        0);
+		        pgtable_map(&el2_map, STACK + i * PAGE_SIZE, page, PAGE_SIZE, data), 0);
 	}
 }
 
@@ -127,6 +140,8 @@ static int setup(void **state)
 	for (uint64_t o = MIB(4); o < MIB(6); o += KIB(64))
 		touch(one, o);
 	touch(one, MIB(9));
+	for (unsigned i = 0; i < 5; i++) // what a device of it took
+		assert_int_not_equal(vm_take_page(one, i < 2).v, 0);
 	meanwhile = NULL;
 	before = pages_counts();
 	return 0;
@@ -621,9 +636,9 @@ static void test_el2_map(void **state)
 	uint64_t *entry = pgtable_find(&el2_map, GIB(4) + MIB(2), &level), kept = *entry;
 	*entry &= ~PTE_S1_RO;
 	assert_finds(kept & PTE_ADDRESS, "mezzo writes or executes it",
-	             "both, at 0x100200000 of its map");
+	             "not so, at 0x100200000 of its map");
 	*entry = kept;
-	entry = pgtable_find(&el2_map, EL2MAP_STACKS + PAGE_SIZE, &level);
+	entry = pgtable_find(&el2_map, STACK + PAGE_SIZE, &level);
 	kept = *entry;
 	*entry = (kept & ~PTE_ADDRESS) | pa_of(one, MIB(9));
 	assert_finds(pa_of(one, MIB(9)), "table of mezzo", "memory of linux");

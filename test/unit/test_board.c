@@ -34,8 +34,11 @@ struct expected {
 	uint64_t uart_base;
 	uint32_t uart_irq; // 0: none that reaches a GIC
 	uint32_t baud, clock_hz;
-	uint64_t rtc;      // PL031
-	uint64_t poweroff; // secure PL061
+	uint64_t rtc;            // PL031
+	uint64_t poweroff;       // secure PL061
+	enum board_irqchip chip; // that the console's interrupt goes to; 0: a GIC if there is one
+	uint64_t local, armctrl, mailbox, pm, aux, rng; // of a Raspberry Pi
+	uint32_t crystal_hz;
 };
 
 #define TIMERS_GIC .timer_chip = BOARD_IRQ_GIC, .timers = {29, 30, 27, 26}
@@ -80,19 +83,53 @@ static const struct expected debian[] = {
         {"juno-r1.dtb", .model = "ARM Juno development board (r1)", .clock_hz = 7372800, JUNO},
         {"juno-r2.dtb", .model = "ARM Juno development board (r2)", .clock_hz = 7372800, JUNO},
         // The size of its memory is left to the firmware.
-        {"bcm2711-rpi-4-b.dtb", .model = "Raspberry Pi 4 Model B", .result = ERR_UNSUPPORTED,
-         .problem = "gives no RAM", CPUS(0, 1, 2, 3), .enable = BOARD_ENABLE_SPIN_TABLE,
-         .release = 0xe0, .gic = 2, .gicd = 0xff841000, .gicc_or_gicr = 0xff842000,
-         .gich = 0xff844000, .gicv = 0xff846000, TIMERS_GIC, .uart = BOARD_UART_BCM_MINI,
-         .source = BOARD_FROM_STDOUT, .uart_name = "brcm,bcm2835-aux-uart", .uart_base = 0xfe215040,
-         .uart_irq = 125, .baud = 115200},
+        {"bcm2711-rpi-4-b.dtb",
+         .model = "Raspberry Pi 4 Model B",
+         .result = ERR_UNSUPPORTED,
+         .problem = "gives no RAM",
+         CPUS(0, 1, 2, 3),
+         .enable = BOARD_ENABLE_SPIN_TABLE,
+         .release = 0xe0,
+         .gic = 2,
+         .gicd = 0xff841000,
+         .gicc_or_gicr = 0xff842000,
+         .gich = 0xff844000,
+         .gicv = 0xff846000,
+         TIMERS_GIC,
+         .uart = BOARD_UART_BCM_MINI,
+         .source = BOARD_FROM_STDOUT,
+         .uart_name = "brcm,bcm2835-aux-uart",
+         .uart_base = 0xfe215040,
+         .uart_irq = 125,
+         .baud = 115200,
+         .local = 0xff800000,
+         .mailbox = 0xfe00b880,
+         .pm = 0xfe100000,
+         .aux = 0xfe215000,
+         .crystal_hz = 54000000},
         // Its memory node covers the peripherals at the end of the first GiB.
-        {"bcm2837-rpi-3-b.dtb", .model = "Raspberry Pi 3 Model B", .result = ERR_UNSUPPORTED,
-         .problem = "no interrupt controller that this version of Mezzo drives",
-         .ram = {{0x1000, 0x3efff000}}, CPUS(0, 1, 2, 3), .enable = BOARD_ENABLE_SPIN_TABLE,
-         .release = 0xe0, .timer_chip = BOARD_IRQ_BCM2836, .timers = {0, 1, 3, 2},
-         .uart = BOARD_UART_BCM_MINI, .source = BOARD_FROM_STDOUT,
-         .uart_name = "brcm,bcm2835-aux-uart", .uart_base = 0x3f215040, .baud = 115200},
+        {"bcm2837-rpi-3-b.dtb",
+         .model = "Raspberry Pi 3 Model B",
+         .ram = {{0x1000, 0x3efff000}},
+         CPUS(0, 1, 2, 3),
+         .enable = BOARD_ENABLE_SPIN_TABLE,
+         .release = 0xe0,
+         .timer_chip = BOARD_IRQ_BCM2836,
+         .timers = {0, 1, 3, 2},
+         .uart = BOARD_UART_BCM_MINI,
+         .source = BOARD_FROM_STDOUT,
+         .uart_name = "brcm,bcm2835-aux-uart",
+         .uart_base = 0x3f215040,
+         .baud = 115200,
+         .chip = BOARD_IRQ_BCM2835,
+         .uart_irq = 29,
+         .local = 0x40000000,
+         .armctrl = 0x3f00b200,
+         .mailbox = 0x3f00b880,
+         .pm = 0x3f100000,
+         .aux = 0x3f215000,
+         .rng = 0x3f104000,
+         .crystal_hz = 19200000},
         {"zynqmp-zcu102-revA.dtb", .model = "ZynqMP ZCU102 RevA", ZCU102},
         {"zynqmp-zcu102-revB.dtb", .model = "ZynqMP ZCU102 RevB", ZCU102},
         {"zynqmp-zcu102-rev1.0.dtb", .model = "ZynqMP ZCU102 Rev1.0", ZCU102},
@@ -190,7 +227,7 @@ static void check_interrupts(const struct expected *want)
 		assert_int_equal(gic->maintenance.number, 25);
 		assert_false(gic->maintenance.edge);
 	}
-	for (int i = 0; i < BOARD_NR_TIMERS && want->gic != 0; i++) {
+	for (int i = 0; i < BOARD_NR_TIMERS && (want->gic != 0 || want->local != 0); i++) {
 		assert_int_equal(board.timer[i].chip, want->timer_chip);
 		assert_int_equal(board.timer[i].number, want->timers[i]);
 		assert_false(board.timer[i].edge);
@@ -207,8 +244,9 @@ static void check_console(const struct expected *want)
 	assert_int_equal(console->regs.base, want->uart_base);
 	assert_int_equal(console->baud, want->baud);
 	assert_int_equal(console->clock_hz, want->clock_hz);
-	if (want->gic != 0) {
-		assert_int_equal(console->irq.chip, BOARD_IRQ_GIC);
+	if (want->gic != 0 || want->chip != BOARD_IRQ_NONE) {
+		assert_int_equal(console->irq.chip,
+		                 want->chip != BOARD_IRQ_NONE ? want->chip : BOARD_IRQ_GIC);
 		assert_int_equal(console->irq.number, want->uart_irq);
 		assert_false(console->irq.edge);
 	}
@@ -220,6 +258,19 @@ static void check_console(const struct expected *want)
 		assert_int_equal(board.poweroff.reset_line, 1);
 		assert_false(board.poweroff.off_low || board.poweroff.reset_low);
 	}
+}
+
+static void check_bcm(const struct expected *want)
+{
+	const struct board_bcm *bcm = &board.bcm;
+
+	assert_int_equal(bcm->local.base, want->local);
+	assert_int_equal(bcm->armctrl.base, want->armctrl);
+	assert_int_equal(bcm->mailbox.base, want->mailbox);
+	assert_int_equal(bcm->pm.base, want->pm);
+	assert_int_equal(bcm->aux.base, want->aux);
+	assert_int_equal(bcm->rng.base, want->rng);
+	assert_int_equal(bcm->crystal_hz, want->crystal_hz);
 }
 
 static void check_tree(const struct expected *want, struct tree_file *file)
@@ -241,6 +292,7 @@ static void check_tree(const struct expected *want, struct tree_file *file)
 	check_cpus(want);
 	check_interrupts(want);
 	check_console(want);
+	check_bcm(want);
 	tree_file_free(file);
 }
 

@@ -228,7 +228,7 @@ static void test_cpus(void **state)
 	                " cpu@2 { device_type = \"cpu\"; reg = <0 2>; status = \"disabled\"; };"
 	                " cpu@3 { device_type = \"cpu\"; reg = <0 3>; status = \"fail\"; };"
 	                " cpu@4 { reg = <0 4>; enable-method = \"spin-table\"; cpu-release-addr = "
-	                "<0 0x100>; };"
+	                "<0 0x40000100>; };"
 	                " cpu@5 { reg = <0 5>; enable-method = \"spin-table\"; cpu-release-addr = "
 	                "<0 0x101>; };"
 	                " cpu@6 { reg = <0 4>; };"
@@ -241,10 +241,125 @@ static void test_cpus(void **state)
 	assert_int_equal(board.cpus[0].mpidr, 0x100030201);
 	assert_int_equal(board.cpus[0].enable, BOARD_ENABLE_PSCI);
 	assert_int_equal(board.cpus[1].enable, BOARD_ENABLE_SPIN_TABLE);
-	assert_int_equal(board.cpus[1].release, 0x100);
+	assert_int_equal(board.cpus[1].release, 0x40000100);
 	assert_int_equal(board.cpus[2].enable, BOARD_ENABLE_NONE);
 	assert_int_equal(board.cpus[2].release, 0);
-	expect_problem(BOARD_ODD, false, "1 CPUs have no enable-method");
+	expect_problem(BOARD_ODD, false,
+	               "1 CPUs wait in a spin table, but their nodes have no usable");
+	for (uint32_t i = 0; i < problem.count; i++)
+		assert_null(strstr(problem.list[i].text, "have no enable-method"));
+}
+
+// A Raspberry Pi 3, in parts that a test can replace.
+#define PI(parts)                                                                      \
+	"/ { #address-cells = <1>; #size-cells = <1>; interrupt-parent = <&local>;"    \
+	" memory { device_type = \"memory\"; reg = <0 0x40000000>; };"                 \
+	" timer { compatible = \"arm,armv7-timer\"; interrupts = <0 4>, <1 4>, <3 4>," \
+	" <2 4>; };" parts "};"
+#define PI_LOCAL                                                         \
+	"local: local@40000000 { compatible = \"brcm,bcm2836-l1-intc\";" \
+	" reg = <0x40000000 0x100>; interrupt-controller; #interrupt-cells = <2>; };"
+#define PI_ARMCTRL                                                                 \
+	"armctrl: ic@3f00b200 { compatible = \"brcm,bcm2836-armctrl-ic\";"         \
+	" reg = <0x3f00b200 0x200>; interrupt-controller; #interrupt-cells = <2>;" \
+	" interrupts = <8 4>; };"
+#define PI_CPU(n, more)                                   \
+	" cpu@" #n " { device_type = \"cpu\"; reg = <" #n \
+	">; enable-method = \"spin-table\";" more " };"
+#define PI_CPUS(more)                                                                     \
+	"cpus { #address-cells = <1>; #size-cells = <0>;" PI_CPU(0, more) PI_CPU(1, more) \
+	        PI_CPU(2, more) PI_CPU(3, more) "};"
+#define PI_UART(irq)                                                \
+	"serial@3f215040 { compatible = \"brcm,bcm2835-aux-uart\";" \
+	" reg = <0x3f215040 0x40>; interrupt-parent = <&armctrl>; interrupts = <" irq ">; };"
+#define PI_RELEASE "cpu-release-addr = <0 0xd8>;"
+
+static void test_pi(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *source;
+		enum board_irqchip chip;
+		uint32_t number;
+	} irqs[] = {
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("1 29")), BOARD_IRQ_BCM2835,
+	         29},
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("2 25")), BOARD_IRQ_BCM2835,
+	         57},
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("0 7")), BOARD_IRQ_BCM2835, 71},
+	        // There is none of these.
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("0 8")), BOARD_IRQ_NONE, 0},
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("1 32")), BOARD_IRQ_NONE, 0},
+	        {PI(PI_LOCAL PI_ARMCTRL PI_CPUS(PI_RELEASE) PI_UART("3 0")), BOARD_IRQ_NONE, 0},
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(irqs); i++) {
+		assert_int_equal(read_source(irqs[i].source), 0);
+		assert_int_equal(problem.count, 0);
+		assert_int_equal(board.console.irq.chip, irqs[i].chip);
+		assert_int_equal(board.console.irq.number, irqs[i].number);
+		assert_int_equal(board.cpus[3].enable, BOARD_ENABLE_SPIN_TABLE);
+		assert_int_equal(board.bcm.mailbox.size, 0);
+	}
+}
+
+static void test_pi_without_spin_table(void **state)
+{
+	(void)state;
+	assert_int_equal(read_source(PI(PI_LOCAL PI_ARMCTRL PI_CPUS("") PI_UART("1 29"))), 0);
+	assert_int_equal(problem.count, 1);
+	expect_problem(BOARD_ODD, false,
+	               "4 CPUs wait in a spin table, but their nodes have no usable "
+	               "cpu-release-addr in memory, so that they stay unused");
+}
+
+// Where the other CPUs wait is not ours, even if nothing reserves it.
+static void test_spin_table_in_ram(void **state)
+{
+	(void)state;
+	assert_int_equal(read_source(PI(PI_LOCAL PI_ARMCTRL PI_UART("1 29")
+	                                        PI_CPUS("cpu-release-addr = <0x100ff8>;"))),
+	                 0);
+	expect_ram(0, 0x1000, 0xff000);
+	expect_ram(1, 0x101000, 0x3f00b000 - 0x101000);
+}
+
+static void test_pi_without_controllers(void **state)
+{
+	(void)state;
+	// The peripherals' controller alone leads to no core.
+	assert_int_equal(read_source("/ { #address-cells = <1>; #size-cells = <1>;"
+	                             " memory { device_type = \"memory\"; reg = <0 0x40000000>; };"
+	                             "armctrl: ic@3f00b200 { compatible ="
+	                             " \"brcm,bcm2836-armctrl-ic\"; reg = <0x3f00b200 0x200>; };"
+	                             " timer { compatible = \"arm,armv7-timer\"; };" PI_CPUS(
+	                                     PI_RELEASE) "};"),
+	                 ERR_UNSUPPORTED);
+	expect_problem(BOARD_NO_GIC, true, "found brcm,bcm2836-armctrl-ic");
+	// Registers that are too short, or nowhere a word can be, are none.
+	assert_int_equal(read_source(PI("local: local@40000002 { compatible ="
+	                                " \"brcm,bcm2836-l1-intc\"; reg = <0x40000002 0x100>;"
+	                                " interrupt-controller; #interrupt-cells = <2>; };" PI_CPUS(
+	                                        PI_RELEASE))),
+	                 ERR_UNSUPPORTED);
+	expect_problem(BOARD_NO_GIC, true, "BCM2836's local controller");
+}
+
+// What turns out not to be ours goes, with every page that it touches.
+static void test_take_out(void **state)
+{
+	(void)state;
+	assert_int_equal(read_source(PI(PI_LOCAL PI_CPUS(PI_RELEASE))), 0);
+	expect_ram(0, 0x1000, 0x3ffff000);
+	board_take_out(&board, 0x3b400000, GIB(1) - 0x3b400000);
+	assert_int_equal(board.nr_ram, 1);
+	expect_ram(0, 0x1000, 0x3b3ff000);
+	assert_int_equal(board.ram_declared, 0x3b400000);
+	board_take_out(&board, 0, 0);
+	board_take_out(&board, 0x100001, 1);
+	assert_int_equal(board.nr_ram, 2);
+	board_take_out(&board, 0, UINT64_MAX);
+	assert_int_equal(board.nr_ram, 0);
+	assert_int_equal(board.ram_declared, PAGE_SIZE); // page 0 was never in the list
 }
 
 static void test_many_cpus(void **state)
@@ -486,13 +601,25 @@ static void test_range_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_whole),     cmocka_unit_test(test_missing),
-	        cmocka_unit_test(test_no_tree),   cmocka_unit_test(test_unprintable),
-	        cmocka_unit_test(test_memory),    cmocka_unit_test(test_reservations),
-	        cmocka_unit_test(test_cpus),      cmocka_unit_test(test_many_cpus),
-	        cmocka_unit_test(test_psci),      cmocka_unit_test(test_consoles),
-	        cmocka_unit_test(test_many_gicr), cmocka_unit_test(test_named_timers),
-	        cmocka_unit_test(test_ranges),    cmocka_unit_test(test_range_limits),
+	        cmocka_unit_test(test_whole),
+	        cmocka_unit_test(test_missing),
+	        cmocka_unit_test(test_no_tree),
+	        cmocka_unit_test(test_unprintable),
+	        cmocka_unit_test(test_memory),
+	        cmocka_unit_test(test_reservations),
+	        cmocka_unit_test(test_cpus),
+	        cmocka_unit_test(test_many_cpus),
+	        cmocka_unit_test(test_psci),
+	        cmocka_unit_test(test_consoles),
+	        cmocka_unit_test(test_many_gicr),
+	        cmocka_unit_test(test_pi),
+	        cmocka_unit_test(test_pi_without_spin_table),
+	        cmocka_unit_test(test_spin_table_in_ram),
+	        cmocka_unit_test(test_pi_without_controllers),
+	        cmocka_unit_test(test_take_out),
+	        cmocka_unit_test(test_named_timers),
+	        cmocka_unit_test(test_ranges),
+	        cmocka_unit_test(test_range_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

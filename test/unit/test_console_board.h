@@ -17,11 +17,10 @@
 #include "console/console.h"
 #include "console/shell.h"
 #include "fake.h"
-#include "hw/psci_client.h"
+#include "hw/power.h"
 #include "hw/timer.h"
 #include "mem/el2map.h"
 #include "mem/pages.h"
-#include "vdev/vpl011.h"
 #include "vm/vm.h"
 
 #define HZ 1000000
@@ -127,25 +126,25 @@ const char *vm_state_name(const struct vm *vm)
 {
 	return vm->state == VM_RUNNING ? "running" : "off";
 }
-static UNUSED unsigned index_of(const struct vpl011 *uart)
+static UNUSED unsigned index_of(const struct vm *vm)
 {
 	for (unsigned i = 0; i < NR_VMS; i++)
-		if (vms[i]->uart == uart)
+		if (vms[i] == vm)
 			return i;
 	fail();
 	return 0;
 }
-void vpl011_input(struct vpl011 *uart)
+void vuart_input(struct vm *vm)
 {
-	inputs[index_of(uart)]++;
+	inputs[index_of(vm)]++;
 }
-void vpl011_overrun(struct vpl011 *uart)
+void vuart_overrun(struct vm *vm)
 {
-	overruns[index_of(uart)]++;
+	overruns[index_of(vm)]++;
 }
-void vpl011_output_drained(struct vpl011 *uart)
+void vuart_output_drained(struct vm *vm)
 {
-	drained[index_of(uart)]++;
+	drained[index_of(vm)]++;
 }
 struct pages_count pages_counts(void)
 {
@@ -185,7 +184,7 @@ bool vcpu_sample_at_vectors(const struct vcpu_sample *sample)
 	return false;
 }
 static unsigned resets;
-void psci_client_system_reset(void)
+void power_reset(void)
 {
 	resets++;
 }

@@ -5,6 +5,7 @@
 #include "main/commands_life.h"
 #include "main/life.h"
 #include "test_console_board.h"
+#include "vdev/vbcm2835_scan.h"
 
 // ---- what the commands call ----
 
@@ -35,6 +36,24 @@ const char *config_create(const char *name, const char *from, struct vm **made)
 	snprintf(both, sizeof both, "%s from %s", name, from);
 	*made = vms[1];
 	return ask("create", both);
+}
+
+bool vbcm2835_fb_view(struct vm *vm, struct vbcm2835_fb_view *view)
+{
+	(void)vm;
+	(void)view;
+	return false;
+}
+int vbcm2835_scan(struct vm *vm, const struct vbcm2835_fb_view *view, uint32_t x, uint32_t y,
+                  uint32_t count, uint8_t *rgb)
+{
+	(void)vm;
+	(void)view;
+	(void)x;
+	(void)y;
+	(void)count;
+	(void)rgb;
+	return ERR_FAULT;
 }
 
 // A command that goes on for ever, saying odd things, and one that counts its ends.
@@ -164,7 +183,6 @@ static void test_shell_completes(void **state)
 static void test_shell_commands(void **state)
 {
 	(void)state;
-	vcpus[0]->exits = 1234;
 	vcpus[0]->exits_by_class[0x24] = 1000;
 	vcpus[0]->exits_by_class[63] = 234;
 	vms[1]->restarts = 3;
@@ -197,8 +215,8 @@ static void test_shell_commands(void **state)
 	forget_wire();
 	type_keys("help\r");
 	wait_ms(10);
-	assert_non_null(strstr(wire, "info     NAME               what a VM is doing\r\n"));
-	assert_non_null(strstr(wire, "create   NAME from TEMPLATE make a VM"));
+	assert_non_null(strstr(wire, "info       NAME               what a VM is doing\r\n"));
+	assert_non_null(strstr(wire, "create     NAME from TEMPLATE make a VM"));
 	assert_non_null(strstr(wire, "Ctrl-] ?"));
 	forget_wire();
 	type_keys("reboot\r");
@@ -317,6 +335,10 @@ static void test_shell_edits_in_the_middle(void **state)
 	settle();
 	assert_string_equal(wire + wire_count - 9, "\r\nmezzo> ");
 	forget_wire();
+	type_keys(
+	        "uptime\x1b[\x03"); // a sequence that never ends does not swallow what a person types to get out
+	assert_non_null(strstr(wire, "^C\r\nmezzo> "));
+	forget_wire();
 }
 
 static void test_shell_completes_by_place(void **state)
@@ -414,7 +436,7 @@ static void test_programs_are_answered_in_json(void **state)
 	(void)state;
 	now += 10 * HZ;
 	ran[0] = 5 * HZ;
-	vcpus[0]->exits = 1000;
+	vcpus[0]->exits_by_class[0x24] = 1000;
 	call("vm");
 	assert_non_null(strstr(answer, "{\"vms\":[{\"number\":1,\"name\":\"linux\","
 	                               "\"state\":\"running\",\"vcpus\":1,\"memory\":67108864,"

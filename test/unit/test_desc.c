@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "fdt/desc.h"
+#include "fdt/model_facts.h"
 #include "tree_files.h"
 
 static struct desc desc;
@@ -25,7 +26,16 @@ static struct desc_problem problem;
 	"compatible = \"mezzo,vm\"; kernel = \"vmlinuz\"; memory = /bits/ 64 <0x20000000>;" \
 	" cpus = <2>;"
 #define SYSTEM(parts) "/ { mezzo {" HEAD parts "}; };"
-#define VM(parts)     SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
+#define RASPI(memory, cpus)                                                                      \
+	SYSTEM(FILES "vm@0 { vm-name = \"pi\"; compatible = \"mezzo,vm\"; machine = \"raspi3\";" \
+	             " kernel = \"vmlinuz\"; memory = /bits/ 64 " memory "; cpus = <" cpus       \
+	             ">; };")
+#define CARD(size, parts)                                                                  \
+	SYSTEM("files { file@0 { path = \"card\"; size = /bits/ 64 <" size                 \
+	       "> ; crc32 = <0>; }; };"                                                    \
+	       "vm@0 { vm-name = \"pi\"; compatible = \"mezzo,vm\"; machine = \"raspi3\";" \
+	       " kernel = \"card\"; memory = /bits/ 64 <0x4000000>; cpus = <1>;" parts "};")
+#define VM(parts) SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
 
 // The tree stays until the next call, since the description leads into it.
 static int read_source(const char *source)
@@ -50,20 +60,22 @@ static void expect_sound(const char *source)
 static void test_whole(void **state)
 {
 	(void)state;
-	expect_sound(SYSTEM("on-all-off = \"poweroff\"; overcommit; console = \"rtos\";" FILES
-	                    "vm@0 { reg = <0>; vm-name = \"linux\";" MUST
-	                    " machine = \"virt\"; initrd = \"rootfs\"; cmdline = "
-	                    "\"console=ttyAMA0\"; gic = <3>; };"
-	                    "vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"rtos\"; "
-	                    "kernel = \"vmlinuz\";"
-	                    " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
-	                    "dtb = \"vmlinuz\";"
-	                    " weight = <10000>; priority = <7>; budget = <100 100>;"
-	                    " stop-timeout = <3600000>;"
-	                    " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
-	                    " load = /bits/ 64 <0x40200000>; entry = /bits/ 64 <0x40200040>; };"));
+	expect_sound(SYSTEM(
+	        "on-all-off = \"poweroff\"; overcommit; plain-exits; console = \"rtos\";" FILES
+	        "vm@0 { reg = <0>; vm-name = \"linux\";" MUST
+	        " machine = \"virt\"; initrd = \"rootfs\"; cmdline = "
+	        "\"console=ttyAMA0\"; gic = <3>; };"
+	        "vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"rtos\"; "
+	        "kernel = \"vmlinuz\";"
+	        " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
+	        "dtb = \"vmlinuz\";"
+	        " weight = <10000>; priority = <7>; budget = <100 100>;"
+	        " stop-timeout = <3600000>;"
+	        " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
+	        " load = /bits/ 64 <0x40200000>; entry = /bits/ 64 <0x40200040>; };"));
 	assert_int_equal(desc.on_all_off, DESC_OFF_POWEROFF);
 	assert_true(desc.overcommit);
+	assert_true(desc.plain_exits);
 	assert_int_equal(desc.console, DESC_CONSOLE_VM);
 	assert_int_equal(desc.console_vm, 1);
 	assert_int_equal(desc.nr_files, 2);
@@ -117,6 +129,7 @@ static void test_defaults(void **state)
 	assert_int_equal(desc.on_all_off, DESC_OFF_SHELL);
 	assert_int_equal(desc.console, DESC_CONSOLE_SHELL);
 	assert_false(desc.overcommit);
+	assert_false(desc.plain_exits);
 	expect_sound("/ { other { mezzo { strange; }; }; mezzo {" HEAD "console = \"all\"; }; };");
 	assert_int_equal(desc.console, DESC_CONSOLE_ALL);
 	// The order of nodes has no meaning.
@@ -176,8 +189,19 @@ static const struct {
          "/mezzo/vm@1 (a): vm-name: \"a\" names another VM already"},
         {SYSTEM("vm@0 { vm-name = \"a\";" MUST "};"),
          "kernel: \"vmlinuz\" is not among the files of /mezzo/files"},
-        {VM("machine = \"raspi3\";"),
-         "machine: \"raspi3\" is unknown to this version; it knows: virt"},
+        {VM("machine = \"raspi9\";"),
+         "machine: \"raspi9\" is unknown to this version; it knows: virt, raspi3"},
+        {VM("machine = \"raspi3\"; gic = <2>;"), "gic: is 2; a raspi3 has no GIC, leave it out"},
+        {RASPI("<0x3ffffff000>", "4"), "memory: is 274877902848; a raspi3 may have 67108864 to"},
+        {RASPI("<0x3fff000>", "4"), "memory: is 67104768; a raspi3 may have 67108864 to"},
+        {RASPI("<0x4000000>", "5"), "cpus: is 5; a raspi3 may have 1 to 4"},
+        {VM("sdcard = \"vmlinuz\";"), "sdcard: a virt has no slot for a card, leave it out"},
+        {CARD("513", "sdcard = \"card\";"), "sdcard: \"card\" has 513 bytes, which are no whole"},
+        {CARD("0", "sdcard = \"card\";"), "sdcard: \"card\" has 0 bytes, which are no whole"},
+        {CARD("512", "sdcard = \"card\"; verify = \"sha256\";"), "verify: asks for the SHA-256 of"},
+        {VM("machine = \"raspi3\"; sdcard = \"x\";"), "sdcard: \"x\" is not among the files"},
+        {VM("sdcard-mode = \"rw\";"), "sdcard-mode: \"rw\" is unknown to this version; it knows: "
+                                      "cow, keep, ro"},
         {VM("initrd = \"x\";"), "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
         {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},
         {VM("load = <1>;"), "load: is not one number of 64 bits"},
@@ -226,6 +250,28 @@ static const struct {
          "cpus: is 9; it may be 1 to 8"},
 };
 
+static void test_card(void **state)
+{
+	static const struct {
+		const char *source;
+		enum desc_sdcard mode;
+	} cards[] = {
+	        {CARD("512", "sdcard = \"card\";"), DESC_SDCARD_COW},
+	        {CARD("1024", "sdcard = \"card\"; sdcard-mode = \"cow\";"), DESC_SDCARD_COW},
+	        {CARD("4096", "sdcard-mode = \"keep\"; sdcard = \"card\";"), DESC_SDCARD_KEEP},
+	        {CARD("5120", "sdcard = \"card\"; sdcard-mode = \"ro\";"), DESC_SDCARD_RO},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cards); i++) {
+		expect_sound(cards[i].source);
+		assert_ptr_equal(desc.vms[0].sdcard, &desc.files[0]);
+		assert_int_equal(desc.vms[0].sdcard_mode, cards[i].mode);
+	}
+	expect_sound(CARD("513", "")); // a file, but no card
+	assert_null(desc.vms[0].sdcard);
+}
+
 static void test_wrong(void **state)
 {
 	(void)state;
@@ -249,9 +295,35 @@ static void test_none(void **state)
 	assert_int_equal(desc_read(NULL, 0, &desc, &problem), ERR_INVALID);
 }
 
+// What each machine model takes, and how its memory is laid out.
+static void test_models(void **state)
+{
+	const struct model_facts *pi = model_facts(DESC_MACHINE_RASPI3);
+	const struct model_facts *virt = model_facts(DESC_MACHINE_VIRT);
+
+	(void)state;
+	expect_sound(RASPI("<0x40000000>", "4"));
+	assert_int_equal(desc.vms[0].machine, DESC_MACHINE_RASPI3);
+	expect_sound(RASPI("<0x4000000>", "1"));
+	assert_int_equal(model_ram(virt, MIB(16)).kernel_size, MIB(16));
+	assert_int_equal(model_ram(virt, GIB(512)).size, GIB(512));
+	// As the real board has it: 960 MiB for the kernel, and the registers hide the last 16.
+	assert_int_equal(model_ram(pi, GIB(1)).kernel_size, MIB(960));
+	assert_int_equal(model_ram(pi, GIB(1)).size, MIB(1008));
+	assert_int_equal(model_ram(pi, MIB(256)).kernel_size, MIB(192));
+	assert_int_equal(model_ram(pi, MIB(64)).kernel_size, MIB(48));
+	for (uint64_t memory = pi->min_memory; memory <= pi->max_memory; memory += MIB(1) + 4096) {
+		struct model_ram ram = model_ram(pi, memory);
+
+		assert_true(ram.size <= memory && pi->ram_base + ram.size <= pi->ram_end);
+		assert_true(ram.kernel_size < ram.size && ram.size - ram.kernel_size <= pi->video);
+		assert_true(ram.size - ram.kernel_size >= MIB(15));
+	}
+}
+
 static void test_limits(void **state)
 {
-	char *source = malloc(1 << 16), *end;
+	char *source = malloc(1 << 18), *end;
 
 	(void)state;
 	assert_non_null(source);
@@ -265,7 +337,7 @@ static void test_limits(void **state)
 			assert_int_equal(desc.nr_vms, DESC_MAX_VMS);
 		} else {
 			assert_int_equal(read_source(source), ERR_INVALID);
-			assert_non_null(strstr(problem.text, "there are more than 64 VMs"));
+			assert_non_null(strstr(problem.text, "there are more than 1024 VMs"));
 		}
 		end = source + sprintf(source, "/ { mezzo {" HEAD "files {");
 		for (int i = 0; i < DESC_MAX_FILES + extra; i++)
@@ -290,8 +362,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_whole),  cmocka_unit_test(test_defaults),
-	        cmocka_unit_test(test_wrong),  cmocka_unit_test(test_none),
-	        cmocka_unit_test(test_limits),
+	        cmocka_unit_test(test_card),   cmocka_unit_test(test_wrong),
+	        cmocka_unit_test(test_none),   cmocka_unit_test(test_limits),
+	        cmocka_unit_test(test_models),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -519,6 +519,59 @@ static void change_something(struct image_request *request, uint8_t *bytes, bool
 
 // Headers with random numbers, near the limits and far from them: taken with all promises kept, or
 // refused with a sentence. The file lies in memory of just its size.
+// --- a machine whose start code lies at the start of memory ---------------------------------------
+
+static struct image_request pi_request(const void *kernel, uint64_t size)
+{
+	struct image_request request = request_for(kernel, size);
+
+	request.ram_base = 0;
+	request.boot_size = 4096;
+	return request;
+}
+
+static void test_boot_part(void **state)
+{
+	static const uint8_t program[64] = {0xd5, 3};
+	struct image_request request = pi_request(program, sizeof(program));
+
+	(void)state;
+	if (image_plan(&request, &plan, &problem) != 0)
+		fail_msg("%s", problem.text);
+	assert_int_equal(plan.entry, 0x80000);
+	assert_int_equal(plan.tree, MIB(62)); // from the top of memory down
+	assert_int_equal(plan.initrd, MIB(61) - KIB(64));
+	assert_false(plan.tree_at_base);
+	request.has_load = true;
+	request.load = 4096;
+	assert_int_equal(image_plan(&request, &plan, &problem), 0);
+	request.load = 4092;
+	expect_failure(&request, ERR_RANGE, "in the first 4 KiB of memory");
+	request.load = 0;
+	expect_failure(&request, ERR_RANGE, "in the first 4 KiB of memory");
+	request.has_load = false;
+	request.ram_size = MIB(2);
+	expect_failure(&request, ERR_RANGE, "do not fit between the kernel's end at 0x80040");
+	request.initrd_size = 0;
+	expect_failure(&request, ERR_RANGE, "do not fit between the kernel's end at 0x80040");
+
+	// An Image without offset goes above the start code, one with the old offset fits at once.
+	request = pi_request(linux_image(0, MIB(4), 0xa), MIB(1));
+	assert_int_equal(image_plan(&request, &plan, &problem), 0);
+	assert_int_equal(plan.entry, MIB(2));
+	request = pi_request(linux_image(0x80000, MIB(4), 0xa), MIB(1));
+	assert_int_equal(image_plan(&request, &plan, &problem), 0);
+	assert_int_equal(plan.entry, 0x80000);
+	for (uint64_t size = MIB(1); size < MIB(12); size += KIB(36)) { // nothing overlaps, ever
+		request.ram_size = size;
+		if (image_plan(&request, &plan, &problem) != 0)
+			continue;
+		assert_true(plan.end <= plan.initrd);
+		assert_true(plan.initrd + request.initrd_size <= plan.tree);
+		assert_true(plan.tree + request.tree_size <= size);
+	}
+}
+
 static void test_random(void **state)
 {
 	unsigned taken = 0;
@@ -549,10 +602,10 @@ static void test_random(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_linux),  cmocka_unit_test(test_linux_wrong),
-	        cmocka_unit_test(test_raw),    cmocka_unit_test(test_not_a_kernel),
-	        cmocka_unit_test(test_elf),    cmocka_unit_test(test_elf_wrong),
-	        cmocka_unit_test(test_random),
+	        cmocka_unit_test(test_linux),     cmocka_unit_test(test_linux_wrong),
+	        cmocka_unit_test(test_raw),       cmocka_unit_test(test_not_a_kernel),
+	        cmocka_unit_test(test_elf),       cmocka_unit_test(test_elf_wrong),
+	        cmocka_unit_test(test_boot_part), cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,8 +10,8 @@
 #include "console/console.h"
 #include "debug/dump.h"
 #include "fake.h"
-#include "hw/gic.h"
-#include "hw/psci_client.h"
+#include "hw/intc.h"
+#include "hw/power.h"
 #include "hw/timer.h"
 #include "main/life.h"
 #include "main/run.h"
@@ -24,9 +24,12 @@
 
 // ---- what the rest of Mezzo is told ----
 
+#define DUMP_PARTS 3
+
 static char said[16384];
 static unsigned presses, forgotten, dismissed, model_resets, ends, ended_off, ended_crashed,
         switched_off;
+static unsigned dump_parts;
 static int model_answer;
 static jmp_buf halted;
 
@@ -48,17 +51,27 @@ void dump_exits(struct vm *vm)
 {
 	assert_int_equal(vm->live, 0);
 }
+bool dump_some(struct vm *vm)
+{
+	assert_int_equal(vm->live, 0);
+	if (vm->crash.shown == DUMP_PARTS)
+		return false;
+	assert_true(vm->stage2.pages.first != 0); // it looks at the guest's memory
+	vm->crash.shown++;
+	dump_parts++;
+	return true;
+}
 void console_end(unsigned off, unsigned crashed)
 {
 	ends++;
 	ended_off = off;
 	ended_crashed = crashed;
 }
-void psci_client_system_off(void)
+void power_off(void)
 {
 	switched_off++;
 }
-uint32_t psci_client_version(void)
+bool power_exists(void)
 {
 	return 0x10000;
 }
@@ -85,7 +98,7 @@ static void send_sgi(const struct cpu *cpu, uint32_t sgi)
 	assert_ptr_not_equal(cpu, cpu_this());
 	assert_int_equal(sgi, 0);
 }
-static const struct gic_ops test_gic = {.version = 3, .send_sgi = send_sgi};
+static const struct intc_ops test_intc = {.version = 3, .send_sgi = send_sgi};
 
 // ---- a scheduler without choices: each vCPU runs where it was put ----
 
@@ -133,6 +146,7 @@ static void add_vms(unsigned vms)
 		vm->vcpu[1]->cpu = cpu_get(2 * n + 1);
 		vm->entry = 0x40080000;
 		vm->tree = 0x44000000;
+		vm->power_key = (struct vpl061 *)vm; // only pressed
 		assert_int_equal(vm_publish(vm), 0);
 	}
 }
@@ -152,7 +166,7 @@ static void board(unsigned vms, uint64_t ram)
 	}
 	fake_run_on(0);
 	time_is(0);
-	gic = &test_gic;
+	intc = &test_intc;
 	ram_arena_init(ram);
 	add_vms(vms);
 	before = pages_counts();
@@ -259,6 +273,26 @@ static void test_a_life_begins(void **state)
 	assert_int_equal(model_resets, 1);
 }
 
+// A Raspberry Pi: all cores begin together, and it has no power button.
+static void test_a_machine_whose_cores_all_begin(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	vm->park = 0;
+	vm->park_size = 0xd8;
+	vm->power_key = NULL;
+	begin_all(1);
+	assert_int_equal(vm->vcpu[0]->entry, 0x40080000);
+	assert_int_equal(vm->vcpu[1]->power, VCPU_ON_PENDING);
+	assert_int_equal(vm->vcpu[1]->request, VCPU_REQ_START);
+	assert_int_equal(vm->vcpu[1]->entry, 0);
+	assert_int_equal(vm->vcpu[1]->context, 0);
+	assert_non_null(strstr(life_stop(vm), "no power button"));
+	assert_int_equal(presses, 0);
+	assert_int_equal(vm->stop_at, 0);
+}
+
 static void test_only_those_that_are_to_begin(void **state)
 {
 	(void)state;
@@ -347,12 +381,14 @@ static void test_a_thousand_reboots(void **state)
 static void test_a_crash(void **state)
 {
 	(void)state;
+	dump_parts = 0;
 	board(2, MIB(32));
 	life_set_policy(true, 0);
 	begin_all(3);
 	live_and_end(vm_by_id(1), VM_END_CRASH);
 	assert_int_equal(vm_by_id(1)->state, VM_CRASHED);
 	assert_said("vm0: crashed");
+	assert_int_equal(dump_parts, DUMP_PARTS);
 	assert_int_equal(vm_by_id(2)->state, VM_RUNNING); // leaves the others alone
 	if (setjmp(halted) == 0)
 		live_and_end(vm_by_id(2), VM_END_OFF);
@@ -807,6 +843,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_kill),
 	        cmocka_unit_test(test_pause_and_resume),
 	        cmocka_unit_test(test_restart),
+	        cmocka_unit_test(test_a_machine_whose_cores_all_begin),
 	        cmocka_unit_test(test_the_power_button),
 	        cmocka_unit_test(test_destroy),
 	        cmocka_unit_test(test_destroyed_when_all_have_let_go),

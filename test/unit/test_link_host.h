@@ -17,6 +17,7 @@ static uint8_t shell_out_bytes[4096], answer_bytes[4096];
 static struct ring shell_out = {.bytes = shell_out_bytes, .size = sizeof shell_out_bytes};
 static struct ring answer = {.bytes = answer_bytes, .size = sizeof answer_bytes};
 static bool answer_complete, shell_busy;
+static unsigned shell_aborts;
 static char shell_typed[8192], shell_line[FRAME_PAYLOAD_MAX + 1];
 static size_t shell_typed_count, shell_room;
 
@@ -45,6 +46,12 @@ bool shell_call(const char *line, size_t length)
 	memcpy(shell_line, line, length);
 	shell_line[length] = '\0';
 	return true;
+}
+void shell_call_abort(void)
+{
+	shell_aborts++;
+	answer.tail = answer.head;
+	answer_complete = true;
 }
 struct ring *shell_answer(void)
 {

@@ -46,7 +46,11 @@ static bool device_write(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned
 	return seen.answer;
 }
 
-static const struct mmio_ops ops = {"test", device_read, device_write};
+static const struct mmio_ops ops = {
+        .name = "test",
+        .read = device_read,
+        .write = device_write,
+};
 
 static void test_what_may_be_added(void **state)
 {
@@ -88,23 +92,23 @@ static void test_lookup_at_every_border(void **state)
 {
 	(void)state;
 	srand(3);
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < 100; round++) {
 		struct mmio_map map = {0};
 		unsigned nr = (unsigned)rand() % (MMIO_MAX_REGIONS + 1);
 		uint64_t base[MMIO_MAX_REGIONS], size[MMIO_MAX_REGIONS];
 		for (unsigned i = 0; i < nr;) {
-			base[i] = (uint64_t)(rand() % 4096);
+			base[i] = (uint64_t)(rand() % 16384);
 			size[i] = (uint64_t)(1 + rand() % 300);
 			if (mmio_add(&map, base[i], size[i], &ops, &base[i]) == 0)
 				i++;
 		}
-		for (uint64_t at = 0; at < 4500; at++) {
+		for (uint64_t at = 0; at < 16800; at++) {
 			const struct mmio_region *found;
 			const void *expected = NULL;
 			for (unsigned i = 0; i < nr; i++)
 				if (at >= base[i] && at - base[i] < size[i])
 					expected = &base[i];
-			map.last = (uint32_t)rand() % 20; // any hint is only a hint
+			map.last = (uint32_t)rand() % 60; // any hint is only a hint
 			found = mmio_find(&map, IPA(at));
 			assert_ptr_equal(found == NULL ? NULL : found->dev, expected);
 			assert_ptr_equal(mmio_find(&map, IPA(at)), found);
@@ -162,6 +166,43 @@ static void test_no_access_leaves_its_region(void **state)
 	assert_false(mmio_access(&map, NULL, &top));
 }
 
+// Where the machine answers although nothing is there.
+static void test_the_background(void **state)
+{
+	struct mmio_map map = {.background_base = 0x3000, .background_size = 0x1000};
+	(void)state;
+	assert_int_equal(mmio_add(&map, 0x3800, 0x10, &ops, NULL), 0);
+	memset(&seen, 0, sizeof seen);
+	seen.answer = true;
+	seen.value = 5;
+	struct access read = {.ipa = IPA(0x3100), .size = 4, .value = 77};
+	assert_true(mmio_access(&map, NULL, &read));
+	assert_int_equal(read.value, 0);
+	assert_int_equal(map.unanswered, 1);
+	assert_int_equal(map.unanswered_last, 0x3100);
+	struct access write = {.ipa = IPA(0x3ffc), .size = 4, .write = true, .value = 77};
+	assert_true(mmio_access(&map, NULL, &write));
+	assert_int_equal(map.unanswered, 2);
+	assert_int_equal(map.unanswered_last, 0x3ffc);
+	read.ipa = IPA(0x3808); // the device goes first
+	assert_true(mmio_access(&map, NULL, &read));
+	assert_int_equal(read.value, 5);
+	assert_int_equal(map.unanswered, 2);
+	seen.answer = false; // it refuses, or is left in the middle
+	read.value = 77;
+	assert_true(mmio_access(&map, NULL, &read));
+	assert_int_equal(read.value, 0);
+	struct access across = {.ipa = IPA(0x380c), .size = 8};
+	assert_true(mmio_access(&map, NULL, &across));
+	assert_int_equal(map.unanswered, 4);
+	static const uint64_t outside[] = {0x2ffc, 0x2fff, 0x3ffd, 0x4000, UINT64_MAX};
+	for (unsigned i = 0; i < ARRAY_SIZE(outside); i++) {
+		struct access a = {.ipa = IPA(outside[i]), .size = 4};
+		assert_false(mmio_access(&map, NULL, &a));
+	}
+	assert_int_equal(map.unanswered, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +211,7 @@ int main(void)
 	        cmocka_unit_test(test_lookup_at_every_border),
 	        cmocka_unit_test(test_the_device_sees_what_was_meant),
 	        cmocka_unit_test(test_no_access_leaves_its_region),
+	        cmocka_unit_test(test_the_background),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -95,6 +95,18 @@ static void test_cpu_on_nobody(void **state)
 	assert_int_equal(vcpus[1].request, 0);
 }
 
+// The largest VM: what comes after its last vCPU is no vCPU.
+static void test_cpu_on_behind_the_last(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
+		vm.vcpu[i] = &vcpus[i % BENCH_VCPUS];
+	vm.nr_vcpus = VM_MAX_VCPUS;
+	assert_int_equal(call(ON, VM_MAX_VCPUS, ENTRY, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(AFFINITY_INFO, VM_MAX_VCPUS, 0, 0), PSCI_INVALID_PARAMETERS);
+	assert_int_equal(call(AFFINITY_INFO, VM_MAX_VCPUS - 1, 0, 0), 0);
+}
+
 static void test_cpu_on_nowhere(void **state)
 {
 	static const uint64_t end = VM_VIRT_RAM_BASE + MIB(64);
@@ -297,6 +309,7 @@ int main(void)
 	        TEST(test_cpu_on),
 	        TEST(test_cpu_on_64_bits_are_kept),
 	        TEST(test_cpu_on_nobody),
+	        TEST(test_cpu_on_behind_the_last),
 	        TEST(test_cpu_on_nowhere),
 	        TEST(test_cpu_on_is_won_once),
 	        TEST(test_cpu_off),

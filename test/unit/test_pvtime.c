@@ -18,13 +18,7 @@
 
 static struct vm vm;
 static struct vcpu vcpus[VM_MAX_VCPUS];
-static uint64_t waited[VM_MAX_VCPUS];
 static bool no_room;
-
-uint64_t sched_waited(const struct vcpu *vcpu)
-{
-	return waited[vcpu->id];
-}
 
 void *vm_alloc(struct vm *v, size_t size)
 {
@@ -64,7 +58,6 @@ static int setup(void **state)
 	timer_init(0);
 	memset(&vm, 0, sizeof vm);
 	memset(vcpus, 0, sizeof vcpus);
-	memset(waited, 0, sizeof waited);
 	no_room = false;
 	vm.id = 3;
 	vm.nr_vcpus = VM_MAX_VCPUS;
@@ -132,7 +125,7 @@ static void test_each_vcpu_has_its_own(void **state)
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
 		pvtime_update(&vcpus[i]);
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
-		waited[i] += HZ * (i + 1);
+		vcpus[i].sched.waited += HZ * (i + 1);
 	pvtime_update(&vcpus[2]);
 	for (unsigned i = 0; i < VM_MAX_VCPUS; i++)
 		assert_int_equal(stolen(i), i == 2 ? UINT64_C(3000000000) : 0);
@@ -148,10 +141,10 @@ static void test_nanoseconds(void **state)
 		uint64_t last = 0;
 		timer_init((uint32_t)rates[i]);
 		assert_int_equal(pvtime_reset(&vm), ERR_BUSY); // zeroed; it is mapped already
-		waited[0] = 0;
+		vcpus[0].sched.waited = 0;
 		pvtime_update(&vcpus[0]);
 		for (uint64_t ticks = 1; ticks < UINT64_C(1) << 58; ticks += ticks / 3 + 1) {
-			waited[0] = ticks;
+			vcpus[0].sched.waited = ticks;
 			pvtime_update(&vcpus[0]);
 			unsigned __int128 exact = (unsigned __int128)ticks * 1000000000 / rates[i];
 			if (exact > UINT64_MAX)
@@ -168,10 +161,10 @@ static void test_lives(void **state)
 {
 	(void)state;
 	for (unsigned life = 0; life < 5; life++) {
-		waited[1] += HZ * 7;
+		vcpus[1].sched.waited += HZ * 7;
 		pvtime_update(&vcpus[1]);
 		assert_int_equal(stolen(1), 0);
-		waited[1] += HZ / 2;
+		vcpus[1].sched.waited += HZ / 2;
 		pvtime_update(&vcpus[1]);
 		assert_int_equal(stolen(1), 500000000);
 		pvtime_update(&vcpus[1]);

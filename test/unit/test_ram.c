@@ -21,6 +21,8 @@
 
 #include "../../src/main/ram.c"   // NOLINT(bugprone-suspicious-include): for these symbols
 #include "../../src/mem/el2map.c" // NOLINT(bugprone-suspicious-include): for these symbols
+#undef PFR1_BT
+#include "../../src/mem/el2audit.c" // NOLINT(bugprone-suspicious-include): for these symbols
 #include "ram_arena.h"
 
 #define RAM    RAM_ARENA_BASE
@@ -346,6 +348,113 @@ static void test_devices_and_stacks(void **state)
 	}
 }
 
+// ---- the self-audit ----
+
+static uint64_t *entry_of(uint64_t va)
+{
+	unsigned level;
+	uint64_t *entry = pgtable_find(&el2, va, &level);
+	assert_int_equal(*entry & PTE_VALID, PTE_VALID);
+	return entry;
+}
+
+static void assert_rule(uint64_t va, const char *rule)
+{
+	struct el2audit result;
+	el2audit_run(&result);
+	if (result.first == NULL)
+		fail_msg("nothing is wrong at %#lx", (unsigned long)va);
+	assert_string_equal(result.first, rule);
+	assert_int_equal(result.wrong, 1);
+	assert_true(result.at <= va && va - result.at < KIB(512));
+}
+
+// A board that has booted.
+static void boot_up(void)
+{
+	power_on(0);
+	put_range(RAM, ARENA);
+	put_tree(RAM, 4096);
+	assert_int_equal(ram_init(&board), 0);
+	assert_int_equal(el2map_device(PA(0x9000000), 0x1000), 0);
+	assert_non_null(el2map_elsewhere(PA(0), 0x1000));
+	for (uint32_t id = 0; id < 3; id++) {
+		assert_true(el2map_stack(id, 0) != 0);
+		assert_true(el2map_stack(id, 1) != 0);
+	}
+	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON);
+}
+
+static void test_the_self_audit_agrees(void **state)
+{
+	struct el2audit result;
+	(void)state;
+	boot_up();
+	el2audit_run(&result);
+	assert_null(result.first);
+	assert_int_equal(result.wrong, 0);
+	assert_true(result.entries > 3 * 2 * 4 + KIB(512) / PAGE_SIZE - 6);
+	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON & ~SCTLR_EL2_WXN);
+	el2audit_run(&result);
+	assert_string_equal(result.first, "SCTLR_EL2 has M, SA and WXN set");
+}
+
+// Adds `set` to an entry and takes `clear` away.
+static void plant(uint64_t va, uint64_t set, uint64_t clear, const char *rule)
+{
+	uint64_t *entry = entry_of(va), kept = *entry;
+	*entry = (kept | set) & ~clear;
+	assert_rule(va, rule);
+	*entry = kept;
+}
+
+static void test_the_self_audit_finds(void **state)
+{
+	struct el2audit result;
+	(void)state;
+	boot_up();
+	plant(IMAGE, 0, PTE_S1_RO, "mezzo writes or executes it");
+	plant(IMAGE + KIB(400), 0, PTE_S1_XN, "mezzo writes or executes it");
+	plant(IMAGE + KIB(200), 0, PTE_S1_XN, "mezzo executes its text alone");
+	plant(IMAGE, PTE_S1_XN, PTE_S1_RO, "text and constants are read-only");
+	plant(IMAGE + KIB(256), 0, PTE_S1_RO, "text and constants are read-only");
+	plant(IMAGE + KIB(400), PAGE_SIZE, 0, "it is mapped at its own address");
+	plant(IMAGE + KIB(400), 0, PTE_S1_NORMAL, "RAM is normal memory");
+	plant(EL2MAP_ELSEWHERE, RAM + MIB(16), 0, "mezzo's own alone has another address");
+	// A stack that leads to memory that a guest may get.
+	uint64_t stack = EL2MAP_STACKS + EL2MAP_STACK_SIZE, *entry = entry_of(stack), kept = *entry;
+	pa_t page = pages_alloc(0, 1, PAGE_GUEST, NULL);
+	*entry = (kept & ~PTE_ADDRESS) | page.v;
+	assert_rule(stack, "mezzo's own alone has another address");
+	*entry = kept;
+	// Guard pages, and what EL3 keeps.
+	assert_int_equal(
+	        pgtable_map(&el2, IMAGE + KIB(480), PA(IMAGE + KIB(480)), PAGE_SIZE, S1_DATA), 0);
+	assert_rule(IMAGE + KIB(480), "a guard page is not mapped");
+	*entry_of(IMAGE + KIB(480)) = 0;
+	page = pages_alloc(0, OWNER_EL2, PAGE_TABLE, NULL);
+	assert_int_equal(pgtable_map(&el2, stack - PAGE_SIZE, PA(page.v), PAGE_SIZE, S1_DATA), 0);
+	assert_rule(stack - PAGE_SIZE, "a guard page is not mapped");
+	*entry_of(stack - PAGE_SIZE) = 0;
+	assert_int_equal(
+	        pgtable_map(&el2, IMAGE + KIB(280), PA(IMAGE + KIB(280)), PAGE_SIZE, S1_DATA), 0);
+	assert_rule(IMAGE + KIB(280), "memory of EL3 is not mapped");
+	*entry_of(IMAGE + KIB(280)) = 0;
+	el2audit_run(&result);
+	assert_int_equal(result.wrong, 0);
+}
+
+static void test_the_self_audit_knows_bti(void **state)
+{
+	struct el2audit result;
+	(void)state;
+	boot_up();
+	fake_set_sysreg("id_aa64pfr1_el1", 1); // the map was made without
+	el2audit_run(&result);
+	assert_string_equal(result.first, "mezzo's text is guarded (BTI)");
+	assert_int_equal(result.at, IMAGE);
+}
+
 static void test_no_memory_for_a_stack(void **state)
 {
 	struct page_list taken = {0};
@@ -374,6 +483,9 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_trees_that_are_none),
 	        cmocka_unit_test(test_devices_and_stacks),
 	        cmocka_unit_test(test_no_memory_for_a_stack),
+	        cmocka_unit_test(test_the_self_audit_agrees),
+	        cmocka_unit_test(test_the_self_audit_finds),
+	        cmocka_unit_test(test_the_self_audit_knows_bti),
 	};
 	return own_process_run(argc, argv, tests, sizeof tests / sizeof tests[0]);
 }

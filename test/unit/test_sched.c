@@ -355,7 +355,8 @@ static void test_figures_add_up(void **state)
 			uint64_t asleep = guest->wakes * guest->sleep;
 			if (guest->vcpu.sched.state == SCHED_BLOCKED)
 				asleep += now - (guest->wakes_at - guest->sleep);
-			else if (guest->left == 0) // woken, but not served yet
+			else if (guest->left == 0 &&
+			         guest->wakes_at != 0) // woken, but not served yet
 				asleep += guest->sleep;
 			assert_int_equal(sched_ran(&guest->vcpu) + sched_waited(&guest->vcpu) +
 			                         asleep,
@@ -403,6 +404,71 @@ static void test_wakes_on_an_idle_cpu(void **state)
 	assert_int_equal(guest->got - got, US(10)); // at once
 	assert_int_not_equal(guest->vcpu.cpu->id, last);
 	assert_int_equal(guest->vcpu.sched.migrations, 1);
+}
+
+// It stays chosen, costs nobody anything, and gives way to whoever comes.
+static void test_a_nap(void **state)
+{
+	(void)state;
+	board(2, MS(1));
+	struct guest *guest = busy(100, 0, 1);
+	run_for(MS(1));
+	run_on(1);
+	uint64_t ran = sched_ran(&guest->vcpu);
+	assert_true(sched_nap(&guest->vcpu, now + MS(9)));
+	assert_ptr_equal(cpu_this()->current, &guest->vcpu);
+	assert_true(sched_cpu_info(1).idle);
+	now += MS(1);
+	assert_int_equal(sched_ran(&guest->vcpu), ran);
+	assert_int_equal(sched_queues[1].load[0], 0);
+	// What is posted for it interrupts its CPU, and changes nothing else.
+	cpu_this()->in_guest = 1;
+	leave_guest();
+	sgi[1] = false;
+	post(&guest->vcpu, VCPU_REQ_VIRQ);
+	assert_true(sgi[1]);
+	assert_int_equal(guest->vcpu.sched.state, SCHED_NAPPING);
+	run_on(1);
+	sched_nap_ends(&guest->vcpu);
+	assert_int_equal(guest->vcpu.sched.state, SCHED_RUNNING);
+	assert_false(sched_cpu_info(1).idle);
+	assert_int_equal(sched_queues[1].load[0], 100);
+	assert_int_equal(cpu_this()->work, 0);
+	// Somebody comes: its CPU is told, and nobody naps while somebody waits.
+	assert_true(sched_nap(&guest->vcpu, TIMER_NEVER));
+	cpu_this()->in_guest = 1;
+	struct guest *other = make_vm(1);
+	other->vcpu.sched.pin = 1;
+	begin(other);
+	run_on(1);
+	assert_int_equal(cpu_this()->work, CPU_WORK_SCHED);
+	sched_nap_ends(&guest->vcpu);
+	assert_false(sched_nap(&guest->vcpu, TIMER_NEVER));
+	assert_int_equal(guest->vcpu.sched.state, SCHED_RUNNING);
+	guest->vcpu.request = 0;
+	assert_true(sched_block(&guest->vcpu, TIMER_NEVER));
+	assert_ptr_equal(sched_choose(), &other->vcpu);
+}
+
+static void test_no_nap_with_a_budget_or_beside_a_crowd(void **state)
+{
+	(void)state;
+	board(2, MS(1));
+	struct guest *loop = budgeted(US(200), MS(1), 1);
+	run_for(US(10));
+	run_on(1);
+	assert_ptr_equal(cpu_this()->current, &loop->vcpu);
+	assert_false(sched_nap(&loop->vcpu, TIMER_NEVER));
+	board(2, MS(1));
+	struct guest *guest = busy(100, 0, 1);
+	run_for(MS(1));
+	busy(100, 0, 0);
+	run_for(MS(1));
+	busy(100, 0, ANY);
+	sched_set_add(&sched_crowded, 0);
+	run_on(1);
+	assert_false(sched_nap(&guest->vcpu, TIMER_NEVER)); // it could take one of those
+	assert_int_equal(guest->vcpu.sched.state, SCHED_RUNNING);
 }
 
 static void test_nobody_waits_while_a_cpu_is_idle(void **state)
@@ -731,6 +797,8 @@ int main(void)
 	        cmocka_unit_test(test_yield_to_nobody),
 	        cmocka_unit_test(test_yield_pulls_a_sibling_over),
 	        cmocka_unit_test(test_yield_takes_nothing_from_others),
+	        cmocka_unit_test(test_a_nap),
+	        cmocka_unit_test(test_no_nap_with_a_budget_or_beside_a_crowd),
 	        cmocka_unit_test(test_no_tick_when_alone),
 	        cmocka_unit_test(test_few_ticks_for_lower_priorities),
 	        cmocka_unit_test(test_no_needless_kicks),

@@ -15,7 +15,7 @@
 
 #include "arm/cpu.h"
 #include "fake.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 #include "vm/sched_queue.h"
 
@@ -84,8 +84,8 @@ static void send_sgi(const struct cpu *cpu, uint32_t intid)
 	sgi[cpu->id] = true;
 	sgis[cpu->id]++;
 }
-static const struct gic_ops board_gic = {.send_sgi = send_sgi};
-const struct gic_ops *gic = &board_gic;
+static const struct intc_ops board_gic = {.send_sgi = send_sgi};
+const struct intc_ops *intc = &board_gic;
 
 static bool counter(const char *name, bool write, uint64_t *value)
 {

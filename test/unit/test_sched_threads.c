@@ -18,7 +18,7 @@
 
 #include "arm/cpu.h"
 #include "fake.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 #include "vm/sched_queue.h"
 
@@ -92,8 +92,8 @@ static void send_sgi(const struct cpu *cpu, uint32_t intid UNUSED)
 {
 	__atomic_store_n(&sgi[cpu->id], 1, __ATOMIC_SEQ_CST);
 }
-static const struct gic_ops test_gic = {.send_sgi = send_sgi};
-const struct gic_ops *gic = &test_gic;
+static const struct intc_ops test_intc = {.send_sgi = send_sgi};
+const struct intc_ops *intc = &test_intc;
 
 // Ticket locks that let other threads run, of which a thread holds no two queues'.
 static _Thread_local uint32_t held;

@@ -31,6 +31,48 @@ static void test_no_seed_no_seeds(void **state)
 	assert_true(rng[0] == 5 && kaslr == 7);
 }
 
+// Another word for each seed, none without, and nothing that a guest is given.
+static void test_the_stack_word(void **state)
+{
+	struct board board = board_with(1, 2);
+	uint64_t kaslr, rng[4];
+	(void)state;
+	const uint64_t one = seed_stack_word(&board, tree);
+	assert_int_equal(one, seed_stack_word(&board, tree));
+	board = board_with(3, 2);
+	const uint64_t other = seed_stack_word(&board, tree);
+	assert_true(one != 0 && other != 0 && one != other);
+	seed_init(&board, tree);
+	assert_true(seed_for_vm(1, (uint8_t *)rng, sizeof rng, &kaslr));
+	assert_true(kaslr != other && rng[0] != other);
+	board.rng_seed_size = 0;
+	assert_int_equal(seed_stack_word(&board, tree), 0);
+}
+
+// The board's own generator adds to a seed that is there, and is enough without; it is used once.
+static void test_noise(void **state)
+{
+	struct board board = board_with(1, 2);
+	const uint8_t noise[SEED_NOISE_SIZE] = {9, 8, 7};
+	uint8_t with[32], without[32];
+	uint64_t kaslr;
+	(void)state;
+	board.rng_seed_size = board.kaslr_seed_size = 0;
+	seed_add(noise);
+	seed_init(&board, tree);
+	assert_true(seed_for_vm(1, without, sizeof without, &kaslr));
+	assert_memory_not_equal(without, noise, sizeof noise);
+	board = board_with(1, 2);
+	seed_add(noise);
+	seed_init(&board, tree);
+	assert_true(seed_for_vm(1, with, sizeof with, &kaslr));
+	assert_memory_not_equal(with, without, sizeof with);
+	board = board_with(1, 2);
+	seed_init(&board, tree);
+	assert_true(seed_for_vm(1, without, sizeof without, &kaslr));
+	assert_memory_not_equal(with, without, sizeof with);
+}
+
 static void test_the_boards_own_is_wiped(void **state)
 {
 	struct board board = board_with(1, 2);
@@ -91,6 +133,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_no_seed_no_seeds),
+	        cmocka_unit_test(test_the_stack_word),
+	        cmocka_unit_test(test_noise),
 	        cmocka_unit_test(test_the_boards_own_is_wiped),
 	        cmocka_unit_test(test_each_has_its_own),
 	        cmocka_unit_test(test_each_board_has_its_own),

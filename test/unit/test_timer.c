@@ -85,7 +85,7 @@ static void test_deadlines(void **state)
 	expect_timer(true, 5000);
 	timer_set(TIMER_VCPU, 3000);
 	expect_timer(true, 3000);
-	timer_set(TIMER_RTC, 9000);
+	timer_set(TIMER_VM, 9000);
 	expect_timer(true, 3000);
 	timer_set(TIMER_VCPU, TIMER_NEVER);
 	expect_timer(true, 5000);
@@ -98,7 +98,7 @@ static void test_deadlines(void **state)
 	timer_set(TIMER_VCPU, 100); // long gone: at once
 	expect_timer(true, 100);
 	now = 10000;
-	assert_int_equal(timer_expire(), 1 << TIMER_VCPU | 1 << TIMER_RTC);
+	assert_int_equal(timer_expire(), 1 << TIMER_VCPU | 1 << TIMER_VM);
 	expect_timer(false, 0);
 	timer_set(TIMER_VCPU, 0);
 	expect_timer(true, 0);

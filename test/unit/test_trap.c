@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Why a guest left and what follows: every exception class, AArch32 conditions and IT state, how far an
 // instruction is passed over.
+#include "hw/timer.h"
 #include "trap/trap.h"
 #include "vcpu_bench.h"
 
@@ -122,6 +123,41 @@ static void test_the_last_exits_are_kept(void **state)
 		assert_int_equal(vcpu->history[i % 16].esr, field_put(ESR_EC, EC_WFX) | i);
 	}
 	assert_int_equal(vcpu->exits_by_class[EC_WFX], 100);
+}
+
+// Cores of a Raspberry Pi that wait in its start code look again after a while, whatever they wait with.
+static void test_parked_cores(void **state)
+{
+	enum { WFI, WFE };
+	(void)state;
+	fake_set_sysreg("cntfrq_el0", 1000000);
+	timer_init(0);
+	vm.park_size = 0xd8;
+	for (unsigned kind = WFI; kind <= WFE; kind++) {
+		for (unsigned late = 0; late < 2; late++) {
+			uint64_t now = late * 10 * timer_hz();
+			fake_set_sysreg("cntpct_el0", now);
+			vm.cntvoff = 0;
+			vcpu->waiting = false;
+			vcpu->frame.pc = 0x24;
+			trap(EC_WFX, ESR_IL | kind);
+			assert_int_equal(vcpu->frame.pc, 0x28);
+			assert_true(vcpu->waiting);
+			assert_int_equal(vcpu->wait_until - now, timer_from_ms(late ? 10 : 1));
+		}
+	}
+	vcpu->waiting = false;
+	vcpu->frame.pc = 0x80000; // a program's own WFE is none of that
+	trap(EC_WFX, ESR_IL | WFE);
+	assert_false(vcpu->waiting);
+	vm.park_size = 0;
+	vcpu->frame.pc = 0;
+	trap(EC_WFX, ESR_IL | WFE);
+	assert_false(vcpu->waiting);
+	vcpu->wait_until = UINT64_MAX;
+	trap(EC_WFX, ESR_IL | WFI);
+	assert_true(vcpu->waiting);
+	assert_int_equal(vcpu->wait_until, UINT64_MAX);
 }
 
 // ---- AArch32 ----
@@ -318,6 +354,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	        TEST(test_every_class),
 	        TEST(test_the_last_exits_are_kept),
+	        TEST(test_parked_cores),
 	        TEST(test_conditions),
 	        TEST(test_conditions_from_the_it_state),
 	        TEST(test_a64_has_no_conditions),

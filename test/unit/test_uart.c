@@ -308,9 +308,11 @@ static uint64_t mini_read(uint32_t offset)
 
 static void mini_write(uint32_t offset, uint32_t value)
 {
-	assert_true(offset == 0x00 || offset == 0x04);
+	assert_true(offset % 4 == 0 && offset <= 0x28);
 	if (offset == 0)
 		send(value);
+	if (offset == 0x28) // speed changes between two bytes only
+		assert_true(room != 0 || (regs[0x20] & 3) != 3);
 	regs[offset] = value;
 }
 
@@ -331,6 +333,77 @@ static void test_mini(void **state)
 	uart.ops->irq_ack(&uart);
 	room = 1;
 	assert_true(uart.ops->tx_done(&uart));
+}
+
+#define AUX (BASE - 0x40)
+
+// The mini UART's registers answer only while its bit in the auxiliary block is set.
+static uint32_t aux_enables;
+
+static uint64_t aux_or_mini_read(uintptr_t address, unsigned size)
+{
+	assert_int_equal(size, 4);
+	if (address == AUX + 4)
+		return aux_enables;
+	assert_int_equal(aux_enables & 1, 1);
+	return mini_read((uint32_t)(address - BASE));
+}
+
+static void aux_or_mini_write(uintptr_t address, unsigned size, uint64_t value)
+{
+	assert_int_equal(size, 4);
+	if (address == AUX + 4) {
+		aux_enables = (uint32_t)value;
+		return;
+	}
+	assert_int_equal(aux_enables & 1, 1);
+	mini_write((uint32_t)(address - BASE), (uint32_t)value);
+}
+
+static struct uart open_mini(uint32_t clock_hz)
+{
+	struct uart uart = open_uart((struct board_console){
+	        .kind = BOARD_UART_BCM_MINI, .clock_hz = clock_hz, .baud = 115200});
+	uart.aux = AUX;
+	fake_io_read_hook = aux_or_mini_read;
+	fake_io_write_hook = aux_or_mini_write;
+	room = 1;
+	return uart;
+}
+
+static void test_mini_that_nobody_started(void **state)
+{
+	(void)state;
+	struct uart uart = open_mini(250000000);
+	aux_enables = 6; // both SPIs are in use
+	uart_start(&uart);
+	assert_int_equal(aux_enables, 7);
+	assert_int_equal(regs[0x28], 270); // 250 MHz / (8 * 115200) - 1
+	assert_int_equal(regs[0x0c] & 3, 3);
+	assert_int_equal(regs[0x20] & 3, 3);
+	assert_int_equal(regs[0x04], 0);
+}
+
+static void test_mini_that_runs(void **state)
+{
+	(void)state;
+	struct uart uart = open_mini(400000000);
+	aux_enables = 1;
+	regs[0x0c] = regs[0x20] = 3;
+	regs[0x28] = 270; // the core clock is another than the firmware's baud rate was made for
+	uart_start(&uart);
+	assert_int_equal(regs[0x28], 433);
+	regs[0x28] = 434; // rounded otherwise
+	uart_start(&uart);
+	assert_int_equal(regs[0x28], 434);
+	uart.clock_hz = 0; // nobody knows it
+	regs[0x28] = 1234;
+	uart_start(&uart);
+	assert_int_equal(regs[0x28], 1234);
+	uart.clock_hz = 800000; // cannot be
+	uart_start(&uart);
+	assert_int_equal(regs[0x28], 1234);
+	assert_int_equal(regs[0x20], 3);
 }
 
 static void test_none(void **state)
@@ -375,6 +448,8 @@ int main(void)
 	        TEST(test_sbsa),
 	        TEST(test_16550),
 	        TEST(test_mini),
+	        TEST(test_mini_that_nobody_started),
+	        TEST(test_mini_that_runs),
 	        TEST(test_none),
 	        TEST(test_rtc),
 	};

@@ -3,7 +3,7 @@
 // is set in the right order, and nothing of it goes on when it is out.
 #include <strings.h>
 
-#include "hw/gic.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 #include "vcpu_bench.h"
 
@@ -17,7 +17,7 @@ static void send_sgi(const struct cpu *cpu, uint32_t intid)
 	kicks++;
 }
 
-static const struct gic_ops test_gic = {.version = 3, .send_sgi = send_sgi};
+static const struct intc_ops test_intc = {.version = 3, .send_sgi = send_sgi};
 
 static int setup(void **state)
 {
@@ -32,7 +32,7 @@ static int setup(void **state)
 	for (unsigned i = 0; i < BENCH_VCPUS; i++)
 		vcpu_reset(&vcpus[i], 0x40080000, 0x4fe00000);
 	kicks = 0;
-	gic = &test_gic;
+	intc = &test_intc;
 	return 0;
 }
 
@@ -209,6 +209,26 @@ static void test_out_is_out(void **state)
 	assert_int_equal(fake_get_sysreg("hcr_el2"), HCR_RW); // no stage 2, no virtual interrupts
 }
 
+// An SError that was passed on is the guest's until it takes it, wherever that is.
+static void test_a_pending_serror_goes_along(void **state)
+{
+	(void)state;
+	vcpu_load(vcpu);
+	fake_set_sysreg("hcr_el2", fake_get_sysreg("hcr_el2") | HCR_VSE);
+	vcpu_unload(vcpu);
+	assert_int_equal(fake_get_sysreg("hcr_el2"), HCR_RW);
+	vcpu_load(vcpu);
+	assert_true((fake_get_sysreg("hcr_el2") & HCR_VSE) != 0);
+	cpu_this()->vcpu = vcpu;
+	vcpu_set_lines(vcpu, true, false);
+	assert_int_equal(fake_get_sysreg("hcr_el2") & (HCR_VSE | HCR_VI), HCR_VSE | HCR_VI);
+	fake_set_sysreg("hcr_el2", fake_get_sysreg("hcr_el2") & ~HCR_VSE); // the guest takes it
+	vcpu_set_lines(vcpu, false, false);
+	vcpu_unload(vcpu);
+	vcpu_load(vcpu);
+	assert_int_equal(fake_get_sysreg("hcr_el2") & (HCR_VSE | HCR_VI), 0);
+}
+
 static void test_fp_is_saved_when_it_was_used(void **state)
 {
 	(void)state;
@@ -301,6 +321,25 @@ static void test_who_owns_a_cpu_waits_in_it(void **state)
 	vcpu_reset(vcpu, 0, 0);
 	assert_int_equal(vcpu->hcr & (HCR_TWI | HCR_TWE | HCR_TWEDEN), 0);
 	vcpu->vm->sched.exclusive = false;
+}
+
+static void test_interrupt_lines(void **state)
+{
+	(void)state;
+	vcpu_reset(vcpu, 0, 0);
+	vcpu_set_lines(vcpu, true, false); // not loaded: for the time when it is
+	assert_int_equal(vcpu->hcr & (HCR_VI | HCR_VF), HCR_VI);
+	vcpu_load(vcpu);
+	fake_cpu_this->vcpu = vcpu;
+	assert_int_equal(fake_get_sysreg("hcr_el2") & (HCR_VI | HCR_VF), HCR_VI);
+	fake_set_sysreg("hcr_el2", fake_get_sysreg("hcr_el2") | HCR_VSE);
+	vcpu_set_lines(vcpu, false, true);
+	assert_int_equal(fake_get_sysreg("hcr_el2"), vcpu->hcr | HCR_VSE);
+	assert_int_equal(vcpu->hcr & (HCR_VI | HCR_VF), HCR_VF);
+	fake_cpu_this->vcpu = NULL;
+	vcpu_unload(vcpu);
+	vcpu_reset(vcpu, 0, 0);
+	assert_int_equal(vcpu->hcr & (HCR_VI | HCR_VF), 0);
 }
 
 // ---- when to wake up ----
@@ -398,10 +437,12 @@ int main(void)
 	        TEST(test_what_el2_keeps_for_itself),
 	        TEST(test_features_bring_their_traps),
 	        TEST(test_out_is_out),
+	        TEST(test_a_pending_serror_goes_along),
 	        TEST(test_fp_is_saved_when_it_was_used),
 	        TEST(test_reset_leaves_nothing),
 	        TEST(test_whom_to_kick),
 	        TEST(test_who_owns_a_cpu_waits_in_it),
+	        TEST(test_interrupt_lines),
 	        TEST(test_when_it_must_wake_up),
 	        TEST(test_breakpoints_are_lazy),
 	        TEST(test_sample_of_one_that_sleeps),

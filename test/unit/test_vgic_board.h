@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A board for the unit tests of the virtual GIC: up to 8 CPUs, each with a virtual CPU interface of
 // four list registers that behaves as the architecture says, a guest that acknowledges and ends
-// interrupts on it, and the two ends of a hardware-linked timer interrupt.
+// interrupts on it, and the two ends of a hardware-linked timer interrupt. Or, with `soft`, a board without all
+// that, and a guest that uses Mezzo's own CPU interface (vgicc.c).
 // Included once by each test_vgic_*.c.
 #ifndef TEST_VGIC_BOARD_H
 #define TEST_VGIC_BOARD_H
@@ -18,7 +19,8 @@
 
 #include "arm/cpu.h"
 #include "fake.h"
-#include "hw/gic.h"
+#include "hw/intc.h"
+#include "vdev/vgic_soft.h"
 #include "vdev/vgic_state.h"
 #include "vdev/vgicv3.h"
 #include "vm/vm.h"
@@ -30,6 +32,9 @@
 #define PHYSICAL 27u
 
 // ---- virtual CPU interface ----
+
+static bool soft; // there is none; before build()
+static bool irq_line[MAX_CPUS];
 
 struct interface {
 	uint64_t lr[NR_LRS];
@@ -44,7 +49,7 @@ struct interface {
 
 // The board cannot be trusted with linked interrupts.
 static bool soft_links;
-bool gic_forgets_level(void)
+bool intc_forgets_level(void)
 {
 	return soft_links;
 }
@@ -132,6 +137,7 @@ static uint32_t model_take_eois(void)
 
 static const struct vgic_backend model = {
         .name = "model",
+        .serves = BIT_U32(2) | BIT_U32(3),
         .probe = model_probe,
         .init_cpu = model_init_cpu,
         .reset = model_reset,
@@ -147,7 +153,7 @@ static const struct vgic_backend model = {
 static bool maintenance_wanted(const struct interface *m)
 {
 	bool pending = false;
-	if (!m->on)
+	if (soft || !m->on)
 		return false;
 	for (unsigned i = 0; i < NR_LRS; i++) {
 		if ((m->lr[i] & (VGIC_LR_STATE | VGIC_LR_HW | VGIC_LR_EOI)) == VGIC_LR_EOI)
@@ -175,9 +181,9 @@ static void board_set_active(uint32_t intid, bool active)
 	assert_true(active && !physical_active[cpu_this()->id]);
 	physical_active[cpu_this()->id] = true;
 }
-static const struct gic_ops board_gic = {.deactivate = board_deactivate,
-                                         .set_active = board_set_active};
-const struct gic_ops *gic = &board_gic;
+static const struct intc_ops board_gic = {.deactivate = board_deactivate,
+                                          .set_active = board_set_active};
+const struct intc_ops *intc = &board_gic;
 
 // ---- VM ----
 
@@ -222,6 +228,14 @@ void vcpu_post(struct vcpu *vcpu, uint32_t request)
 	}
 }
 
+void vcpu_set_lines(struct vcpu *vcpu, bool irq, bool fiq)
+{
+	assert_true(soft);
+	assert_true(vcpu_is_here(vcpu));
+	assert_false(fiq); // no guest asks for it here
+	irq_line[vcpu->id] = irq;
+}
+
 static inline void build(unsigned version, unsigned cpus)
 {
 	fake_reset();
@@ -238,9 +252,13 @@ static inline void build(unsigned version, unsigned cpus)
 		vcpus[i].vm = &vm;
 		vcpus[i].cpu = cpu_get(i);
 	}
-	assert_int_equal(vgic_probe(&model, 0), 0);
+	assert_int_equal(vgic_probe(soft ? NULL : &model, 0), 0);
 	assert_int_equal(vgic_create(&vm, version), 0);
+	assert_int_equal(vgic_is_soft(&vm), soft);
 	for (unsigned i = 0; i < cpus; i++) {
+		if (soft)
+			vcpus[i].gic->interface.vmcr |=
+			        VMCR_GROUP0 | VMCR_GROUP1 | VMCR_ACK_CTL | VMCR_PRIORITY;
 		run_on(i);
 		assert_int_equal(vgic_init_cpu(), 0);
 		vgic_link_hw(&vcpus[i], VGIC_VTIMER, PHYSICAL);
@@ -311,9 +329,22 @@ static inline uint64_t read_gic(unsigned cpu, uint64_t address, unsigned size)
 	return access.value;
 }
 
+// The guest chooses between one and two steps to end an interrupt.
+static inline void set_split(unsigned cpu, bool split)
+{
+	interfaces[cpu].split = split;
+	if (soft)
+		write_gic(cpu, VGIC_GICC_BASE, 4,
+		          VMCR_GROUP0 | VMCR_GROUP1 | VMCR_ACK_CTL | (split ? VMCR_EOI_MODE : 0));
+}
+
 static inline uint32_t running(unsigned cpu)
 {
 	const struct interface *m = &interfaces[cpu];
+	if (soft) {
+		uint32_t priority = (uint32_t)read_gic(cpu, VGIC_GICC_BASE + 0x14, 4);
+		return priority == 0xff ? IDLE : priority;
+	}
 	return m->apr ? (uint32_t)__builtin_ctz(m->apr) * 8 : IDLE;
 }
 
@@ -337,6 +368,13 @@ static inline int signalled(unsigned cpu)
 static inline uint32_t ack(unsigned cpu)
 {
 	struct interface *m = &interfaces[cpu];
+	if (soft) {
+		run_on(cpu);
+		bool high = irq_line[cpu];
+		uint32_t iar = (uint32_t)read_gic(cpu, VGIC_GICC_BASE + 0xc, 4);
+		assert_int_equal(high, iar != SPURIOUS); // interrupted for something, and always
+		return iar;
+	}
 	int i = signalled(cpu);
 	if (i < 0)
 		return SPURIOUS;
@@ -370,6 +408,10 @@ static inline bool deactivate_lr(unsigned cpu, uint32_t iar, int priority)
 static inline void eoi(unsigned cpu, uint32_t iar)
 {
 	struct interface *m = &interfaces[cpu];
+	if (soft) {
+		write_gic(cpu, VGIC_GICC_BASE + 0x10, 4, iar);
+		return;
+	}
 	if (m->apr == 0)
 		return;
 	int dropped = (int)running(cpu);
@@ -391,7 +433,9 @@ static inline void eoi(unsigned cpu, uint32_t iar)
 static inline void dir(unsigned cpu, uint32_t iar)
 {
 	struct interface *m = &interfaces[cpu];
-	if (m->dir_traps) {
+	if (soft) {
+		write_gic(cpu, VGIC_GICC_BASE + 0x1000, 4, iar);
+	} else if (m->dir_traps) {
 		run_on(cpu);
 		vgicv3_dir(&vcpus[cpu], iar);
 	} else if (!deactivate_lr(cpu, iar, -1)) {

@@ -253,9 +253,17 @@ static void test_threads(void **state)
 	run_version(3);
 }
 
+static void test_threads_soft(void **state)
+{
+	(void)state;
+	soft = true;
+	run_version(2);
+}
+
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_threads),
+	                                   cmocka_unit_test(test_threads_soft)};
 	if (argc > 1)
 		seconds = strtod(argv[1], NULL);
 	if (argc > 2)

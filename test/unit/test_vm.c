@@ -90,6 +90,42 @@ static void test_no_memory_at_any_point(void **state)
 	assert_all_back();
 }
 
+// What a device takes while the guest runs is promised as it is taken, and goes back with a reset or with the VM.
+static void test_pages_for_a_device(void **state)
+{
+	(void)state;
+	for (unsigned promised = 0; promised < 2; promised++) {
+		struct vm *made = vm_create("vm", 1, MIB(16));
+		struct page_list taken = {0};
+		uint64_t own = pages_counts().free;
+		assert_int_equal(pages_commit(promised * 10), 0);
+		made->committed = promised * 10;
+		for (unsigned i = 0; i < 40; i++)
+			assert_int_not_equal(vm_take_page(made, i % 4 == 0).v, 0);
+		assert_int_equal(pages_counts().free, own - 40);
+		assert_int_equal(made->committed, promised * 50);
+		assert_int_equal(pages_counts().committed, before.committed + promised * 50);
+		while (vm_give_scratch(made))
+			;
+		assert_int_equal(pages_counts().free, own - 10);
+		assert_int_equal(made->committed, promised * 20);
+		assert_int_equal(pages_counts().committed, before.committed + promised * 20);
+		assert_int_not_equal(vm_take_page(made, false).v, 0);
+		ram_arena_exhaust(&taken, 0);
+		assert_int_equal(vm_take_page(made, false).v, 0);
+		assert_int_equal(made->committed, promised * 21);
+		ram_arena_release(&taken);
+		if (promised != 0) { // all that is left was promised to others
+			uint64_t rest = pages_counts().total - pages_counts().committed;
+			assert_int_equal(pages_commit(rest), 0);
+			assert_int_equal(vm_take_page(made, false).v, 0);
+			pages_uncommit(rest);
+		}
+		vm_discard(made);
+		assert_all_back();
+	}
+}
+
 static void test_memory_for_structures(void **state)
 {
 	static const size_t sizes[] = {1,    63,   64,    65,    100,   4095,
@@ -236,6 +272,7 @@ static void test_reading_memory(void **state)
 		image[i] = (uint8_t)(i * 31 >> 4);
 	uint64_t at = vm.ram_base + MIB(2) - 1000;
 	assert_int_equal(stage2_add_source(&vm.stage2, at, image, sizeof image), 0);
+	assert_false(vm_dma_is_touched(&vm, IPA(at)));
 	static const size_t sizes[] = {0, 1, 8, 4095, 4096, 4097, 100000, sizeof image};
 	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
 		memset(read, 0xcc, sizeof read);
@@ -259,7 +296,10 @@ static void test_reading_memory(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(vm_read_memory(&vm, IPA(bad[i].ipa), read, bad[i].size),
 		                 ERR_FAULT);
+	assert_true(vm_dma_is_touched(&vm, IPA(at)));
+	assert_true(vm_dma_is_touched(&vm, IPA(at + sizeof image - 1)));
 	assert_int_equal(vm_read_memory(&vm, IPA(end - 4), read, 4), 0);
+	assert_true(vm_dma_is_touched(&vm, IPA(end - 1)));
 	while (stage2_destroy_some(&vm.stage2))
 		;
 	assert_all_back();
@@ -360,6 +400,7 @@ int main(void)
 	        TEST(test_a_new_vm),
 	        TEST(test_how_many_vcpus),
 	        TEST(test_no_memory_at_any_point),
+	        TEST(test_pages_for_a_device),
 	        TEST(test_memory_for_structures),
 	        TEST(test_a_promise_goes_with_the_vm),
 	        TEST(test_only_a_vm_that_runs_ends),

@@ -115,14 +115,14 @@ static void type_text(const char *text)
 {
 	for (; *text; text++)
 		assert_true(vcons_in_put(&vm->con, (uint8_t)*text));
-	vpl011_input(vm->uart);
+	vuart_input(vm);
 }
 
 static void type_bytes(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
 		assert_true(vcons_in_put(&vm->con, (uint8_t)i));
-	vpl011_input(vm->uart);
+	vuart_input(vm);
 }
 
 static void expect_output(const char *text)
@@ -298,7 +298,7 @@ static void test_full_ring_shows_full_fifo(void **state)
 	assert_false(line);
 	for (unsigned i = 0; i < 20; i++)
 		assert_true(take_output(&byte));
-	vpl011_output_drained(vm->uart);
+	vuart_output_drained(vm);
 	assert_true(line);
 	assert_int_equal(get(PL011_FR), 0x90);
 }
@@ -408,10 +408,10 @@ static void test_stall_ends_for_a_sleeping_driver(void **state)
 	(void)state;
 	set(PL011_IMSC, PL011_INT_TX);
 	fill_ring();
-	vpl011_output_drained(vm->uart); // looked in vain
+	vuart_output_drained(vm); // looked in vain
 	assert_false(line);
 	now += HZ;
-	vpl011_output_drained(vm->uart);
+	vuart_output_drained(vm);
 	assert_true(line);
 }
 
@@ -505,7 +505,7 @@ static void test_overrun(void **state)
 	type_bytes(16);
 	type_bytes(VCONS_IN_SIZE);
 	assert_false(vcons_in_put(&vm->con, 'x'));
-	vpl011_overrun(vm->uart);
+	vuart_overrun(vm);
 	assert_true(line);
 	assert_int_equal(get(PL011_RSR), PL011_RSR_OE);
 	set(PL011_ICR, PL011_INT_OE);
@@ -660,7 +660,7 @@ static void test_linux_driver_with_a_slow_reader(void **state)
 		bool waits = bitset_has(&vcons_waiting, 0);
 		bitset_remove(&vcons_waiting, 0);
 		if (waits)
-			vpl011_output_drained(vm->uart);
+			vuart_output_drained(vm);
 	}
 	assert_int_equal(vm->con.lost, 0);
 }
@@ -680,7 +680,7 @@ static void test_reset(void **state)
 	assert_false(line);
 	line_changes = 0;
 	test_reset_values(state);
-	vpl011_input(vm->uart);
+	vuart_input(vm);
 	assert_int_equal(get(PL011_FR), 0x90); // typed for the life before
 	expect_output("x");                    // said in the life before
 }
@@ -732,14 +732,14 @@ static void test_random_accesses(void **state)
 		case 4: ops->read(dev, NULL, offset, size, &value); break;
 		case 5:
 			if (!vcons_in_put(&vm->con, (uint8_t)data))
-				vpl011_overrun(vm->uart);
-			vpl011_input(vm->uart);
+				vuart_overrun(vm);
+			vuart_input(vm);
 			break;
 		case 6:
 			for (unsigned n = 0; n < data % 64 && take_output(&byte); n++)
 				;
 			vm->con.progress_time = now;
-			vpl011_output_drained(vm->uart);
+			vuart_output_drained(vm);
 			break;
 		default: now += data % HZ;
 		}

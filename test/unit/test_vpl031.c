@@ -113,8 +113,8 @@ static void pass(uint64_t ticks)
 {
 	now += ticks;
 	if (fake_get_sysreg("cnthp_ctl_el2") == 1 && fake_get_sysreg("cnthp_cval_el2") <= now &&
-	    (timer_expire() & (1 << TIMER_RTC)) != 0)
-		vpl031_tick(rtc);
+	    (timer_expire() & (1 << TIMER_VM)) != 0)
+		alarm_expire(vm);
 }
 
 static void test_clock(void **state)
@@ -165,14 +165,14 @@ static void test_alarm(void **state)
 	uint32_t start = get(PL031_DR);
 	set(PL031_IMSC, 1);
 	set(PL031_MR, start + 3);
-	assert_int_equal(vpl031_deadline(rtc), 8 * HZ);
+	assert_int_equal(alarm_first(vm), 8 * HZ);
 	pass(2 * HZ);
 	assert_false(line);
 	pass(HZ / 2);
 	assert_true(line);
 	assert_int_equal(get(PL031_RIS), 1);
 	assert_int_equal(get(PL031_MIS), 1);
-	assert_int_equal(vpl031_deadline(rtc), TIMER_NEVER);
+	assert_int_equal(alarm_first(vm), TIMER_NEVER);
 	set(PL031_ICR, 1);
 	assert_false(line);
 	pass(10 * HZ);
@@ -185,7 +185,7 @@ static void test_alarm(void **state)
 	set(PL031_ICR, 1);
 	set(PL031_MR, get(PL031_DR) - 1); // in a hundred years
 	assert_int_equal(get(PL031_RIS), 0);
-	assert_int_equal(vpl031_deadline(rtc), TIMER_NEVER);
+	assert_int_equal(alarm_first(vm), TIMER_NEVER);
 }
 
 static void test_setting_the_clock_moves_the_alarm(void **state)
@@ -208,7 +208,7 @@ static void test_late_tick(void **state)
 	set(PL031_IMSC, 1);
 	set(PL031_MR, get(PL031_DR) + 1);
 	now += 1000ull * HZ;
-	vpl031_tick(rtc);
+	alarm_expire(vm);
 	assert_true(line);
 }
 
@@ -217,9 +217,10 @@ static void test_stale_tick(void **state)
 	(void)state;
 	set(PL031_IMSC, 1);
 	set(PL031_MR, get(PL031_DR) + 10);
-	vpl031_tick(rtc);
+	alarm_expire(vm); // its time has not come
+	vm->alarms.ops[0]->due(rtc);
 	assert_false(line);
-	assert_int_equal(vpl031_deadline(rtc), 15 * HZ);
+	assert_int_equal(alarm_first(vm), 15 * HZ);
 }
 
 static void test_reset(void **state)
@@ -233,7 +234,7 @@ static void test_reset(void **state)
 	assert_false(line);
 	assert_int_equal(get(PL031_DR), 1700000000);
 	assert_int_equal(get(PL031_MR), 0);
-	assert_int_equal(vpl031_deadline(rtc), TIMER_NEVER);
+	assert_int_equal(alarm_first(vm), TIMER_NEVER);
 }
 
 static void test_random(void **state)

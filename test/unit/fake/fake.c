@@ -32,6 +32,7 @@ static struct {
 	uint64_t value;
 } sysregs[MAX_SYSREGS];
 static size_t nr_sysregs;
+static unsigned born = 1; // how often the table was begun
 
 void fake_note(enum fake_kind kind, const char *name, uint64_t address, uint64_t value,
                unsigned size)
@@ -56,6 +57,7 @@ void fake_reset(void)
 {
 	fake_log_count = 0;
 	nr_sysregs = 0;
+	born++;
 	fake_sysreg_hook = NULL;
 	fake_io_read_hook = NULL;
 	fake_io_write_hook = NULL;
@@ -73,18 +75,40 @@ void fake_reset(void)
 	fake_cpu_this = &cpus[0];
 }
 
-static uint64_t *find_sysreg(const char *name)
+// Where a name was found last, by where its text lies, and whether the table has been forgotten since; each thread
+// remembers for itself.
+#define REMEMBERED 256
+static _Thread_local struct {
+	const char *name;
+	unsigned born;
+	size_t at;
+} remembered[REMEMBERED];
+
+static size_t look_up(const char *name)
 {
 	for (size_t i = 0; i < nr_sysregs; i++)
 		if (strcasecmp(sysregs[i].name, name) == 0)
-			return &sysregs[i].value;
+			return i;
 	if (nr_sysregs == MAX_SYSREGS) {
 		fprintf(stderr, "fake: too many system registers\n");
 		abort();
 	}
 	sysregs[nr_sysregs].name = name;
 	sysregs[nr_sysregs].value = 0;
-	return &sysregs[nr_sysregs++].value;
+	return nr_sysregs++;
+}
+
+static uint64_t *find_sysreg(const char *name)
+{
+	size_t slot = (uintptr_t)name / 8 % REMEMBERED;
+	if (remembered[slot].name != name || remembered[slot].born != born ||
+	    strcasecmp(sysregs[remembered[slot].at].name, name) != 0) {
+		size_t at = look_up(name);
+		remembered[slot].name = name;
+		remembered[slot].born = born;
+		remembered[slot].at = at;
+	}
+	return &sysregs[remembered[slot].at].value;
 }
 
 uint64_t fake_get_sysreg(const char *name)

@@ -10,8 +10,8 @@
 #include "base/string.h"
 #include "fake.h"
 #include "fdt/board.h"
-#include "hw/gic.h"
 #include "hw/gic_regs.h"
+#include "hw/intc.h"
 #include "hw/timer.h"
 
 #define GICD_BASE 0x08000000u
@@ -174,9 +174,9 @@ static void start_v2(void)
 	board.gic.version = 2;
 	for (unsigned i = 0; i < 8; i++)
 		gicd[GICD_ITARGETSR / 4 + i] = 0x04040404; // this is CPU interface 2
-	assert_int_equal(gic_init(&board), 0);
-	assert_ptr_equal(gic, &gic_v2);
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+	assert_int_equal(intc_init(&board), 0);
+	assert_ptr_equal(intc, &intc_gicv2);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 }
 
 static void test_v2_init(void **state)
@@ -184,7 +184,7 @@ static void test_v2_init(void **state)
 	(void)state;
 	memset(gicd, 0xff, sizeof gicd);
 	start_v2();
-	assert_int_equal(gic_nr_intids(), 288);
+	assert_int_equal(intc_nr_intids(), 288);
 	assert_int_equal(fake_cpu_this->gicv2_mask, 4);
 	assert_int_equal(gicd[GICD_CTLR / 4], 1);
 	for (uint32_t i = 32; i < 288; i++) {
@@ -193,6 +193,8 @@ static void test_v2_init(void **state)
 		assert_int_equal(bit_of(GICD_ISACTIVER, i), 0);
 	}
 	assert_int_equal(gicd[GICD_ISENABLER / 4], 0xffff);
+	for (uint32_t i = 0; i < 288; i++) // firmware may have left them in group 1
+		assert_int_equal(bit_of(GICD_IGROUPR, i), 0);
 	for (uint32_t i = 0; i < 288 / 4; i++)
 		assert_int_equal(gicd[GICD_IPRIORITYR / 4 + i], 0xa0a0a0a0);
 	for (uint32_t i = 2; i < 288 / 16; i++)
@@ -205,8 +207,8 @@ static void test_v2_single_cpu(void **state)
 {
 	(void)state;
 	board.gic.version = 2;
-	assert_int_equal(gic_init(&board), 0);
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0); // targets read as zero
+	assert_int_equal(intc_init(&board), 0);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0); // targets read as zero
 	assert_int_equal(fake_cpu_this->gicv2_mask, 1);
 }
 
@@ -215,31 +217,31 @@ static void test_v2_life_of_an_interrupt(void **state)
 	(void)state;
 	start_v2();
 	cpu_get(3)->gicv2_mask = 0x10;
-	gic_enable(33, cpu_get(3), GIC_LEVEL);
+	intc_enable(33, cpu_get(3), INTC_LEVEL);
 	assert_int_equal(bit_of(GICD_ISENABLER, 33), 1);
 	assert_int_equal(gicd[(GICD_ITARGETSR + 32) / 4], 0x1000);
-	gic_enable(34, cpu_get(3), GIC_EDGE);
+	intc_enable(34, cpu_get(3), INTC_EDGE);
 	assert_int_equal(gicd[GICD_ICFGR / 4 + 2], 2 << 4);
-	gic_enable(34, cpu_get(3), GIC_LEVEL);
+	intc_enable(34, cpu_get(3), INTC_LEVEL);
 	assert_int_equal(gicd[GICD_ICFGR / 4 + 2], 0);
 	gicc[GICC_IAR / 4] = 33;
-	assert_int_equal(gic_acknowledge(), 33);
-	gic_eoi(33);
+	assert_int_equal(intc_acknowledge(), 33);
+	intc_eoi(33);
 	assert_int_equal(gicc[GICC_EOIR / 4], 33);
-	gic_deactivate(33);
+	intc_deactivate(33);
 	assert_int_equal(gicc[GICC_DIR / 4], 33);
-	gic_disable(33);
+	intc_disable(33);
 	assert_int_equal(bit_of(GICD_ISENABLER, 33), 0);
-	gic_set_pending(40, true);
+	intc_set_pending(40, true);
 	assert_int_equal(bit_of(GICD_ISPENDR, 40), 1);
-	gic_set_pending(40, false);
+	intc_set_pending(40, false);
 	assert_int_equal(bit_of(GICD_ISPENDR, 40), 0);
-	gic_set_active(27, true);
+	intc_set_active(27, true);
 	assert_int_equal(bit_of(GICD_ISACTIVER, 27), 1);
 	gicc[GICC_IAR / 4] = 1023;
-	assert_int_equal(gic_acknowledge(), GIC_SPURIOUS);
+	assert_int_equal(intc_acknowledge(), INTC_SPURIOUS);
 	gicc[GICC_IAR / 4] = 1022;
-	assert_int_equal(gic_acknowledge(), GIC_SPURIOUS);
+	assert_int_equal(intc_acknowledge(), INTC_SPURIOUS);
 }
 
 static void test_v2_sgi(void **state)
@@ -248,17 +250,17 @@ static void test_v2_sgi(void **state)
 	start_v2();
 	size_t from = fake_log_count;
 	cpu_get(1)->gicv2_mask = 0x80;
-	gic_send_sgi(cpu_get(1), 5);
+	intc_send_sgi(cpu_get(1), 5);
 	assert_int_equal(gicd[GICD_SGIR / 4], 0x00800005);
 	assert_true(fake_find(from, FAKE_BARRIER, "dsb ish") <
 	            fake_find(from, FAKE_WRITE_IO, NULL));
 	gicc[GICC_IAR / 4] = 3 << 10 | 5; // from CPU 3
-	assert_int_equal(gic_acknowledge(), 5);
+	assert_int_equal(intc_acknowledge(), 5);
 	assert_int_equal(gicc[GICC_EOIR / 4], 3 << 10 | 5);
 	assert_int_equal(gicc[GICC_DIR / 4], 3 << 10 | 5);
 	gicc[GICC_EOIR / 4] = gicc[GICC_DIR / 4] = 0;
-	gic_eoi(5);
-	gic_deactivate(5);
+	intc_eoi(5);
+	intc_deactivate(5);
 	assert_int_equal(gicc[GICC_EOIR / 4], 0);
 	assert_int_equal(gicc[GICC_DIR / 4], 0);
 }
@@ -271,8 +273,8 @@ static void start_v3(void)
 	if (nr_gicr == 0)
 		for (unsigned i = 0; i < 4; i++)
 			add_gicr(GICR_BASE + i * GICR_SIZE, i, i == 3 ? GICR_TYPER_LAST : 0);
-	assert_int_equal(gic_init(&board), 0);
-	assert_ptr_equal(gic, &gic_v3);
+	assert_int_equal(intc_init(&board), 0);
+	assert_ptr_equal(intc, &intc_gicv3);
 }
 
 static void test_v3_init(void **state)
@@ -282,7 +284,7 @@ static void test_v3_init(void **state)
 	gicd[GICD_CTLR / 4] = 0;
 	fake_cpu_this->mpidr = 0x100000203;
 	start_v3();
-	assert_int_equal(gic_nr_intids(), 288);
+	assert_int_equal(intc_nr_intids(), 288);
 	assert_int_equal(gicd[GICD_CTLR / 4], GICD_CTLR_ARE | GICD_CTLR_GRP1);
 	for (uint32_t i = 32; i < 288; i++) {
 		assert_int_equal(bit_of(GICD_ISENABLER, i), 0);
@@ -299,7 +301,7 @@ static void test_v3_all_intids(void **state)
 	(void)state;
 	typer = 31; // 1024 lines, of which 1020 are INTIDs
 	start_v3();
-	assert_int_equal(gic_nr_intids(), 1020);
+	assert_int_equal(intc_nr_intids(), 1020);
 }
 
 static void test_v3_init_cpu(void **state)
@@ -310,7 +312,7 @@ static void test_v3_init_cpu(void **state)
 	memset(gicr[2].regs + GICR_SGI_FRAME / 4 + GICD_ISENABLER / 4, 0xff, 4);
 	fake_set_sysreg("S3_4_C12_C9_5", 0);
 	size_t from = fake_log_count;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 	const uint32_t *sgis = gicr[2].regs + GICR_SGI_FRAME / 4;
 	assert_int_equal(gicr[2].regs[GICR_WAKER / 4], 0);
 	assert_int_equal(gicr[1].regs[GICR_WAKER / 4], 6); // others' are left alone
@@ -351,14 +353,14 @@ static void test_v3_finds_redistributors(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		fake_run_on((unsigned)i);
 		fake_cpu_this->mpidr = cases[i].mpidr;
-		assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
-		gic_enable(27, NULL, GIC_LEVEL);
+		assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
+		intc_enable(27, NULL, INTC_LEVEL);
 		uint32_t on = gicr[cases[i].gicr].regs[(GICR_SGI_FRAME + GICD_ISENABLER) / 4];
 		assert_int_equal(on, 0xffff | 1 << 27);
 	}
 	fake_run_on(6);
 	fake_cpu_this->mpidr = 0x7;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), ERR_NOT_FOUND);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), ERR_NOT_FOUND);
 }
 
 static void test_v3_stride(void **state)
@@ -370,45 +372,49 @@ static void test_v3_stride(void **state)
 	add_gicr(0x10100000, 1, GICR_TYPER_LAST);
 	start_v3();
 	fake_cpu_this->mpidr = 1;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 }
 
 static void test_v3_life_of_an_interrupt(void **state)
 {
 	(void)state;
 	start_v3();
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 	cpu_get(5)->mpidr = 0x200010003;
-	gic_enable(100, cpu_get(5), GIC_EDGE);
+	intc_enable(100, cpu_get(5), INTC_EDGE);
 	assert_int_equal(gicd[GICD_IROUTER / 4 + 200], 0x10003);
 	assert_int_equal(gicd[GICD_IROUTER / 4 + 201], 2);
 	assert_int_equal(gicd[GICD_ICFGR / 4 + 6], 2 << 8);
 	assert_int_equal(bit_of(GICD_ISENABLER, 100), 1);
-	gic_disable(100);
+	intc_disable(100);
 	assert_int_equal(bit_of(GICD_ISENABLER, 100), 0);
-	gic_set_pending(26, true);
+	intc_set_pending(26, true);
 	assert_int_equal(gicr[0].regs[(GICR_SGI_FRAME + GICD_ISPENDR) / 4], 1 << 26);
-	gic_set_active(27, true);
+	intc_set_active(27, true);
 	assert_int_equal(gicr[0].regs[(GICR_SGI_FRAME + GICD_ISACTIVER) / 4], 1 << 27);
 	fake_set_sysreg("S3_0_C12_C12_0", 100);
-	assert_int_equal(gic_acknowledge(), 100);
-	gic_eoi(100);
+	assert_int_equal(intc_acknowledge(), 100);
+	intc_eoi(100);
 	assert_int_equal(fake_get_sysreg("S3_0_C12_C12_1"), 100);
-	gic_deactivate(100);
+	intc_deactivate(100);
 	assert_int_equal(fake_get_sysreg("S3_0_C12_C11_1"), 100);
 	fake_set_sysreg("S3_0_C12_C12_0", 1023);
-	assert_int_equal(gic_acknowledge(), GIC_SPURIOUS);
+	assert_int_equal(intc_acknowledge(), INTC_SPURIOUS);
 	fake_set_sysreg("S3_0_C12_C12_0", 8192); // an LPI, which nobody has enabled
-	assert_int_equal(gic_acknowledge(), GIC_SPURIOUS);
+	assert_int_equal(intc_acknowledge(), INTC_SPURIOUS);
 }
 
 static void test_v3_sgi(void **state)
 {
 	(void)state;
+	add_gicr(GICR_BASE, 0x44332217, GICR_TYPER_LAST);
+	typer |= GICD_TYPER_RSS;
+	range_selector = true;
 	start_v3();
-	size_t from = fake_log_count;
 	cpu_get(1)->mpidr = 0x4400332217;
-	gic_send_sgi(cpu_get(1), 9);
+	assert_int_equal(intc_init_cpu(cpu_get(1)), 0);
+	size_t from = fake_log_count;
+	intc_send_sgi(cpu_get(1), 9);
 	assert_int_equal(fake_get_sysreg("S3_0_C12_C11_5"), 0x44ull << 48 | 1ull << 44 |
 	                                                            0x33ull << 32 | 9ull << 24 |
 	                                                            0x22 << 16 | 1 << 7);
@@ -422,11 +428,11 @@ static void test_v3_high_affinity(void **state)
 	add_gicr(GICR_BASE, 17, GICR_TYPER_LAST);
 	start_v3();
 	fake_cpu_this->mpidr = 17;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), ERR_UNSUPPORTED);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), ERR_UNSUPPORTED);
 	typer |= GICD_TYPER_RSS;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), ERR_UNSUPPORTED);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), ERR_UNSUPPORTED);
 	range_selector = true; // it takes both
-	assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 }
 
 static void test_intids_that_do_not_exist(void **state)
@@ -438,12 +444,12 @@ static void test_intids_that_do_not_exist(void **state)
 			start_v2();
 		else
 			start_v3();
-		assert_int_equal(gic_init_cpu(fake_cpu_this), 0);
+		assert_int_equal(intc_init_cpu(fake_cpu_this), 0);
 		fake_log_count = 0;
-		gic_enable(288, fake_cpu_this, GIC_LEVEL);
-		gic_disable(1019);
-		gic_set_pending(1023, true);
-		gic_set_active(UINT32_MAX, true);
+		intc_enable(288, fake_cpu_this, INTC_LEVEL);
+		intc_disable(1019);
+		intc_set_pending(1023, true);
+		intc_set_active(UINT32_MAX, true);
 		assert_int_equal(fake_log_count, 0);
 	}
 }
@@ -452,13 +458,13 @@ static void test_boards_without(void **state)
 {
 	(void)state;
 	board.gic.version = 0;
-	assert_int_equal(gic_init(&board), ERR_UNSUPPORTED);
+	assert_int_equal(intc_init(&board), ERR_UNSUPPORTED);
 	board.gic.version = 3;
 	board.gic.nr_gicr = 0;
-	assert_int_equal(gic_init(&board), ERR_UNSUPPORTED);
+	assert_int_equal(intc_init(&board), ERR_UNSUPPORTED);
 	board.gic.version = 2;
 	board.gic.gicc.size = 0;
-	assert_int_equal(gic_init(&board), ERR_UNSUPPORTED);
+	assert_int_equal(intc_init(&board), ERR_UNSUPPORTED);
 }
 
 static void test_waits_are_bounded(void **state)
@@ -466,11 +472,11 @@ static void test_waits_are_bounded(void **state)
 	(void)state;
 	board.gic.version = 3;
 	rwp_stuck = true;
-	assert_int_equal(gic_init(&board), ERR_BUSY);
+	assert_int_equal(intc_init(&board), ERR_BUSY);
 	rwp_stuck = false;
 	start_v3();
 	asleep_for_ever = true;
-	assert_int_equal(gic_init_cpu(fake_cpu_this), ERR_BUSY);
+	assert_int_equal(intc_init_cpu(fake_cpu_this), ERR_BUSY);
 }
 
 int main(void)
