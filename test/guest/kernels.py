@@ -33,14 +33,27 @@ EXTRA = []  # more options for every `mezzo run`, set by hand
 
 @dataclasses.dataclass(frozen=True)
 class Board:
-    """One machine: GIC version, CPU model, number of CPUs."""
+    """One machine: GIC version, CPU model, number of CPUs. A Raspberry Pi is as it is, so there the first two
+    are what its guests see and the last one is theirs."""
 
     gic: int
     cpu: str
     cpus: int
+    name: str = "virt"  # of the board, as QEMU has it
 
     def __str__(self):
-        return f"gic{self.gic}-{self.cpu}-{self.cpus}"
+        return f"{self.name}-{self.cpus}" if self.is_pi else f"gic{self.gic}-{self.cpu}-{self.cpus}"
+
+    @property
+    def is_pi(self):
+        return self.name != "virt"
+
+    @property
+    def options(self):
+        """For `mezzo run`."""
+        if self.is_pi:
+            return ["--board", self.name]
+        return ["--gic", str(self.gic), "--cpu", self.cpu]
 
 
 # Each GIC with one CPU and several, each CPU model with both.
@@ -48,6 +61,11 @@ ALL = (Board(2, "cortex-a72", 1), Board(2, "max", 4), Board(3, "max", 1), Board(
 # For what depends on neither the GIC nor the number of CPUs.
 TWO = (Board(2, "cortex-a72", 2), Board(3, "max", 1))
 ONE = (Board(3, "cortex-a53", 1),)
+# What it knows of the machine by heart is one with a GICv2.
+FIXED = (Board(2, "cortex-a72", 1), Board(2, "max", 4))
+# Under Mezzo alone: no GIC at all, and one that only Mezzo reaches.
+PIS = {name: tuple(Board(2, cpu, cpus, name) for cpus in (1, 2, 4))
+       for name, cpu in (("raspi3b", "cortex-a53"), ("raspi4b", "cortex-a72"))}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +99,7 @@ KERNELS = [
     Kernel("hello", ALL),
     Kernel("hello-elf", image="hello-elf.elf"),
     Kernel("hello-raw", image="hello-raw.bin", options=("--load", "0x40080000")),
+    Kernel("fixed", FIXED, image="fixed.bin", options=("--load", "0x40080000")),
     Kernel("regs", ALL),
     Kernel("sgi", ALL),
     Kernel("timer", ALL),
@@ -116,6 +135,8 @@ KERNELS = [
     tool("migrate", TWO, params="rounds=100", pattern="migrate: end, 100 rounds, 0 differences"),
     tool("turns", params="n=0", pattern="turns: end"),
     tool("wake", TWO, params="n=5 sgi=1", pattern=r"(.*wake: (TIMER|SGI) \d+ \d+ \d+\n){5}.*wake: end"),
+    tool("exits", TWO, params="n=5", pattern=r"exits: null [1-9]\d*\n(.*\n)*.*exits: end"),
+    tool("toll", TWO, params="n=5", pattern=r"(.*toll: TIMER \d+ \d+ \d+\n){5}.*toll: end"),
     tool("cpustorm", ALL, params="seconds=1", pattern=r"cpustorm: end, \d+ on\n"),
 ]
 # Never end by themselves: a hog, one that waits for the power key, one that resets itself.
@@ -205,8 +226,7 @@ def bare_command(kernel, board):
 
 def mezzo_command(kernel, board):
     command = [str(MEZZO), "run", "-k", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
-               "--gic", str(board.gic), "--cpu", board.cpu, "--timeout", str(TIMEOUT),
-               *kernel.options, *EXTRA]
+               *board.options, "--timeout", str(TIMEOUT), *kernel.options, *EXTRA]
     return command + (["-p", params_of(kernel)] if kernel.params else [])
 
 
@@ -216,6 +236,26 @@ def run_bare(kernel, board):
 
 def run_mezzo(kernel, board, *options):
     return boot([*mezzo_command(kernel, board), *options], mezzo=True)
+
+
+def run_described(kernel, board, directory, top="", more=""):
+    """As run_mezzo(), from a description with `top` and, of the guest, `more` in it."""
+    conf = pathlib.Path(directory) / "guest.conf"
+    load = f"  load = {kernel.options[-1]}\n" if "--load" in kernel.options else ""
+    conf.write_text(f"{top}\nvm guest {{\n  kernel = {kernel.path}\n  memory = 64M\n  cpus = {board.cpus}\n  {more}\n{load}"
+                    f"  cmdline = \"{params_of(kernel)}\"\n}}\n", encoding="ascii")
+    return boot([str(MEZZO), "run", str(conf), "--gic", str(board.gic), "--cpu", board.cpu,
+                 "--smp", str(board.cpus), "--timeout", str(TIMEOUT), *EXTRA], mezzo=True)
+
+
+def run_soft_gic(kernel, board, directory):
+    """A guest that asks for a GICv2 on a board with a GICv3: its CPU interface is Mezzo's own."""
+    return run_described(kernel, board, directory, more="gic = 2")
+
+
+def run_plain(kernel, board, directory):
+    """Every exit through the guest loop."""
+    return run_described(kernel, board, directory, top="fast_exits = false")
 
 
 def run_with_key(name, board, params, ready, directory):

@@ -2,12 +2,29 @@
 """Every EL1 test kernel on the bare board as control, and under Mezzo."""
 
 import fcntl
+import os
 
 import kernels
 import pytest
 
 BARE = [(kernel, board) for kernel in kernels.KERNELS if kernel.bare for board in kernel.boards]
 MEZZO = [(kernel, board) for kernel in kernels.KERNELS for board in kernel.boards]
+# Those that have something to do with interrupts, with a GICv2 in software.
+SOFT = [(kernels.BY_NAME[name], board) for board in kernels.ALL if board.gic == 3
+        for name in ("fixed", "regs", "sgi", "timer", "spi", "prio", "groups", "gicregs", "psci", "rtc", "gpio",
+                     "migrate", "wake", "toll", "turns", "cpustorm", "ticks", "aarch32")]
+# All of them on a board without a GIC, with as many CPUs as the kernel is for elsewhere; what has to do with
+# interrupts beside a GICv2 that is a Raspberry Pi's own, too. No Pi has a clock that knows the time of day, which
+# two want to know.
+PI = [(kernel, board) for kernel in kernels.KERNELS for board in kernels.PIS["raspi3b"]
+      if kernel.name not in ("rtc", "reboot") and board.cpus in {other.cpus for other in kernel.boards}]
+PI += [(kernels.BY_NAME[name], kernels.PIS["raspi4b"][2])
+       for name in ("hello", "regs", "sgi", "timer", "spi", "prio", "gicregs", "psci", "migrate")]
+# Without fast exits (docs/exits.md): those that look most closely at what an exit does, or all.
+PLAIN = [(kernel, board) for kernel, board in MEZZO
+         if os.environ.get("PLAIN_ALL") or
+         (kernel.name in ("regs", "sgi", "timer", "prio", "gicregs", "pl011", "smccc", "idregs", "exits")
+          and board == kernel.boards[-1])]
 EL3_BOARDS = (kernels.Board(2, "max", 2), kernels.Board(3, "cortex-a72", 2))
 
 
@@ -39,6 +56,21 @@ def test_control(kernel, board):
 @pytest.mark.parametrize("kernel,board", MEZZO, ids=names(MEZZO))
 def test_mezzo(kernel, board):
     judge(kernels.run_mezzo(kernel, board), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("kernel,board", PI, ids=names(PI))
+def test_pi(kernel, board):
+    judge(kernels.run_mezzo(kernel, board), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("kernel,board", SOFT, ids=names(SOFT))
+def test_soft_gic(kernel, board, tmp_path):
+    judge(kernels.run_soft_gic(kernel, board, tmp_path), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("kernel,board", PLAIN, ids=names(PLAIN))
+def test_plain(kernel, board, tmp_path):
+    judge(kernels.run_plain(kernel, board, tmp_path), kernel, mezzo=True)
 
 
 @pytest.mark.parametrize("board", EL3_BOARDS, ids=str)

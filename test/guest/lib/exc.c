@@ -40,6 +40,11 @@ struct exc_record exc_disarm(void)
 	return *(volatile struct exc_record *)&state[cpu].record;
 }
 
+bool exc_is_armed(void)
+{
+	return state[smp_cpu()].armed;
+}
+
 void exc_set_hook(bool (*hook)(struct exc_frame *frame, unsigned vector))
 {
 	exc_hook = hook;

@@ -42,6 +42,7 @@ struct exc_record {
  */
 void exc_arm(void);
 struct exc_record exc_disarm(void);
+bool exc_is_armed(void);
 
 /* Runs `statement` armed, and evaluates to its struct exc_record. */
 #define EXC_OF(statement)     \

@@ -65,7 +65,7 @@ static void read_node(const struct fdt_node *node)
 	else if (fdt_is_compatible(node, "arm,cortex-a15-gic") ||
 	         fdt_is_compatible(node, "arm,gic-400"))
 		read_gic(node, 2);
-	else if (fdt_is_compatible(node, "arm,pl011"))
+	else if (fdt_is_compatible(node, "arm,pl011") || fdt_is_compatible(node, "arm,sbsa-uart"))
 		read_device(node, &platform.uart, &platform.uart_intid);
 	else if (fdt_is_compatible(node, "arm,pl031"))
 		read_device(node, &platform.rtc, &platform.rtc_intid);
@@ -75,10 +75,12 @@ static void read_node(const struct fdt_node *node)
 		fdt_reg(node, 0, &platform.virtio[platform.virtio_count++], NULL);
 	else if (str_equal(node->name, "psci") && fdt_prop(node, "method", NULL) != NULL)
 		platform.psci_smc = str_equal((const char *)fdt_prop(node, "method", NULL), "smc");
-	else if (str_equal(node->name, "hypervisor"))
+	else if (str_equal(node->name, "hypervisor")) {
 		platform.mezzo = fdt_is_compatible(node, "mezzo,mezzo");
-	else if (str_equal(node->name, "chosen") && fdt_prop(node, "bootargs", NULL) != NULL)
+		platform.xen = fdt_is_compatible(node, "xen,xen");
+	} else if (str_equal(node->name, "chosen") && fdt_prop(node, "bootargs", NULL) != NULL) {
 		platform.bootargs = (const char *)fdt_prop(node, "bootargs", NULL);
+	}
 }
 
 void platform_init(u64 boot_x0, u64 image_base)

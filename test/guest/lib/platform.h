@@ -22,6 +22,7 @@ struct platform {
 	u64 mpidr[MAX_CPUS];
 	bool psci_smc; /* conduit */
 	bool mezzo;    /* the tree has Mezzo's /hypervisor node or Mezzo's calls answer */
+	bool xen;      /* the tree has Xen's */
 	unsigned virtio_count;
 	u64 virtio[MAX_VIRTIO];
 	const char *bootargs; /* "" if none */

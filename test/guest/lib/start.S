@@ -207,12 +207,7 @@ exc_return:
  */
     .global exc_run_el0
 exc_run_el0:
-    stp     x29, x30, [sp, #-96]!
-    stp     x19, x20, [sp, #16]
-    stp     x21, x22, [sp, #32]
-    stp     x23, x24, [sp, #48]
-    stp     x25, x26, [sp, #64]
-    stp     x27, x28, [sp, #80]
+    PUSH_KEPT
     adrp    x4, exc_el0_sp
     add     x4, x4, :lo12:exc_el0_sp
     mov     x5, sp
@@ -241,12 +236,7 @@ exc_leave_el0:
     add     x4, x4, :lo12:exc_el0_sp
     ldr     x5, [x4]
     mov     sp, x5
-    ldp     x19, x20, [sp, #16]
-    ldp     x21, x22, [sp, #32]
-    ldp     x23, x24, [sp, #48]
-    ldp     x25, x26, [sp, #64]
-    ldp     x27, x28, [sp, #80]
-    ldp     x29, x30, [sp], #96
+    POP_KEPT
     ret
 
 /*
