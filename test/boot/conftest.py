@@ -20,9 +20,18 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("combination", chosen, ids=pairs.name_of)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "matrix: takes minutes, and is run with the matrix alone")
+
+
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--matrix"):
-        items[:] = [item for item in items if "combination" in item.fixturenames]
+    matrix = config.getoption("--matrix")
+
+    def is_wanted(item):
+        long = item.get_closest_marker("matrix") is not None
+        return long or "combination" in item.fixturenames if matrix else not long
+
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 @pytest.fixture

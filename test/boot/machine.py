@@ -90,7 +90,7 @@ def end_group(process):
             continue
 
 
-def run(command, time_limit, until=None):
+def run(command, time_limit, until=None, quiet=QUIET_LIMIT):
     """Runs a command without a terminal, and ends it when its time is up or when it has printed
     nothing for long: status 124 in both cases. `until`, if given, is called with the text so far;
     when it returns true the command is ended at once, and the status is None."""
@@ -101,7 +101,7 @@ def run(command, time_limit, until=None):
                                stderr=subprocess.STDOUT, start_new_session=True)
     os.set_blocking(process.stdout.fileno(), False)
     try:
-        while time.monotonic() - start < time_limit and time.monotonic() - last < QUIET_LIMIT:
+        while time.monotonic() - start < time_limit and time.monotonic() - last < quiet:
             ended = process.poll() is not None
             piece = process.stdout.read() or b""
             if piece:
@@ -125,8 +125,8 @@ def mezzo_command(arguments, board="", time_limit=TIME_LIMIT):
     return [MEZZO, "run", *arguments, *board.split(), "--timeout", str(time_limit)]
 
 
-def mezzo(arguments, board="", time_limit=TIME_LIMIT, until=None):
-    return run(mezzo_command(arguments, board, time_limit), time_limit + 20, until)
+def mezzo(arguments, board="", time_limit=TIME_LIMIT, until=None, quiet=QUIET_LIMIT):
+    return run(mezzo_command(arguments, board, time_limit), time_limit + 20, until, quiet)
 
 
 def linux_arguments(series, cpus, memory, words, initramfs=INITRAMFS):

@@ -42,7 +42,7 @@ def test_eight_linux(gic, linux, nonce):
     with wire.started("on_all_off = shell\n" + conf, f"--gic {gic} --smp 2") as link:
         consoles = [link.console(name) for name in names]
         for console in consoles:
-            console.expect(r"mezzo-init: sum=.*\n", 240)
+            console.expect(r"mezzo-init: sum=.*\n", 600)
         for name in names:
             link.wait_state(name, "off", 120)
         for n, console in enumerate(consoles):
@@ -67,6 +67,25 @@ def test_sixty_four():
         for n, name in enumerate(names):
             consoles[name].expect(right[n % 2], 120)
         assert len(link.command("vm")["vms"]) == 66
+        for name in names:
+            link.destroy(name)
+        link.check_totals(before)
+        check_log(link)
+
+
+def test_too_many():
+    """4,096 VMs are as many as there can be: the next one is refused in a sentence, the last one runs, and
+    all memory comes back."""
+    conf = "overcommit = true\n" + vm("hello", "hello", autostart="false") + AWAKE
+    with wire.started(conf, "--smp 2 --ram 2G") as link:
+        before = link.totals()
+        names = [f"m{n}" for n in range(4094)]
+        for name in names:
+            link.command(f"create {name} from hello")
+        assert "there are 4096 virtual machines, as many as Mezzo takes" in \
+            link.refused("create onemore from hello")
+        link.command(f"start {names[-1]}")
+        link.console(names[-1]).expect(r"TEST-DONE [1-9]\d* passed 0 failed", 60)
         for name in names:
             link.destroy(name)
         link.check_totals(before)

@@ -125,3 +125,60 @@ def test_budget_is_a_bound():
         link.rest(3)
         ran, time = link.ran("hog") - first, link.command("uptime")["uptime_ms"] - start
         assert 0.17 < ran / 1000 / time < 0.21, (ran, time)
+
+
+# On a Raspberry Pi 3, where every interrupt of a guest is Mezzo's doing. It has four cores, always: what is
+# to share one is pinned to it.
+PI, ON_ONE = "--board raspi3b", {"pin": "{ 2 }"}
+
+
+def test_pi_equal():
+    names = [f"vm{n}" for n in range(8)]
+    with wire.started("".join(vm(name, "share") for name in names), PI) as link:
+        check_shares(link, {name: 1 / 8 for name in names}, 0.06)
+
+
+def test_pi_weights():
+    conf = "".join(vm(f"w{n}", "share", weight=100 * n, **ON_ONE) for n in (1, 2, 4))
+    with wire.started(conf, PI) as link:
+        check_shares(link, {f"w{n}": n / 7 for n in (1, 2, 4)}, 0.06)
+
+
+def test_pi_spin():
+    conf = vm("spin", "spin", **ON_ONE) + vm("share", "share", "every=100", **ON_ONE) + \
+        vm("ticks", "ticks", **ON_ONE)
+    with wire.started(conf, PI) as link:
+        check_shares(link, {"spin": 0.5, "share": 0.5}, 0.2)
+        link.console("ticks").expect(r"ticks: [1-9]\d*00, worst")
+
+
+def test_pi_priority():
+    conf = vm("high", "spin", priority=1, **ON_ONE) + vm("low", "share", **ON_ONE)
+    with wire.started(conf, PI) as link:
+        got = shares(link, ["high", "low"])
+        assert got["high"] > 0.99, got
+        link.command("pause high")
+        link.wait_state("high", "paused")
+        got = shares(link, ["high", "low"], 2)
+        assert got["low"] > 0.99, got
+
+
+def test_pi_exclusive():
+    others = ["b", "c", "d", "e", "f"]
+    conf = vm("owner", "ticks", pin="{ 3 }", exclusive="true") + \
+        "".join(vm(name, "migrate") for name in others)
+    with wire.started(conf, PI) as link:
+        seen = places(link, ["owner", *others], 20)
+        assert seen.pop("owner") == {3}
+        assert set.union(*seen.values()) == {0, 1, 2}, seen
+        link.console("owner").expect(r"ticks: [1-9]\d*00, worst")
+
+
+def test_pi_budget():
+    """As test_budget, with a core for it and its hogs."""
+    hogs = "".join(vm(f"hog{n}", "spin" if n % 2 else "share", **ON_ONE) for n in range(4))
+    conf = vm("loop", "period", "n=1000 work=150", budget="200us/1ms", **ON_ONE) + hogs
+    with wire.started(conf, PI, ICOUNT) as link:
+        met = link.console("loop").expect(r"period: (\d+) of 1000 met, worst latency \d+ ns\n", 200)
+        vcpu = link.command("info loop")["vcpus"][0]
+        assert (met[1], vcpu["missed"]) == ("1000", 0), (met[0], vcpu)

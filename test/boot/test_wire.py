@@ -9,9 +9,9 @@ import time
 
 import pytest
 import wire
-from machine import vm
+from machine import TIME_LIMIT, vm
 
-FLOOD_SECONDS = float(os.environ.get("FLOOD_SECONDS", "8"))
+FLOOD_SECONDS = int(os.environ.get("FLOOD_SECONDS", "8"))
 TEMPLATE = vm("worker", "share", "every=200", autostart="false")
 
 
@@ -70,7 +70,7 @@ def test_typed_flood():
     """Text at the shell as fast as the board takes it, or megabytes if the time is given: guests keep
     running."""
     conf = vm("ticks", "ticks") + vm("share", "share", "every=100")
-    with wire.board(conf, "--smp 2") as path:
+    with wire.board(conf, "--smp 2", time_limit=TIME_LIMIT + FLOOD_SECONDS) as path:
         sock = wire.connect(path)
         sock.sendall(b"\x1d0")
         line = b"vm; help nonsense " + b"x" * 300 + b"\x1b[A\t\t\x03\r"

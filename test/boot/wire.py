@@ -28,8 +28,8 @@ import machine
 START, ESCAPE, STUFFED, FLIP = 0xc0, 0xc1, {0xc0, 0xc1, 0x11, 0x13}, 0x20
 VERSION, HEADER, MOST = 1, 8, 4096
 (HELLO, WELCOME, BYE, PING, PONG, DIRECTORY, OPEN, CLOSE, DATA, CREDIT, LOST, COMMAND, ANSWER,
- ERROR) = range(1, 15)
-SHELL, CONSOLE, LOG = 1, 2, 3
+ ERROR, END) = range(1, 16)
+SHELL, CONSOLE, LOG, FILE = 1, 2, 3, 6
 WINDOW = 1 << 16  # bytes of a channel that Mezzo may send ahead
 BLOCK = 2 << 20  # bytes; the largest piece of memory that Mezzo's allocator hands out
 NONCE = 0x6d657a7a6f0000  # of the first greeting; one more for each further one
@@ -103,6 +103,9 @@ class Console:
             assert left > 0, f"{pattern!r} did not come in {timeout} s, but:\n{self.text[-1000:]}"
             self.link.pump(min(left, 1))
 
+    def take(self, data):
+        self.text += data.decode(errors="replace").replace("\r", "")
+
     def take_credit(self, limit):
         """32 bits of a position that only grows."""
         self.limit += (limit - self.limit) & 0xffffffff
@@ -120,6 +123,23 @@ class Console:
                 self.link.pump(0.2)
 
 
+class File(Console):
+    """A file that comes on a channel of its own."""
+
+    def __init__(self, link, channel, name):
+        super().__init__(link, channel)
+        self.name, self.data, self.end = name, bytearray(), None  # end: why it is not whole, "" if it is
+
+    def take(self, data):
+        assert self.end is None, "bytes behind the end of a file"
+        self.data += data
+
+    def take_end(self, position, flags, why):
+        assert position == len(self.data) & 0xffffffff and self.end is None
+        assert bool(flags & 1) == bool(why)
+        self.end = why
+
+
 class Link:
     """A session with a Mezzo on the other end of `sock`."""
 
@@ -132,6 +152,7 @@ class Link:
         self.sequence, self.expected, self.gaps = 0, 0, 0
         self.channels, self.by_number, self.answers, self.errors = {}, {}, {}, []
         self.welcome, self.bye, self.last_sent = None, False, 0.0
+        self.files, self.takes_files = {}, True
 
     def send(self, kind, channel, payload=b""):
         self.sock.sendall(encode(kind, channel, payload, self.sequence))
@@ -145,7 +166,7 @@ class Link:
         end, patience = time.monotonic() + timeout, 0.5
         while self.welcome is None and time.monotonic() < end:
             self.sequence, self.nonce = 0, self.nonce + 1
-            self.send(HELLO, 0, struct.pack("<BBHIQ", 1, VERSION, 0, 1, self.nonce))
+            self.send(HELLO, 0, struct.pack("<BBHIQ", 1, VERSION, 0, 3, self.nonce))
             until, patience = time.monotonic() + patience, patience * 1.5
             while self.welcome is None and time.monotonic() < until:
                 self.pump(0.1)
@@ -202,6 +223,8 @@ class Link:
             self.answers[number] = (text + payload[9:], bool(flags & 1))
             shell.position += len(payload) - 9
             self.give_credit(shell)
+        elif kind == END and channel in self.files:
+            self.files[channel].take_end(*struct.unpack_from("<IB", payload), payload[5:].decode())
         elif kind == ERROR:
             self.errors.append((payload[0], payload[1:].decode()))
         elif kind == BYE:
@@ -219,11 +242,14 @@ class Link:
                 self.channels.pop(channel, None)
             else:
                 self.channels[channel] = (kind, name, state, ident)
+                if kind == FILE and channel not in self.files and self.takes_files:
+                    self.files[channel] = self.by_number[channel] = File(self, channel, name)
+                    self.send(OPEN, channel, struct.pack("<IB", WINDOW, 0))
 
     def take_data(self, console, payload):
         (position,) = struct.unpack_from("<I", payload)
         assert position == console.position & 0xffffffff, "a DATA frame is missing"
-        console.text += payload[4:].decode(errors="replace").replace("\r", "")
+        console.take(payload[4:])
         console.position += len(payload) - 4
         self.give_credit(console)
 
@@ -269,6 +295,13 @@ class Link:
         if "error" in answer:
             raise Refused(answer["error"])
         return answer
+
+    def screenshot(self, name, timeout=60):
+        """The PNG of a VM's screen, and the answer."""
+        answer = self.command(f"screenshot {name}", timeout)
+        file = self.files.pop(answer["channel"])
+        assert file.end == "" and file.name == f"{name}.png" and len(file.data) == answer["bytes"]
+        return bytes(file.data), answer
 
     def refused(self, line):
         """Runs a line that must not work; returns the sentence that says why."""
