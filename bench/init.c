@@ -3,10 +3,10 @@
 // and switches the machine off. Static, without a C library; Linux's arm64 system calls.
 typedef unsigned long u64;
 
-#define SYS_WRITE 64
-#define SYS_REBOOT 142
-#define REBOOT_MAGIC1 0xfee1dead
-#define REBOOT_MAGIC2 672274793
+#define SYS_WRITE        64
+#define SYS_REBOOT       142
+#define REBOOT_MAGIC1    0xfee1dead
+#define REBOOT_MAGIC2    672274793
 #define REBOOT_POWER_OFF 0x4321fedc
 
 static long call(long number, u64 a, u64 b, u64 c)
