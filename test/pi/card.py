@@ -38,7 +38,8 @@ def blank(path):
 
 
 def build(path):
-    """The whole card."""
+    """The whole card. It gets its name when it is complete: a test that runs meanwhile reads the one before."""
+    target, path = path, f"{path}.new"
     blank(path)
     sectors = SIZE // SECTOR - FIRST
     entry = struct.pack("<BBBBBBBBII", 0, 0xfe, 0xff, 0xff, 0x0c, 0xfe, 0xff, 0xff, FIRST, sectors)
@@ -56,3 +57,4 @@ def build(path):
             file = pathlib.Path(directory) / name
             file.write_bytes(content)
             _call("mcopy", "-i", volume, str(file), "::")
+    os.replace(path, target)
