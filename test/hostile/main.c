@@ -3,6 +3,7 @@
  * The hostile image: start, choice of cases, one line for each. Words of the command line:
  *
  *     run=H7.3,H9    these cases and classes alone; without it all but those that need a VM of their own
+ *     again=1        begins again after the last one, for ever
  *     list=1         only says which rows there are
  *     victim=1       is the victim instead (victim.c)
  *     work=SECONDS   counts work for so long instead, to see what share of a CPU it gets
@@ -320,6 +321,14 @@ static void list(void)
 	}
 }
 
+static void run_each(const char *chosen)
+{
+	for (const struct hostile_case *row = _cases_start; row < _cases_end; row++) {
+		if (chosen != NULL ? is_named(chosen, row) : (row->needs & OWN_VM) == 0)
+			run(row);
+	}
+}
+
 static void run_all(void)
 {
 	const char *chosen = word_of("run");
@@ -329,10 +338,9 @@ static void run_all(void)
 		print_raw("hostile: not all CPUs started\n");
 	restore(NULL);
 	exc_set_hook(hook);
-	for (const struct hostile_case *row = _cases_start; row < _cases_end; row++) {
-		if (chosen != NULL ? is_named(chosen, row) : (row->needs & OWN_VM) == 0)
-			run(row);
-	}
+	do
+		run_each(chosen);
+	while (platform_arg("again", 0) != 0);
 	exc_set_hook(NULL);
 }
 
