@@ -10,7 +10,7 @@
 #include "base/bits.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define CLOCK_MHZ 250
@@ -190,12 +190,12 @@ static bool armtimer_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, 
 {
 	struct vbcm2835_armtimer *timer = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&timer->lock);
-	uint32_t result = read_locked(timer, vbcm2835_reg(offset));
+	uint32_t result = read_locked(timer, vreg_base(offset));
 	spin_unlock(&timer->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -204,9 +204,9 @@ static bool armtimer_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset,
 {
 	struct vbcm2835_armtimer *timer = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&timer->lock);
 	write_locked(timer, offset, (uint32_t)value);

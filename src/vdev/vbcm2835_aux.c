@@ -13,7 +13,7 @@
 
 #include "base/bits.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vdev/vuart_share.h"
 #include "vm/vm.h"
 
@@ -260,13 +260,13 @@ static bool aux_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 {
 	struct vbcm2835_aux *aux = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&aux->share->lock);
-	uint32_t result = read_locked(aux, vbcm2835_reg(offset));
+	uint32_t result = read_locked(aux, vreg_base(offset));
 	update_line(aux);
 	spin_unlock(&aux->share->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -275,9 +275,9 @@ static bool aux_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_aux *aux = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&aux->share->lock);
 	write_locked(aux, offset, (uint32_t)value);

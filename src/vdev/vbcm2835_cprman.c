@@ -11,7 +11,7 @@
 #include "base/bits.h"
 #include "base/string.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 enum {
@@ -118,12 +118,12 @@ static bool cprman_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, un
 {
 	struct vbcm2835_cprman *cprman = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&cprman->lock);
-	uint32_t result = read_locked(cprman, vbcm2835_reg(offset));
+	uint32_t result = read_locked(cprman, vreg_base(offset));
 	spin_unlock(&cprman->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -133,9 +133,9 @@ static bool cprman_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, u
 {
 	struct vbcm2835_cprman *cprman = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value) || field_get(PASSWORD, value) != PASSWORD_VALUE)
+	if (!vreg_whole(offset, size, &value) || field_get(PASSWORD, value) != PASSWORD_VALUE)
 		return true;
 	spin_lock(&cprman->lock);
 	cprman->reg[offset / 4] = (uint32_t)value & ~PASSWORD;

@@ -12,7 +12,7 @@
 #include "base/panic.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 enum {
@@ -191,10 +191,10 @@ static bool is_channel(uint32_t offset)
 
 static uint64_t read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size)
 {
-	uint32_t reg = vbcm2835_reg(offset), value = 0;
+	uint32_t reg = vreg_base(offset), value = 0;
 
 	if (n < NR_CHANNELS && reg == CS)
-		return vbcm2835_part(load_acquire(&dma->channel[n].shown), offset, size);
+		return vreg_part(load_acquire(&dma->channel[n].shown), offset, size);
 	spin_lock(&dma->lock);
 	if (n < NR_CHANNELS)
 		value = read_channel(dma, n, reg);
@@ -203,7 +203,7 @@ static uint64_t read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, 
 	else if (reg == ENABLE)
 		value = dma->enable & ENABLE_CHANNELS;
 	spin_unlock(&dma->lock);
-	return vbcm2835_part(value, offset, size);
+	return vreg_part(value, offset, size);
 }
 
 static void write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t reg, uint32_t value)
@@ -228,7 +228,7 @@ static void write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t reg, uint32
 static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                      uint64_t *value)
 {
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	if (is_channel(offset))
 		*value = read_any(dev, offset / SPAN, offset % SPAN, size);
@@ -240,9 +240,9 @@ static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                       uint64_t value)
 {
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	if (is_channel(offset))
 		write_any(dev, offset / SPAN, offset % SPAN, (uint32_t)value);
@@ -254,7 +254,7 @@ static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 static bool alone_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                        uint64_t *value)
 {
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	*value = read_any(dev, ALONE, offset, size);
 	return true;
@@ -263,9 +263,9 @@ static bool alone_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 static bool alone_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                         uint64_t value)
 {
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (vbcm2835_whole(offset, size, &value))
+	if (vreg_whole(offset, size, &value))
 		write_any(dev, ALONE, offset, (uint32_t)value);
 	return true;
 }

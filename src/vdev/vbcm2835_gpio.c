@@ -11,8 +11,8 @@
 #include "base/bits.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
 #include "vdev/vpl011.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define NR_PINS       54
@@ -252,12 +252,12 @@ static bool gpio_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_gpio *gpio = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&gpio->lock);
-	uint32_t result = read_locked(gpio, vbcm2835_reg(offset));
+	uint32_t result = read_locked(gpio, vreg_base(offset));
 	spin_unlock(&gpio->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -266,9 +266,9 @@ static bool gpio_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 {
 	struct vbcm2835_gpio *gpio = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&gpio->lock);
 	bool before = uart_leads_elsewhere(gpio);

@@ -8,8 +8,8 @@
 
 #include "base/bits.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
 #include "vdev/vbcm2836.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define NR_GPU 64
@@ -125,12 +125,12 @@ static bool intc_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_intc *intc = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	vbcm2836_lock(intc->local);
-	uint32_t result = read_locked(intc, vbcm2835_reg(offset));
+	uint32_t result = read_locked(intc, vreg_base(offset));
 	vbcm2836_unlock(intc->local);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -139,9 +139,9 @@ static bool intc_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 {
 	struct vbcm2835_intc *intc = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	vbcm2836_lock(intc->local);
 	write_locked(intc, offset, (uint32_t)value);

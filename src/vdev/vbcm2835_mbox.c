@@ -9,7 +9,7 @@
 #include "base/bits.h"
 #include "vdev/raspi3.h"
 #include "vdev/vbcm2835_property.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define DEPTH 8 // words that one holds
@@ -90,10 +90,10 @@ static bool mbox_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_mbox *mbox = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&mbox->lock);
-	*value = vbcm2835_part(read_locked(mbox, vbcm2835_reg(offset)), offset, size);
+	*value = vreg_part(read_locked(mbox, vreg_base(offset)), offset, size);
 	update_line(mbox);
 	spin_unlock(&mbox->lock);
 	return true;
@@ -131,9 +131,9 @@ static bool mbox_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 {
 	struct vbcm2835_mbox *mbox = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	if (offset >= WRITE && offset < WRITE + PEEK) {
 		send(mbox, (uint32_t)value);

@@ -14,7 +14,7 @@
 #include "base/sha256.h"
 #include "base/string.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 enum { TSENS_CONTROL = 0x00, TSENS_STATUS = 0x04, TSENS_SIZE = 0x08 };
@@ -95,9 +95,9 @@ static bool rng_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
                      uint64_t *value)
 {
 	struct vbcm2835_misc *misc = dev;
-	uint32_t reg = vbcm2835_reg(offset), result;
+	uint32_t reg = vreg_base(offset), result;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&misc->lock);
 	if (reg == RNG_STATUS)
@@ -107,7 +107,7 @@ static bool rng_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 	else
 		result = misc->rng[reg / 4];
 	spin_unlock(&misc->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -116,9 +116,9 @@ static bool rng_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_misc *misc = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&misc->lock);
 	misc->rng[offset / 4] = (uint32_t)value;
@@ -140,11 +140,11 @@ static bool tsens_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 	struct vbcm2835_misc *misc = dev;
 	uint32_t result = TSENS_VALID | TSENS_45_C;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (vbcm2835_reg(offset) == TSENS_CONTROL)
+	if (vreg_base(offset) == TSENS_CONTROL)
 		result = load_relaxed(&misc->tsens_control);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -153,9 +153,9 @@ static bool tsens_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, un
 {
 	struct vbcm2835_misc *misc = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (vbcm2835_whole(offset, size, &value) && offset == TSENS_CONTROL)
+	if (vreg_whole(offset, size, &value) && offset == TSENS_CONTROL)
 		store_relaxed(&misc->tsens_control, (uint32_t)value);
 	return true;
 }

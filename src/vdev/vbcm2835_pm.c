@@ -11,7 +11,7 @@
 #include "base/string.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 enum {
@@ -116,19 +116,19 @@ static bool pm_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsign
 {
 	struct vbcm2835_pm *pm = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&pm->lock);
-	uint32_t result = read_locked(pm, vbcm2835_reg(offset));
+	uint32_t result = read_locked(pm, vreg_base(offset));
 	spin_unlock(&pm->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
 // Whether a write counts: the first byte of a register, with the password. *value loses that.
 static bool is_allowed(uint32_t offset, unsigned size, uint64_t *value)
 {
-	if (!vbcm2835_whole(offset, size, value) || field_get(PASSWORD, *value) != PASSWORD_VALUE)
+	if (!vreg_whole(offset, size, value) || field_get(PASSWORD, *value) != PASSWORD_VALUE)
 		return false;
 	*value &= ~(uint64_t)PASSWORD;
 	return true;
@@ -139,7 +139,7 @@ static bool pm_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 {
 	struct vbcm2835_pm *pm = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	if (!is_allowed(offset, size, &value) || offset >= DOMAINS_END)
 		return true;
@@ -161,13 +161,13 @@ static bool asb_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
                      uint64_t *value)
 {
 	struct vbcm2835_pm *pm = dev;
-	uint32_t reg = vbcm2835_reg(offset);
+	uint32_t reg = vreg_base(offset);
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	uint32_t result = load_relaxed(&pm->asb[reg / 4]);
 	result = (result & ASB_REQ_STOP) != 0 ? result | ASB_ACK : result & ~ASB_ACK;
-	*value = vbcm2835_part(reg == ASB_ID ? ASB_ID_VALUE : result, offset, size);
+	*value = vreg_part(reg == ASB_ID ? ASB_ID_VALUE : result, offset, size);
 	return true;
 }
 
@@ -176,7 +176,7 @@ static bool asb_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vbcm2835_pm *pm = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	if (is_allowed(offset, size, &value))
 		store_relaxed(&pm->asb[offset / 4], (uint32_t)value);

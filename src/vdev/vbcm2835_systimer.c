@@ -12,7 +12,7 @@
 #include "base/string.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define NR_COMPARE 4
@@ -108,9 +108,9 @@ static bool systimer_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, 
                           uint64_t *value)
 {
 	struct vbcm2835_systimer *timer = dev;
-	uint32_t reg = vbcm2835_reg(offset), result;
+	uint32_t reg = vreg_base(offset), result;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	if (reg == CLO || reg == CHI) { // programs read these in loops
 		result = (uint32_t)(counter(timer) >> (reg == CHI ? 32 : 0));
@@ -119,7 +119,7 @@ static bool systimer_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, 
 		result = read_locked(timer, reg);
 		spin_unlock(&timer->lock);
 	}
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -128,9 +128,9 @@ static bool systimer_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset,
 {
 	struct vbcm2835_systimer *timer = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&timer->lock);
 	look(timer);

@@ -5,8 +5,8 @@
 #include "base/atomic.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
 #include "vdev/vbcm2836_state.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 enum {
@@ -215,10 +215,10 @@ static bool local_read(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned s
                        uint64_t *value)
 {
 	struct vbcm2836 *local = dev;
-	uint32_t reg = vbcm2835_reg(offset), result;
+	uint32_t reg = vreg_base(offset), result;
 
 	*value = 0;
-	if (!vbcm2835_fits(offset, size)) // this chip does not fault either
+	if (!vreg_fits(offset, size)) // this chip does not fault either
 		return true;
 	if (reg >= IRQ_SOURCE && reg < MAILBOX_SET) { // one word, and each interrupt reads it
 		struct vbcm2836_core *core = &local->core[reg / 4 % VBCM2836_CORES];
@@ -229,7 +229,7 @@ static bool local_read(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned s
 		result = read_locked(local, reg);
 		spin_unlock(&local->lock);
 	}
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -238,7 +238,7 @@ static bool local_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, un
 {
 	struct vbcm2836 *local = dev;
 
-	if (!vbcm2835_fits(offset, size) || !vbcm2835_whole(offset, size, &value))
+	if (!vreg_fits(offset, size) || !vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&local->lock);
 	write_locked(local, offset, (uint32_t)value);

@@ -11,7 +11,7 @@
 #include "base/string.h"
 #include "hw/timer.h"
 #include "vdev/raspi3.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vm/vm.h"
 
 #define NR_CHANNELS 8
@@ -253,12 +253,12 @@ static bool usb_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 {
 	struct vdwc2 *usb = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	spin_lock(&usb->lock);
-	uint32_t result = read_locked(usb, vbcm2835_reg(offset));
+	uint32_t result = read_locked(usb, vreg_base(offset));
 	spin_unlock(&usb->lock);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -267,9 +267,9 @@ static bool usb_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	struct vdwc2 *usb = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&usb->lock);
 	write_locked(usb, offset, (uint32_t)value);

@@ -13,7 +13,7 @@
 #include "vdev/raspi3.h"
 #include "vdev/vbcm2835_dma.h"
 #include "vdev/vbcm2835_gpio.h"
-#include "vdev/vbcm2835_reg.h"
+#include "vdev/vreg.h"
 #include "vdev/vsd_card.h"
 #include "vm/vm.h"
 
@@ -441,13 +441,13 @@ static bool sdhci_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 {
 	struct vsdhci *host = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
 	vsd_card_lock(host->card);
-	uint32_t result = read_locked(host, vbcm2835_reg(offset));
+	uint32_t result = read_locked(host, vreg_base(offset));
 	update_line(host);
 	vsd_card_unlock(host->card);
-	*value = vbcm2835_part(result, offset, size);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
@@ -456,9 +456,9 @@ static bool sdhci_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, un
 {
 	struct vsdhci *host = dev;
 
-	if (!vbcm2835_fits(offset, size))
+	if (!vreg_fits(offset, size))
 		return false;
-	if (!vbcm2835_whole(offset, size, &value))
+	if (!vreg_whole(offset, size, &value))
 		return true;
 	vsd_card_lock(host->card);
 	bool before = host->transfer != NONE;
