@@ -261,4 +261,5 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_armtimer, line),
 };
 
-const struct vstate vbcm2835_armtimer_state = {"bcm2835-armtimer", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_armtimer_state = {"bcm2835-armtimer", fields, ARRAY_SIZE(fields),
+                                               NULL};

@@ -368,4 +368,4 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_aux, fifo),
 };
 
-const struct vstate vbcm2835_aux_state = {"bcm2835-aux", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_aux_state = {"bcm2835-aux", fields, ARRAY_SIZE(fields), NULL};

@@ -175,4 +175,4 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_cprman, reg),
 };
 
-const struct vstate vbcm2835_cprman_state = {"bcm2835-cprman", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_cprman_state = {"bcm2835-cprman", fields, ARRAY_SIZE(fields), NULL};

@@ -125,35 +125,42 @@ void vbcm2835_dma_show(struct vbcm2835_dma *dma, unsigned n)
 	store_release(&channel->shown, cs);
 }
 
-static uint32_t read_channel(const struct vbcm2835_dma *dma, unsigned n, uint32_t reg)
+// A guest may read this in a loop, so it is the one register that is read without the lock.
+static uint32_t read_cs(void *dev)
 {
-	const struct dma_channel *channel = &dma->channel[n];
+	const struct dma_channel *channel = dev;
 
-	switch (reg) {
-	case CONBLK_AD: return channel->conblk;
-	case TI: return channel->ti;
-	case SOURCE_AD: return channel->source;
-	case DEST_AD: return channel->dest;
-	case TXFR_LEN:
-		return (channel->ti & TI_TDMODE) == 0
-		               ? channel->x
-		               : channel->x | (uint32_t)field_put(LENGTH_Y, channel->y);
-	case STRIDE: return channel->stride;
-	case NEXTCONBK: return channel->next;
-	case DEBUG:
-		return channel->debug | (uint32_t)field_put(DEBUG_ID, n) |
-		       (uint32_t)field_put(DEBUG_VERSION, VERSION) | (IS_LITE(n) ? DEBUG_LITE : 0);
-	}
-	return 0;
+	return load_acquire(&channel->shown);
+}
+
+static uint32_t read_length(void *dev)
+{
+	const struct dma_channel *channel = dev;
+
+	if ((channel->ti & TI_TDMODE) == 0)
+		return channel->x;
+	return channel->x | (uint32_t)field_put(LENGTH_Y, channel->y);
+}
+
+static uint32_t read_debug(void *dev)
+{
+	const struct dma_channel *channel = dev;
+
+	return channel->debug | channel->identity;
 }
 
 static void reset_channel(struct dma_channel *channel)
 {
-	*channel = (struct dma_channel){.epoch = channel->epoch + 1};
+	*channel = (struct dma_channel){
+	        .identity = channel->identity,
+	        .epoch = channel->epoch + 1,
+	};
 }
 
-static void write_cs(struct dma_channel *channel, uint32_t value)
+static void write_cs(void *dev, uint32_t value)
 {
+	struct dma_channel *channel = dev;
+
 	if ((value & CS_RESET) != 0) {
 		reset_channel(channel);
 		return;
@@ -168,106 +175,117 @@ static void write_cs(struct dma_channel *channel, uint32_t value)
 		channel->cs &= ~CS_ACTIVE;
 }
 
-static void write_channel(struct dma_channel *channel, uint32_t reg, uint32_t value)
+static void write_conblk(void *dev, uint32_t value)
 {
-	switch (reg) {
-	case CS: write_cs(channel, value); break;
-	case CONBLK_AD:
-		if ((channel->cs & CS_ACTIVE) == 0) {
-			channel->conblk = value;
-			vbcm2835_dma_forget_block(channel);
-		}
-		break;
-	case NEXTCONBK: channel->next = value; break;
-	case DEBUG: channel->debug &= ~(value & DEBUG_ERRORS); break;
-	}
+	struct dma_channel *channel = dev;
+
+	if ((channel->cs & CS_ACTIVE) != 0)
+		return;
+	channel->conblk = value;
+	vbcm2835_dma_forget_block(channel);
 }
 
-// Where channel n's registers are in the region of 0 to 14.
-static bool is_channel(uint32_t offset)
+static uint32_t read_int_status(void *dev)
 {
-	return offset < ALONE * SPAN;
+	const struct vbcm2835_dma *dma = dev;
+
+	return dma->lines;
 }
 
-static uint64_t read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size)
-{
-	uint32_t reg = vreg_base(offset), value = 0;
+#define IN(member) VREG_IN(struct dma_channel, member)
 
-	if (n < NR_CHANNELS && reg == CS)
-		return vreg_part(load_acquire(&dma->channel[n].shown), offset, size);
-	spin_lock(&dma->lock);
-	if (n < NR_CHANNELS)
-		value = read_channel(dma, n, reg);
-	else if (reg == INT_STATUS)
-		value = dma->lines;
-	else if (reg == ENABLE)
-		value = dma->enable & ENABLE_CHANNELS;
-	spin_unlock(&dma->lock);
-	return vreg_part(value, offset, size);
-}
+static const struct vreg channel_rows[] = {
+        {CS, "CS", VREG_NOWHERE, .read = read_cs, .write = write_cs},
+        {CONBLK_AD, "CONBLK_AD", IN(conblk), .write = write_conblk},
+        {TI, "TI", IN(ti), .writable = 0}, // this one and those after it come from memory
+        {SOURCE_AD, "SOURCE_AD", IN(source), .writable = 0},
+        {DEST_AD, "DEST_AD", IN(dest), .writable = 0},
+        {TXFR_LEN, "TXFR_LEN", VREG_NOWHERE, .read = read_length},
+        {STRIDE, "STRIDE", IN(stride), .writable = 0},
+        {NEXTCONBK, "NEXTCONBK", IN(next), .writable = VREG_ALL},
+        {DEBUG, "DEBUG", IN(debug), .clears = DEBUG_ERRORS, .read = read_debug},
+};
 
-static void write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t reg, uint32_t value)
-{
-	spin_lock(&dma->lock);
-	bool before = vbcm2835_dma_can_go_on(dma);
-	if (n < NR_CHANNELS) {
-		write_channel(&dma->channel[n], reg, value);
-		vbcm2835_dma_show(dma, n);
-	} else if (reg == ENABLE) {
-		dma->enable = (value & ENABLE_CHANNELS) | BIT_U32(ALONE);
-	}
-	vbcm2835_dma_update_lines(dma);
-	bool starts = n < NR_CHANNELS && reg == CS && (value & CS_ACTIVE) != 0;
-	if (dma->working)
-		dma->again = true;
-	else if (starts || !before)
-		vbcm2835_dma_work(dma);
-	spin_unlock(&dma->lock);
-}
+static const struct vreg shared_rows[] = {
+        {INT_STATUS, "INT_STATUS", VREG_NOWHERE, .read = read_int_status},
+        {ENABLE, "ENABLE", VREG_IN(struct vbcm2835_dma, enable), .reset = ENABLE_CHANNELS,
+         .writable = ENABLE_CHANNELS},
+};
 
-static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+// Begun and ended by read_any and write_any.
+static const struct vregs channel_regs = {channel_rows, ARRAY_SIZE(channel_rows), NULL, NULL};
+static const struct vregs shared_regs = {shared_rows, ARRAY_SIZE(shared_rows), NULL, NULL};
+
+// Channel n; NR_CHANNELS: the registers that all of them share.
+static bool read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size,
                      uint64_t *value)
 {
+	uint32_t reg = vreg_base(offset), result;
+	bool locks = n == NR_CHANNELS || reg != CS;
+
 	if (!vreg_fits(offset, size))
 		return false;
-	if (is_channel(offset))
-		*value = read_any(dev, offset / SPAN, offset % SPAN, size);
-	else
-		*value = read_any(dev, NR_CHANNELS, offset, size);
+	if (locks)
+		spin_lock(&dma->lock);
+	result = n < NR_CHANNELS ? vreg_get(&channel_regs, &dma->channel[n], reg)
+	                         : vreg_get(&shared_regs, dma, reg);
+	if (locks)
+		spin_unlock(&dma->lock);
+	*value = vreg_part(result, offset, size);
 	return true;
 }
 
-static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+static bool write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size,
                       uint64_t value)
 {
 	if (!vreg_fits(offset, size))
 		return false;
 	if (!vreg_whole(offset, size, &value))
 		return true;
-	if (is_channel(offset))
-		write_any(dev, offset / SPAN, offset % SPAN, (uint32_t)value);
-	else
-		write_any(dev, NR_CHANNELS, offset, (uint32_t)value);
+	spin_lock(&dma->lock);
+	bool before = vbcm2835_dma_can_go_on(dma);
+	bool starts = n < NR_CHANNELS && offset == CS && (value & CS_ACTIVE) != 0;
+	if (n < NR_CHANNELS) {
+		vreg_set(&channel_regs, &dma->channel[n], offset, (uint32_t)value);
+		vbcm2835_dma_show(dma, n);
+	} else {
+		vreg_set(&shared_regs, dma, offset, (uint32_t)value);
+	}
+	vbcm2835_dma_update_lines(dma);
+	if (dma->working)
+		dma->again = true;
+	else if (starts || !before)
+		vbcm2835_dma_work(dma);
+	spin_unlock(&dma->lock);
 	return true;
+}
+
+static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                     uint64_t *value)
+{
+	if (offset < ALONE * SPAN)
+		return read_any(dev, offset / SPAN, offset % SPAN, size, value);
+	return read_any(dev, NR_CHANNELS, offset, size, value);
+}
+
+static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
+                      uint64_t value)
+{
+	if (offset < ALONE * SPAN)
+		return write_any(dev, offset / SPAN, offset % SPAN, size, value);
+	return write_any(dev, NR_CHANNELS, offset, size, value);
 }
 
 static bool alone_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                        uint64_t *value)
 {
-	if (!vreg_fits(offset, size))
-		return false;
-	*value = read_any(dev, ALONE, offset, size);
-	return true;
+	return read_any(dev, ALONE, offset, size, value);
 }
 
 static bool alone_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                         uint64_t value)
 {
-	if (!vreg_fits(offset, size))
-		return false;
-	if (vreg_whole(offset, size, &value))
-		write_any(dev, ALONE, offset, (uint32_t)value);
-	return true;
+	return write_any(dev, ALONE, offset, size, value);
 }
 
 static const struct mmio_ops dma_ops = {
@@ -299,7 +317,7 @@ void vbcm2835_dma_reset(struct vm *vm)
 	spin_lock(&dma->lock);
 	for (unsigned n = 0; n < NR_CHANNELS; n++)
 		reset_channel(&dma->channel[n]);
-	dma->enable = ENABLE_CHANNELS | BIT_U32(ALONE);
+	vreg_reset(&shared_regs, dma);
 	dma->turn = 0;
 	store_ordered(&dma->waiting, 0);
 	store_ordered(&dma->kicked, 0);
@@ -317,6 +335,10 @@ int vbcm2835_dma_create(struct vm *vm)
 	dma->vm = vm;
 	dma->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
 	dma->busy = NR_CHANNELS;
+	for (unsigned n = 0; n < NR_CHANNELS; n++)
+		dma->channel[n].identity = (uint32_t)field_put(DEBUG_ID, n) |
+		                           (uint32_t)field_put(DEBUG_VERSION, VERSION) |
+		                           (IS_LITE(n) ? DEBUG_LITE : 0);
 	dma->alarm = alarm_add(vm, &alarm_ops, dma);
 	if (dma->alarm < 0)
 		return dma->alarm;
@@ -326,9 +348,10 @@ int vbcm2835_dma_create(struct vm *vm)
 }
 
 static const struct vstate_field fields[] = {
-        VSTATE_ARRAY(struct vbcm2835_dma, channel), VSTATE_FIELD(struct vbcm2835_dma, enable),
-        VSTATE_FIELD(struct vbcm2835_dma, lines),   VSTATE_FIELD(struct vbcm2835_dma, turn),
+        VSTATE_ARRAY(struct vbcm2835_dma, channel),
+        VSTATE_FIELD(struct vbcm2835_dma, lines),
+        VSTATE_FIELD(struct vbcm2835_dma, turn),
         VSTATE_FIELD(struct vbcm2835_dma, kicked),
 };
 
-const struct vstate vbcm2835_dma_state = {"bcm2835-dma", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_dma_state = {"bcm2835-dma", fields, ARRAY_SIZE(fields), &shared_regs};

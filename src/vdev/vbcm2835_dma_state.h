@@ -31,6 +31,8 @@
 #define DEBUG_READ_ERROR BIT_U32(2)
 
 struct dma_channel {
+	uint32_t identity; // what DEBUG says of it; fixed after start
+
 	uint32_t cs; // ACTIVE, END, INT and what is kept
 	uint32_t conblk, ti, source, dest, stride, next;
 	uint32_t x, y;   // bytes left of this row, further rows
@@ -60,12 +62,12 @@ struct vbcm2835_dma {
 	// Under the lock.
 	struct spinlock lock;
 	struct dma_channel channel[NR_CHANNELS];
-	uint32_t enable;
-	uint32_t lines; // bit n: channel n's interrupt flag, as the lines show it
-	uint32_t turn;  // the channel that is looked at first
-	bool working;   // somebody does a piece
-	bool again;     // the alarm went off meanwhile
-	uint32_t busy;  // the channel for which a chip's function is called; NR_CHANNELS: none
+	uint32_t enable; // bit n: channel n; ALONE always is
+	uint32_t lines;  // bit n: channel n's interrupt flag, as the lines show it
+	uint32_t turn;   // the channel that is looked at first
+	bool working;    // somebody does a piece
+	bool again;      // the alarm went off meanwhile
+	uint32_t busy;   // the channel for which a chip's function is called; NR_CHANNELS: none
 
 	uint32_t buffer[DMA_CHUNK / 4]; // of the one who works
 };

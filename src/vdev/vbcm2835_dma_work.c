@@ -324,11 +324,13 @@ static void take_kicks(struct vbcm2835_dma *dma)
 // The next channel that can go on; NR_CHANNELS: none.
 static unsigned next_channel(const struct vbcm2835_dma *dma)
 {
+	uint32_t enabled = dma->enable | BIT_U32(ALONE);
+
 	for (unsigned i = 0; i < NR_CHANNELS; i++) {
 		unsigned n = (dma->turn + i) % NR_CHANNELS;
 		const struct dma_channel *channel = &dma->channel[n];
 		if ((channel->cs & CS_ACTIVE) != 0 && channel->waits == 0 &&
-		    (dma->enable & BIT_U32(n)) != 0)
+		    (enabled & BIT_U32(n)) != 0)
 			return n;
 	}
 	return NR_CHANNELS;

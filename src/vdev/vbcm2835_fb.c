@@ -173,4 +173,4 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_fb, palette),
 };
 
-const struct vstate vbcm2835_fb_state = {"bcm2835-fb", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_fb_state = {"bcm2835-fb", fields, ARRAY_SIZE(fields), NULL};

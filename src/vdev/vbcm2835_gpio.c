@@ -344,4 +344,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_gpio, lines),
 };
 
-const struct vstate vbcm2835_gpio_state = {"bcm2835-gpio", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_gpio_state = {"bcm2835-gpio", fields, ARRAY_SIZE(fields), NULL};

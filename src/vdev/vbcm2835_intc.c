@@ -182,4 +182,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_intc, fiq),
 };
 
-const struct vstate vbcm2835_intc_state = {"vbcm2835-intc", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_intc_state = {"vbcm2835-intc", fields, ARRAY_SIZE(fields), NULL};

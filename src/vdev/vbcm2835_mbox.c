@@ -186,4 +186,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_mbox, line),
 };
 
-const struct vstate vbcm2835_mbox_state = {"bcm2835-mbox", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_mbox_state = {"bcm2835-mbox", fields, ARRAY_SIZE(fields), NULL};

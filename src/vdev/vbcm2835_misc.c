@@ -201,4 +201,4 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_misc, pool),
 };
 
-const struct vstate vbcm2835_misc_state = {"bcm2835-misc", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_misc_state = {"bcm2835-misc", fields, ARRAY_SIZE(fields), NULL};

@@ -226,4 +226,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_pm, end),
 };
 
-const struct vstate vbcm2835_pm_state = {"bcm2835-pm", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_pm_state = {"bcm2835-pm", fields, ARRAY_SIZE(fields), NULL};

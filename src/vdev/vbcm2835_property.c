@@ -488,4 +488,5 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_property, rate),
 };
 
-const struct vstate vbcm2835_property_state = {"bcm2835-property", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_property_state = {"bcm2835-property", fields, ARRAY_SIZE(fields),
+                                               NULL};

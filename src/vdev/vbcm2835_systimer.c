@@ -186,4 +186,5 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2835_systimer, lines),
 };
 
-const struct vstate vbcm2835_systimer_state = {"bcm2835-systimer", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2835_systimer_state = {"bcm2835-systimer", fields, ARRAY_SIZE(fields),
+                                               NULL};

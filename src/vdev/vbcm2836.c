@@ -343,7 +343,7 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vbcm2836, gpu_fiq),
 };
 
-const struct vstate vbcm2836_state = {"bcm2836", fields, ARRAY_SIZE(fields)};
+const struct vstate vbcm2836_state = {"bcm2836", fields, ARRAY_SIZE(fields), NULL};
 
 static const struct vstate_field core_fields[] = {
         VSTATE_FIELD(struct vbcm2836_core, timer_control),
@@ -354,4 +354,5 @@ static const struct vstate_field core_fields[] = {
         VSTATE_FIELD(struct vbcm2836_core, fiq_source),
 };
 
-const struct vstate vbcm2836_core_state = {"bcm2836-core", core_fields, ARRAY_SIZE(core_fields)};
+const struct vstate vbcm2836_core_state = {"bcm2836-core", core_fields, ARRAY_SIZE(core_fields),
+                                           NULL};

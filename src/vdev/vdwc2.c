@@ -313,4 +313,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vdwc2, line),
 };
 
-const struct vstate vdwc2_state = {"dwc2", fields, ARRAY_SIZE(fields)};
+const struct vstate vdwc2_state = {"dwc2", fields, ARRAY_SIZE(fields), NULL};

@@ -461,13 +461,13 @@ static const struct vstate_field v2_fields[] = {
         VSTATE_FIELD(struct vgic, ctlr),
         VSTATE_ARRAY(struct vgic, target),
 };
-const struct vstate vgicv2_state = {"vgicv2", v2_fields, ARRAY_SIZE(v2_fields)};
+const struct vstate vgicv2_state = {"vgicv2", v2_fields, ARRAY_SIZE(v2_fields), NULL};
 
 static const struct vstate_field v3_fields[] = {
         VSTATE_FIELD(struct vgic, ctlr),
         VSTATE_ARRAY(struct vgic, route),
 };
-const struct vstate vgicv3_state = {"vgicv3", v3_fields, ARRAY_SIZE(v3_fields)};
+const struct vstate vgicv3_state = {"vgicv3", v3_fields, ARRAY_SIZE(v3_fields), NULL};
 
 static const struct vstate_field cpu_fields[] = {
         VSTATE_ARRAY(struct vgic_cpu, sgi_sources),
@@ -480,7 +480,7 @@ static const struct vstate_field cpu_fields[] = {
         VSTATE_ARRAY(struct vgic_cpu, interface.apr0),
         VSTATE_ARRAY(struct vgic_cpu, interface.apr1),
 };
-const struct vstate vgic_cpu_state = {"vgic-cpu", cpu_fields, ARRAY_SIZE(cpu_fields)};
+const struct vstate vgic_cpu_state = {"vgic-cpu", cpu_fields, ARRAY_SIZE(cpu_fields), NULL};
 
 static const struct vstate_field bank_fields[] = {
         VSTATE_FIELD(struct vgic_bank, enabled),  VSTATE_FIELD(struct vgic_bank, group1),
@@ -489,4 +489,4 @@ static const struct vstate_field bank_fields[] = {
         VSTATE_ARRAY(struct vgic_bank, priority), VSTATE_FIELD(struct vgic_bank, forced),
         VSTATE_ARRAY(struct vgic_bank, ack),
 };
-const struct vstate vgic_bank_state = {"vgic-bank", bank_fields, ARRAY_SIZE(bank_fields)};
+const struct vstate vgic_bank_state = {"vgic-bank", bank_fields, ARRAY_SIZE(bank_fields), NULL};

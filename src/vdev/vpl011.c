@@ -539,4 +539,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vpl011, line),       VSTATE_ARRAY(struct vpl011, fifo),
 };
 
-const struct vstate vpl011_state = {"vpl011", fields, ARRAY_SIZE(fields)};
+const struct vstate vpl011_state = {"vpl011", fields, ARRAY_SIZE(fields), NULL};

@@ -200,4 +200,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vpl031, alarm_set),
 };
 
-const struct vstate vpl031_state = {"vpl031", fields, ARRAY_SIZE(fields)};
+const struct vstate vpl031_state = {"vpl031", fields, ARRAY_SIZE(fields), NULL};

@@ -212,4 +212,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vpl061, edges), VSTATE_FIELD(struct vpl061, line),
 };
 
-const struct vstate vpl061_state = {"vpl061", fields, ARRAY_SIZE(fields)};
+const struct vstate vpl061_state = {"vpl061", fields, ARRAY_SIZE(fields), NULL};

@@ -409,4 +409,4 @@ static const struct vstate_field fields[] = {
         VSTATE_FIELD(struct vsd_card, erase_last), VSTATE_FIELD(struct vsd_card, erase_at),
 };
 
-const struct vstate vsd_card_state = {"sd-card", fields, ARRAY_SIZE(fields)};
+const struct vstate vsd_card_state = {"sd-card", fields, ARRAY_SIZE(fields), NULL};

@@ -23,7 +23,6 @@ enum {
 	ARG1 = 0x08,
 	CMDTM = 0x0c,
 	RESP0 = 0x10, // four
-	RESP_END = 0x20,
 	DATA = 0x20,
 	STATUS = 0x24,
 	CONTROL0 = 0x28,
@@ -34,10 +33,12 @@ enum {
 	CONTROL2 = 0x3c,
 	CAPABILITIES = 0x40,
 	FORCE_IRPT = 0x50,
+	KEPT = 0x70, // and on: the DMA FIFO's, boot's and tuning's registers, which change nothing
 	SLOTISR_VER = 0xfc,
 	SIZE = 0x100,
 };
 
+#define NR_KEPT     9
 #define PORT_CALLS  4    // blocks, or parts of them, that the DMA controller moves in a call
 #define BLOCK_MAX   1024 // bytes
 #define BLOCK_BYTES GENMASK_U32(9, 0)
@@ -99,15 +100,11 @@ enum response { NO_RESPONSE, LONG_RESPONSE, SHORT_RESPONSE, BUSY_RESPONSE };
 #define VERSION_VALUE      0x99020000 // SDHCI 3.0
 #define SLOT_INTERRUPT     BIT_U32(0)
 
-// What is only kept: the DMA FIFO's, boot's and tuning's.
-#define KEPT_FIRST 0x70
-#define KEPT_LAST  0x90
-#define NR_KEPT    ((KEPT_LAST - KEPT_FIRST) / 4 + 1)
-
 enum transfer { NONE, READING, WRITING };
 
 struct vsdhci {
 	// Fixed after start.
+	const struct vregs *regs; // first
 	struct vm *vm;
 	struct vsd_card *card;
 
@@ -261,6 +258,8 @@ static void begin_transfer(struct vsdhci *host)
 		end_transfer(host, TRANSFER_DONE);
 	else
 		next_block(host);
+	if (host->transfer != NONE)
+		vbcm2835_dma_kick(host->vm, VBCM2835_DREQ_EMMC);
 }
 
 // False: it was not what was asked for.
@@ -324,8 +323,9 @@ static const struct vsd_host_ops host_ops = {.ready = ready};
 
 // ---- registers ----
 
-static uint32_t status(const struct vsdhci *host)
+static uint32_t read_status(void *dev)
 {
+	const struct vsdhci *host = dev;
 	bool here = has_card(host), low = host->busy || (here && vsd_card_busy(host->card));
 	uint32_t value = WRITABLE | DATA_LINES | COMMAND_LINE | (here ? CARD_THERE : 0);
 
@@ -338,53 +338,66 @@ static uint32_t status(const struct vsdhci *host)
 	return low ? value & ~DATA_LINE_0 : value;
 }
 
-static uint32_t read_locked(struct vsdhci *host, uint32_t reg)
+static uint32_t read_data(void *dev)
 {
-	if (reg >= RESP0 && reg < RESP_END)
-		return host->response[(reg - RESP0) / 4];
-	if (reg >= KEPT_FIRST && reg <= KEPT_LAST)
-		return host->kept[(reg - KEPT_FIRST) / 4];
-	switch (reg) {
-	case ARG2: return host->arg2;
-	case BLKSIZECNT: return host->blocks;
-	case ARG1: return host->arg1;
-	case CMDTM: return host->command;
-	case DATA: {
-		uint32_t word = 0;
-		if (host->transfer == READING)
-			(void)take_words(host, &word, 1);
-		return word;
-	}
-	case STATUS: return status(host);
-	case CONTROL0: return host->control0;
-	case CONTROL1:
-		return host->control1 | ((host->control1 & CLOCK_ON) != 0 ? CLOCK_STABLE : 0);
-	case INTERRUPT: return host->interrupt;
-	case IRPT_MASK: return host->mask;
-	case IRPT_EN: return host->enable;
-	case CONTROL2: return host->control2;
-	case CAPABILITIES: return CAPABILITIES_VALUE;
-	case SLOTISR_VER: return VERSION_VALUE | (host->line ? SLOT_INTERRUPT : 0);
-	}
-	return 0;
+	struct vsdhci *host = dev;
+	uint32_t word = 0;
+
+	if (host->transfer == READING)
+		(void)take_words(host, &word, 1);
+	return word;
+}
+
+static void write_data(void *dev, uint32_t value)
+{
+	struct vsdhci *host = dev;
+
+	if (host->transfer == WRITING)
+		(void)put_words(host, &value, 1);
+}
+
+static void write_blocks(void *dev, uint32_t value)
+{
+	struct vsdhci *host = dev;
+
+	if (host->transfer == NONE)
+		host->blocks = value & (BLOCK_BYTES | BLOCK_COUNT);
+}
+
+static void write_command(void *dev, uint32_t value)
+{
+	struct vsdhci *host = dev;
+	uint32_t before = host->command;
+
+	if (host->transfer != NONE && (value & WITH_DATA) != 0)
+		return;
+	host->command = value;
+	run_command(host);
+	if (host->transfer != NONE && (value & WITH_DATA) == 0)
+		host->command = before; // which is how the transfer goes on
+}
+
+static uint32_t read_control1(void *dev)
+{
+	const struct vsdhci *host = dev;
+
+	return host->control1 | ((host->control1 & CLOCK_ON) != 0 ? CLOCK_STABLE : 0);
 }
 
 // The card stays as it is.
 static void reset_registers(struct vsdhci *host)
 {
-	host->arg2 = host->blocks = host->arg1 = host->command = 0;
-	host->control0 = host->control1 = host->control2 = 0;
-	host->interrupt = host->mask = host->enable = 0;
+	vreg_reset(host->regs, host);
 	host->transfer = NONE;
 	host->busy = false;
 	host->at = host->size = 0;
-	memset(host->response, 0, sizeof host->response);
-	memset(host->kept, 0, sizeof host->kept);
 	memset(host->buffer, 0, sizeof host->buffer);
 }
 
-static void write_control1(struct vsdhci *host, uint32_t value)
+static void write_control1(void *dev, uint32_t value)
 {
+	struct vsdhci *host = dev;
+
 	if ((value & RESET_ALL) != 0) {
 		reset_registers(host);
 		return;
@@ -400,80 +413,62 @@ static void write_control1(struct vsdhci *host, uint32_t value)
 	host->control1 = value & CONTROL1_KEPT;
 }
 
-static void write_locked(struct vsdhci *host, uint32_t reg, uint32_t value)
+static void force(void *dev, uint32_t value)
 {
-	if (reg >= KEPT_FIRST && reg <= KEPT_LAST)
-		host->kept[(reg - KEPT_FIRST) / 4] = value;
-	switch (reg) {
-	case ARG2: host->arg2 = value; break;
-	case BLKSIZECNT:
-		if (host->transfer == NONE)
-			host->blocks = value & (BLOCK_BYTES | BLOCK_COUNT);
-		break;
-	case ARG1: host->arg1 = value; break;
-	case CMDTM:
-		if (host->transfer == NONE || (value & WITH_DATA) == 0) {
-			uint32_t before = host->command;
-			host->command = value;
-			run_command(host);
-			if (host->transfer != NONE && (value & WITH_DATA) == 0)
-				host->command = before; // which is how the transfer goes on
-		}
-		break;
-	case DATA:
-		if (host->transfer == WRITING)
-			(void)put_words(host, &value, 1);
-		break;
-	case CONTROL0: host->control0 = value & CONTROL0_KEPT; break;
-	case CONTROL1: write_control1(host, value); break;
-	case INTERRUPT: host->interrupt &= ~value; break;
-	case IRPT_MASK: host->mask = value & ~ANY_ERROR; break;
-	case IRPT_EN: host->enable = value; break;
-	case CONTROL2: // tuning is for faster modes than there are: it is over at once
-		host->control2 = (host->control2 & AUTO_STATUS) | (value & MODES & ~TUNE);
-		break;
-	case FORCE_IRPT: note(host, value); break;
-	}
+	note(dev, value);
 }
 
-static bool sdhci_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                       uint64_t *value)
+static uint32_t read_version(void *dev)
+{
+	const struct vsdhci *host = dev;
+
+	return VERSION_VALUE | (host->line ? SLOT_INTERRUPT : 0);
+}
+
+static void begin(void *dev)
 {
 	struct vsdhci *host = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
 	vsd_card_lock(host->card);
-	uint32_t result = read_locked(host, vreg_base(offset));
-	update_line(host);
-	vsd_card_unlock(host->card);
-	*value = vreg_part(result, offset, size);
-	return true;
 }
 
-static bool sdhci_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                        uint64_t value)
+static void end(void *dev)
 {
 	struct vsdhci *host = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	if (!vreg_whole(offset, size, &value))
-		return true;
-	vsd_card_lock(host->card);
-	bool before = host->transfer != NONE;
-	write_locked(host, offset, (uint32_t)value);
 	update_line(host);
-	if (!before && host->transfer != NONE)
-		vbcm2835_dma_kick(host->vm, VBCM2835_DREQ_EMMC);
 	vsd_card_unlock(host->card);
-	return true;
 }
+
+#define IN(member) VREG_IN(struct vsdhci, member)
+
+static const struct vreg rows[] = {
+        {ARG2, "ARG2", IN(arg2), .writable = VREG_ALL},
+        {BLKSIZECNT, "BLKSIZECNT", IN(blocks), .write = write_blocks},
+        {ARG1, "ARG1", IN(arg1), .writable = VREG_ALL},
+        {CMDTM, "CMDTM", IN(command), .write = write_command},
+        {RESP0, "RESP", IN(response), .writable = 0},
+        {DATA, "DATA", VREG_NOWHERE, .read = read_data, .write = write_data},
+        {STATUS, "STATUS", VREG_NOWHERE, .read = read_status},
+        {CONTROL0, "CONTROL0", IN(control0), .writable = CONTROL0_KEPT},
+        {CONTROL1, "CONTROL1", IN(control1), .read = read_control1, .write = write_control1},
+        {INTERRUPT, "INTERRUPT", IN(interrupt), .clears = VREG_ALL},
+        {IRPT_MASK, "IRPT_MASK", IN(mask), .writable = ~ANY_ERROR},
+        {IRPT_EN, "IRPT_EN", IN(enable), .writable = VREG_ALL},
+        // Tuning is for faster modes than there are: it is over at once.
+        {CONTROL2, "CONTROL2", IN(control2), .writable = MODES & ~TUNE},
+        {CAPABILITIES, "CAPABILITIES", VREG_NOWHERE, .reset = CAPABILITIES_VALUE},
+        {FORCE_IRPT, "FORCE_IRPT", VREG_NOWHERE, .write = force},
+        {KEPT, "KEPT", IN(kept), .writable = VREG_ALL},
+        {SLOTISR_VER, "SLOTISR_VER", VREG_NOWHERE, .read = read_version},
+};
+
+static const struct vregs regs = {rows, ARRAY_SIZE(rows), begin, end};
 
 static const struct mmio_ops ops = {
         .name = "BCM2835 EMMC",
-        .read = sdhci_read,
-        .write = sdhci_write,
+        .read = vreg_read,
+        .write = vreg_write,
 };
 
 // ---- its data port ----
@@ -538,6 +533,7 @@ int vsdhci_create(struct vm *vm)
 
 	if (host == NULL)
 		return ERR_NO_MEMORY;
+	host->regs = &regs;
 	host->vm = vm;
 	host->card = vm->raspi3->card;
 	vm->raspi3->sdhci = host;
@@ -547,15 +543,9 @@ int vsdhci_create(struct vm *vm)
 }
 
 static const struct vstate_field fields[] = {
-        VSTATE_FIELD(struct vsdhci, arg2),      VSTATE_FIELD(struct vsdhci, blocks),
-        VSTATE_FIELD(struct vsdhci, arg1),      VSTATE_FIELD(struct vsdhci, command),
-        VSTATE_ARRAY(struct vsdhci, response),  VSTATE_FIELD(struct vsdhci, control0),
-        VSTATE_FIELD(struct vsdhci, control1),  VSTATE_FIELD(struct vsdhci, control2),
-        VSTATE_FIELD(struct vsdhci, interrupt), VSTATE_FIELD(struct vsdhci, mask),
-        VSTATE_FIELD(struct vsdhci, enable),    VSTATE_ARRAY(struct vsdhci, kept),
-        VSTATE_FIELD(struct vsdhci, transfer),  VSTATE_FIELD(struct vsdhci, busy),
-        VSTATE_FIELD(struct vsdhci, at),        VSTATE_FIELD(struct vsdhci, size),
-        VSTATE_FIELD(struct vsdhci, line),      VSTATE_ARRAY(struct vsdhci, buffer),
+        VSTATE_FIELD(struct vsdhci, transfer), VSTATE_FIELD(struct vsdhci, busy),
+        VSTATE_FIELD(struct vsdhci, at),       VSTATE_FIELD(struct vsdhci, size),
+        VSTATE_FIELD(struct vsdhci, line),     VSTATE_ARRAY(struct vsdhci, buffer),
 };
 
-const struct vstate vsdhci_state = {"bcm2835-emmc", fields, ARRAY_SIZE(fields)};
+const struct vstate vsdhci_state = {"bcm2835-emmc", fields, ARRAY_SIZE(fields), &regs};

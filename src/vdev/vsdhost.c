@@ -75,6 +75,7 @@ enum transfer { NONE, READING, WRITING };
 
 struct vsdhost {
 	// Fixed after start.
+	const struct vregs *regs; // first
 	struct vm *vm;
 	struct vsd_card *card;
 
@@ -189,8 +190,10 @@ static unsigned put(struct vsdhost *host, const uint32_t *words, unsigned count)
 	return (unsigned)((size + 3) / 4);
 }
 
-static uint32_t read_data(struct vsdhost *host)
+static uint32_t read_data(void *dev)
 {
+	struct vsdhost *host = dev;
+
 	if (host->count == 0) {
 		host->status |= STS_FIFO_ERROR;
 		return 0;
@@ -200,8 +203,10 @@ static uint32_t read_data(struct vsdhost *host)
 	return word;
 }
 
-static void write_data(struct vsdhost *host, uint32_t word)
+static void write_data(void *dev, uint32_t word)
 {
+	struct vsdhost *host = dev;
+
 	if (host->transfer == WRITING)
 		(void)put(host, &word, 1);
 	else if (host->transfer == NONE && host->count < FIFO_WORDS)
@@ -286,8 +291,9 @@ static const struct vsd_host_ops host_ops = {.ready = ready};
 
 // ---- registers ----
 
-static uint32_t read_edm(const struct vsdhost *host)
+static uint32_t read_edm(void *dev)
 {
+	const struct vsdhost *host = dev;
 	uint32_t state = host->transfer == WRITING                       ? WRITE_DATA
 	                 : host->transfer == READING || host->count != 0 ? READ_DATA
 	                                                                 : DATA_MODE;
@@ -295,30 +301,17 @@ static uint32_t read_edm(const struct vsdhost *host)
 	return host->edm | state | (uint32_t)field_put(EDM_LEVEL, host->count);
 }
 
-static uint32_t read_locked(struct vsdhost *host, uint32_t reg)
+static uint32_t read_status(void *dev)
 {
-	switch (reg) {
-	case SDCMD: return host->command;
-	case SDARG: return host->argument;
-	case SDTOUT: return host->timeout;
-	case SDCDIV: return host->divider;
-	case SDRSP0:
-	case SDRSP0 + 4:
-	case SDRSP0 + 8:
-	case SDRSP0 + 12: return host->response[(reg - SDRSP0) / 4];
-	case SDHSTS: return host->status | (data_flag(host) ? STS_DATA : 0);
-	case SDVDD: return host->power;
-	case SDEDM: return read_edm(host);
-	case SDHCFG: return host->config;
-	case SDHBCT: return host->block_bytes;
-	case SDDATA: return read_data(host);
-	case SDHBLC: return host->blocks;
-	}
-	return 0;
+	const struct vsdhost *host = dev;
+
+	return host->status | (data_flag(host) ? STS_DATA : 0);
 }
 
-static void write_command(struct vsdhost *host, uint32_t value)
+static void write_command(void *dev, uint32_t value)
 {
+	struct vsdhost *host = dev;
+
 	if ((host->command & CMD_NEW) != 0)
 		return; // the one before is not over
 	host->command = value & CMD_KEPT & ~CMD_FAILED;
@@ -326,8 +319,10 @@ static void write_command(struct vsdhost *host, uint32_t value)
 		run_command(host);
 }
 
-static void write_edm(struct vsdhost *host, uint32_t value)
+static void write_edm(void *dev, uint32_t value)
 {
+	struct vsdhost *host = dev;
+
 	host->edm = value & EDM_KEPT;
 	if ((value & EDM_FORCE_DATA) == 0)
 		return;
@@ -335,61 +330,52 @@ static void write_edm(struct vsdhost *host, uint32_t value)
 	host->count = 0;
 }
 
-static void write_locked(struct vsdhost *host, uint32_t reg, uint32_t value)
-{
-	switch (reg) {
-	case SDCMD: write_command(host, value); break;
-	case SDARG: host->argument = value; break;
-	case SDTOUT: host->timeout = value; break;
-	case SDCDIV: host->divider = value & CDIV_KEPT; break;
-	case SDHSTS: host->status &= ~(value & STS_CLEARED); break;
-	case SDVDD: host->power = value & POWER_KEPT; break;
-	case SDEDM: write_edm(host, value); break;
-	case SDHCFG: host->config = value & CFG_KEPT; break;
-	case SDHBCT:
-		if (host->transfer == NONE)
-			host->block_bytes = value;
-		break;
-	case SDDATA: write_data(host, value); break;
-	case SDHBLC: host->blocks = value; break;
-	}
-}
-
-static bool sdhost_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                        uint64_t *value)
+static void write_block_bytes(void *dev, uint32_t value)
 {
 	struct vsdhost *host = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	vsd_card_lock(host->card);
-	uint32_t result = read_locked(host, vreg_base(offset));
-	update_line(host);
-	vsd_card_unlock(host->card);
-	*value = vreg_part(result, offset, size);
-	return true;
+	if (host->transfer == NONE)
+		host->block_bytes = value;
 }
 
-static bool sdhost_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                         uint64_t value)
+static void begin(void *dev)
 {
 	struct vsdhost *host = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	if (!vreg_whole(offset, size, &value))
-		return true;
 	vsd_card_lock(host->card);
-	write_locked(host, offset, (uint32_t)value);
+}
+
+static void end(void *dev)
+{
+	struct vsdhost *host = dev;
+
 	update_line(host);
 	vsd_card_unlock(host->card);
-	return true;
 }
+
+#define IN(member) VREG_IN(struct vsdhost, member)
+
+static const struct vreg rows[] = {
+        {SDCMD, "SDCMD", IN(command), .write = write_command},
+        {SDARG, "SDARG", IN(argument), .writable = VREG_ALL},
+        {SDTOUT, "SDTOUT", IN(timeout), .writable = VREG_ALL},
+        {SDCDIV, "SDCDIV", IN(divider), .writable = CDIV_KEPT},
+        {SDRSP0, "SDRSP", IN(response), .writable = 0},
+        {SDHSTS, "SDHSTS", IN(status), .clears = STS_CLEARED, .read = read_status},
+        {SDVDD, "SDVDD", IN(power), .writable = POWER_KEPT},
+        {SDEDM, "SDEDM", IN(edm), .reset = EDM_RESET, .read = read_edm, .write = write_edm},
+        {SDHCFG, "SDHCFG", IN(config), .writable = CFG_KEPT},
+        {SDHBCT, "SDHBCT", IN(block_bytes), .write = write_block_bytes},
+        {SDDATA, "SDDATA", VREG_NOWHERE, .read = read_data, .write = write_data},
+        {SDHBLC, "SDHBLC", IN(blocks), .writable = VREG_ALL},
+};
+
+static const struct vregs regs = {rows, ARRAY_SIZE(rows), begin, end};
 
 static const struct mmio_ops ops = {
         .name = "BCM2835 SDHOST",
-        .read = sdhost_read,
-        .write = sdhost_write,
+        .read = vreg_read,
+        .write = vreg_write,
 };
 
 // ---- its data port ----
@@ -436,12 +422,9 @@ void vsdhost_reset(struct vm *vm)
 	struct vsdhost *host = vm->raspi3->sdhost;
 
 	vsd_card_lock(host->card);
+	vreg_reset(&regs, host);
 	end_transfer(host, 0);
-	host->command = host->argument = host->timeout = host->divider = 0;
-	host->status = host->power = host->config = host->block_bytes = host->blocks = 0;
-	host->edm = EDM_RESET;
 	host->first = host->count = 0;
-	memset(host->response, 0, sizeof host->response);
 	memset(host->fifo, 0, sizeof host->fifo);
 	update_line(host);
 	vsd_card_unlock(host->card);
@@ -453,6 +436,7 @@ int vsdhost_create(struct vm *vm)
 
 	if (host == NULL)
 		return ERR_NO_MEMORY;
+	host->regs = &regs;
 	host->vm = vm;
 	host->card = vm->raspi3->card;
 	vm->raspi3->sdhost = host;
@@ -462,15 +446,9 @@ int vsdhost_create(struct vm *vm)
 }
 
 static const struct vstate_field fields[] = {
-        VSTATE_FIELD(struct vsdhost, command),  VSTATE_FIELD(struct vsdhost, argument),
-        VSTATE_FIELD(struct vsdhost, timeout),  VSTATE_FIELD(struct vsdhost, divider),
-        VSTATE_ARRAY(struct vsdhost, response), VSTATE_FIELD(struct vsdhost, status),
-        VSTATE_FIELD(struct vsdhost, power),    VSTATE_FIELD(struct vsdhost, edm),
-        VSTATE_FIELD(struct vsdhost, config),   VSTATE_FIELD(struct vsdhost, block_bytes),
-        VSTATE_FIELD(struct vsdhost, blocks),   VSTATE_ARRAY(struct vsdhost, fifo),
-        VSTATE_FIELD(struct vsdhost, first),    VSTATE_FIELD(struct vsdhost, count),
-        VSTATE_FIELD(struct vsdhost, transfer), VSTATE_FIELD(struct vsdhost, left),
-        VSTATE_FIELD(struct vsdhost, line),
+        VSTATE_ARRAY(struct vsdhost, fifo),  VSTATE_FIELD(struct vsdhost, first),
+        VSTATE_FIELD(struct vsdhost, count), VSTATE_FIELD(struct vsdhost, transfer),
+        VSTATE_FIELD(struct vsdhost, left),  VSTATE_FIELD(struct vsdhost, line),
 };
 
-const struct vstate vsdhost_state = {"bcm2835-sdhost", fields, ARRAY_SIZE(fields)};
+const struct vstate vsdhost_state = {"bcm2835-sdhost", fields, ARRAY_SIZE(fields), &regs};

@@ -5,6 +5,8 @@
 
 #include "base/types.h"
 
+struct vregs;
+
 struct vstate_field {
 	const char *name;
 	uint16_t offset; // bytes from the device's structure
@@ -16,6 +18,8 @@ struct vstate {
 	const char *device;
 	const struct vstate_field *fields;
 	uint32_t nr_fields;
+	const struct vregs
+	        *regs; // what its table of registers keeps besides (vreg.h); NULL: it has none
 };
 
 #define VSTATE_FIELD(type, member)                                              \

@@ -773,7 +773,7 @@ static void test_state_is_described(void **state)
 {
 	(void)state;
 	assert_string_equal(vbcm2835_dma_state.device, "bcm2835-dma");
-	assert_int_equal(vbcm2835_dma_state.nr_fields, 5);
+	assert_int_equal(vbcm2835_dma_state.nr_fields, 4);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, pi_teardown)
