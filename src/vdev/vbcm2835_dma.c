@@ -125,7 +125,7 @@ void vbcm2835_dma_show(struct vbcm2835_dma *dma, unsigned n)
 	store_release(&channel->shown, cs);
 }
 
-// A guest may read this in a loop, so it is the one register that is read without the lock.
+// Without the lock, as a guest may do it in a loop.
 static uint32_t read_cs(void *dev)
 {
 	const struct dma_channel *channel = dev;
@@ -212,42 +212,60 @@ static const struct vreg shared_rows[] = {
          .writable = ENABLE_CHANNELS},
 };
 
-// Begun and ended by read_any and write_any.
+// Begun and ended by dma_read and dma_write.
 static const struct vregs channel_regs = {channel_rows, ARRAY_SIZE(channel_rows), NULL, NULL};
 static const struct vregs shared_regs = {shared_rows, ARRAY_SIZE(shared_rows), NULL, NULL};
 
-// Channel n; NR_CHANNELS: the registers that all of them share.
-static bool read_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size,
+// The channel at *offset, which becomes that of its register; NULL: all have it together, or it is nothing.
+static struct dma_channel *find_channel(const struct dma_region *region, uint32_t *offset)
+{
+	uint32_t n = *offset / SPAN;
+
+	if (n >= region->channels)
+		return NULL;
+	*offset %= SPAN;
+	return &region->dma->channel[region->first + n];
+}
+
+static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                      uint64_t *value)
 {
+	const struct dma_region *region = dev;
+	struct vbcm2835_dma *dma = region->dma;
+	struct dma_channel *channel = find_channel(region, &offset);
 	uint32_t reg = vreg_base(offset), result;
-	bool locks = n == NR_CHANNELS || reg != CS;
 
 	if (!vreg_fits(offset, size))
 		return false;
-	if (locks)
+	if (channel != NULL && reg == CS) {
+		result = read_cs(channel);
+	} else {
 		spin_lock(&dma->lock);
-	result = n < NR_CHANNELS ? vreg_get(&channel_regs, &dma->channel[n], reg)
-	                         : vreg_get(&shared_regs, dma, reg);
-	if (locks)
+		result = channel != NULL ? vreg_get(&channel_regs, channel, reg)
+		                         : vreg_get(&shared_regs, dma, reg);
 		spin_unlock(&dma->lock);
+	}
 	*value = vreg_part(result, offset, size);
 	return true;
 }
 
-static bool write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, unsigned size,
+static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                       uint64_t value)
 {
+	const struct dma_region *region = dev;
+	struct vbcm2835_dma *dma = region->dma;
+	struct dma_channel *channel = find_channel(region, &offset);
+
 	if (!vreg_fits(offset, size))
 		return false;
 	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&dma->lock);
 	bool before = vbcm2835_dma_can_go_on(dma);
-	bool starts = n < NR_CHANNELS && offset == CS && (value & CS_ACTIVE) != 0;
-	if (n < NR_CHANNELS) {
-		vreg_set(&channel_regs, &dma->channel[n], offset, (uint32_t)value);
-		vbcm2835_dma_show(dma, n);
+	bool starts = channel != NULL && offset == CS && (value & CS_ACTIVE) != 0;
+	if (channel != NULL) {
+		vreg_set(&channel_regs, channel, offset, (uint32_t)value);
+		vbcm2835_dma_show(dma, (unsigned)(channel - dma->channel));
 	} else {
 		vreg_set(&shared_regs, dma, offset, (uint32_t)value);
 	}
@@ -260,34 +278,6 @@ static bool write_any(struct vbcm2835_dma *dma, unsigned n, uint32_t offset, uns
 	return true;
 }
 
-static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                     uint64_t *value)
-{
-	if (offset < ALONE * SPAN)
-		return read_any(dev, offset / SPAN, offset % SPAN, size, value);
-	return read_any(dev, NR_CHANNELS, offset, size, value);
-}
-
-static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                      uint64_t value)
-{
-	if (offset < ALONE * SPAN)
-		return write_any(dev, offset / SPAN, offset % SPAN, size, value);
-	return write_any(dev, NR_CHANNELS, offset, size, value);
-}
-
-static bool alone_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                       uint64_t *value)
-{
-	return read_any(dev, ALONE, offset, size, value);
-}
-
-static bool alone_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                        uint64_t value)
-{
-	return write_any(dev, ALONE, offset, size, value);
-}
-
 static const struct mmio_ops dma_ops = {
         .name = "BCM2835 DMA",
         .read = dma_read,
@@ -296,8 +286,8 @@ static const struct mmio_ops dma_ops = {
 
 static const struct mmio_ops alone_ops = {
         .name = "BCM2835 DMA channel 15",
-        .read = alone_read,
-        .write = alone_write,
+        .read = dma_read,
+        .write = dma_write,
 };
 
 // ---- life ----
@@ -343,8 +333,12 @@ int vbcm2835_dma_create(struct vm *vm)
 	if (dma->alarm < 0)
 		return dma->alarm;
 	vm->raspi3->dma = dma;
-	int error = mmio_add(&vm->mmio, RASPI3_DMA_BASE, SIZE, &dma_ops, dma);
-	return error == 0 ? mmio_add(&vm->mmio, RASPI3_DMA15_BASE, SPAN, &alone_ops, dma) : error;
+	dma->region[0] = (struct dma_region){dma, 0, ALONE};
+	dma->region[1] = (struct dma_region){dma, ALONE, 1};
+	int error = mmio_add(&vm->mmio, RASPI3_DMA_BASE, SIZE, &dma_ops, &dma->region[0]);
+	if (error != 0)
+		return error;
+	return mmio_add(&vm->mmio, RASPI3_DMA15_BASE, SPAN, &alone_ops, &dma->region[1]);
 }
 
 static const struct vstate_field fields[] = {

@@ -47,8 +47,15 @@ struct dma_channel {
 	        shown; // CS as the guest reads it, which may do so in a loop; written under the lock
 };
 
+// Where the guest sees channels, one after another from the first byte on; the others are elsewhere.
+struct dma_region {
+	struct vbcm2835_dma *dma;
+	uint32_t first, channels;
+};
+
 struct vbcm2835_dma {
 	// Fixed after start.
+	struct dma_region region[2];
 	struct vm *vm;
 	int alarm;
 	uint32_t nr_ports;

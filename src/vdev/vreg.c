@@ -4,6 +4,10 @@
 // Source: AMBA APB Protocol Specification: a peripheral sees whole words, and may know nothing of narrower ones.
 #include "vdev/vreg.h"
 
+#include "base/atomic.h"
+
+#define NOWHERE UINT16_MAX
+
 static const struct vreg *find(const struct vregs *regs, uint32_t reg)
 {
 	for (const struct vreg *row = regs->rows; row != regs->rows + regs->nr_rows; row++)
@@ -12,9 +16,11 @@ static const struct vreg *find(const struct vregs *regs, uint32_t reg)
 	return NULL;
 }
 
-// Where the chip keeps the register.
+// Where the chip keeps the register; NULL: nowhere.
 static uint32_t *kept(const struct vreg *row, void *dev, uint32_t reg)
 {
+	if (row->member == NOWHERE)
+		return NULL;
 	return (uint32_t *)(void *)((char *)dev + row->member + (reg - row->offset));
 }
 
@@ -26,7 +32,8 @@ uint32_t vreg_get(const struct vregs *regs, void *dev, uint32_t reg)
 		return 0;
 	if (row->read != NULL)
 		return row->read(dev);
-	return row->member != 0 ? *kept(row, dev, reg) : row->reset;
+	const uint32_t *stored = kept(row, dev, reg);
+	return stored != NULL ? *stored : row->reset;
 }
 
 void vreg_set(const struct vregs *regs, void *dev, uint32_t reg, uint32_t value)
@@ -37,17 +44,19 @@ void vreg_set(const struct vregs *regs, void *dev, uint32_t reg, uint32_t value)
 		return;
 	if (row->write != NULL) {
 		row->write(dev, value);
-	} else if (row->member != 0) {
-		uint32_t *stored = kept(row, dev, reg);
-		*stored &= ~(row->writable | (value & row->clears));
-		*stored |= value & row->writable;
+		return;
 	}
+	uint32_t *stored = kept(row, dev, reg);
+	if (stored == NULL)
+		return;
+	uint32_t rest = *stored & ~(row->writable | (value & row->clears));
+	store_relaxed(stored, rest | (value & row->writable));
 }
 
 void vreg_reset(const struct vregs *regs, void *dev)
 {
 	for (const struct vreg *row = regs->rows; row != regs->rows + regs->nr_rows; row++)
-		for (uint32_t i = 0; i < row->count && row->member != 0; i++)
+		for (uint32_t i = 0; i < row->count && row->member != NOWHERE; i++)
 			*kept(row, dev, row->offset + 4 * i) = row->reset;
 }
 

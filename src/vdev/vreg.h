@@ -10,7 +10,7 @@
 struct vcpu;
 
 // A register, or some on end that are alike. What its functions do not do happens by itself: it reads what the chip's
-// structure keeps for it, and a write changes that as the masks say.
+// structure keeps for it, and a write changes that as the masks say, in one store.
 struct vreg {
 	uint16_t offset;  // of the first, in bytes
 	const char *name; // as the manual has it
@@ -24,9 +24,9 @@ struct vreg {
 	void (*write)(void *dev, uint32_t value);
 };
 
-// The member and the count of a row: a uint32_t or an array of them, but not the first of the structure.
+// The member and the count of a row: a uint32_t or an array of them. NOWHERE: nothing is kept, and it reads `reset`.
 #define VREG_IN(type, field) offsetof(type, field), sizeof(((type *)0)->field) / sizeof(uint32_t)
-#define VREG_NOWHERE         0, 1
+#define VREG_NOWHERE         UINT16_MAX, 1
 
 #define VREG_ALL UINT32_MAX // bits
 

@@ -154,8 +154,8 @@ static void test_widths(void **state)
 	assert_int_equal(chip.accesses, accesses);
 }
 
-// Rows ascend and do not meet, nothing is kept in two places, and what a row keeps it keeps beyond the pointer to the
-// table.
+// Rows ascend and do not meet, and the description of the rest names nothing that they keep. Two registers may be the
+// same thing, but not parts of it.
 static void check(const struct vstate *chip_state)
 {
 	const struct vregs *table = chip_state->regs;
@@ -165,11 +165,11 @@ static void check(const struct vstate *chip_state)
 		assert_int_equal(row->writable & row->clears, 0);
 		if (i != 0)
 			assert_true(row->offset >= row[-1].offset + 4 * row[-1].count);
-		if (row->member == 0)
+		if (row->member == UINT16_MAX)
 			continue;
-		assert_true(row->member >= sizeof(void *));
 		for (uint32_t k = 0; k < i; k++)
-			assert_false(ranges_overlap(row->member, 4U * row->count,
+			assert_true(row->member == table->rows[k].member ||
+			            !ranges_overlap(row->member, 4U * row->count,
 			                            table->rows[k].member,
 			                            4U * table->rows[k].count));
 		for (uint32_t k = 0; k < chip_state->nr_fields; k++) {
