@@ -37,13 +37,14 @@ enum {
 #define CONTROL_BITS                                                                    \
 	(CONTROL_FREE_DIV | CONTROL_FREE_RUN | BIT_U32(8) | CONTROL_RUN | CONTROL_IRQ | \
 	 CONTROL_PRESCALE | CONTROL_WIDE)
-#define CONTROL_RESET    field_put(CONTROL_FREE_DIV, 0x3e)
+#define CONTROL_RESET    (UINT32_C(0x3e) << 16) // of CONTROL_FREE_DIV
 #define PREDIVIDER_BITS  GENMASK_U32(9, 0)
 #define PREDIVIDER_RESET 0x7d
 #define LOAD_ID          0x544d5241 // what reads at IRQ_CLEAR: "ARMT"
 
 struct vbcm2835_armtimer {
 	// Fixed after start.
+	const struct vregs *regs; // first
 	struct vm *vm;
 	int alarm;
 
@@ -126,20 +127,18 @@ static void set_alarm(struct vbcm2835_armtimer *timer)
 	update_line(timer);
 }
 
-static void alarm_due(void *dev)
-{
-	struct vbcm2835_armtimer *timer = dev;
+// ---- registers ----
 
-	spin_lock(&timer->lock);
-	advance(timer);
-	set_alarm(timer);
-	spin_unlock(&timer->lock);
+static uint32_t read_masked(void *dev)
+{
+	const struct vbcm2835_armtimer *timer = dev;
+
+	return (timer->control & CONTROL_IRQ) != 0 ? timer->raw : 0;
 }
 
-static const struct alarm_ops alarm_ops = {.due = alarm_due};
-
-static uint32_t free_count(const struct vbcm2835_armtimer *timer)
+static uint32_t read_free(void *dev)
 {
+	const struct vbcm2835_armtimer *timer = dev;
 	uint64_t div = field_get(CONTROL_FREE_DIV, timer->control) + 1;
 
 	if ((timer->control & CONTROL_FREE_RUN) == 0)
@@ -147,88 +146,86 @@ static uint32_t free_count(const struct vbcm2835_armtimer *timer)
 	return timer->free + (uint32_t)((guest_us(timer) - timer->free_since) * CLOCK_MHZ / div);
 }
 
-static uint32_t read_locked(struct vbcm2835_armtimer *timer, uint32_t reg)
-{
-	advance(timer);
-	set_alarm(timer);
-	switch (reg) {
-	case LOAD:
-	case RELOAD: return timer->load;
-	case VALUE: return timer->value;
-	case CONTROL: return timer->control;
-	case IRQ_CLEAR: return LOAD_ID;
-	case RAW_IRQ: return timer->raw;
-	case MASKED_IRQ: return timer->line ? 1 : 0;
-	case PREDIVIDER: return timer->predivider;
-	}
-	return free_count(timer);
-}
-
-static void write_locked(struct vbcm2835_armtimer *timer, uint32_t reg, uint32_t value)
-{
-	advance(timer);
-	switch (reg) {
-	case LOAD:
-		timer->load = value;
-		timer->value = (uint32_t)(period(timer) - 1);
-		timer->since = guest_us(timer);
-		break;
-	case RELOAD: timer->load = value; break;
-	case CONTROL:
-		timer->free = free_count(timer);
-		timer->free_since = guest_us(timer);
-		timer->control = value & CONTROL_BITS;
-		break;
-	case IRQ_CLEAR: timer->raw = 0; break;
-	case PREDIVIDER: timer->predivider = value & PREDIVIDER_BITS; break;
-	}
-	set_alarm(timer);
-}
-
-static bool armtimer_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                          uint64_t *value)
+static void write_load(void *dev, uint32_t value)
 {
 	struct vbcm2835_armtimer *timer = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	spin_lock(&timer->lock);
-	uint32_t result = read_locked(timer, vreg_base(offset));
-	spin_unlock(&timer->lock);
-	*value = vreg_part(result, offset, size);
-	return true;
+	timer->load = value;
+	timer->value = (uint32_t)(period(timer) - 1);
+	timer->since = guest_us(timer);
 }
 
-static bool armtimer_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                           uint64_t value)
+static void write_control(void *dev, uint32_t value)
 {
 	struct vbcm2835_armtimer *timer = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	if (!vreg_whole(offset, size, &value))
-		return true;
-	spin_lock(&timer->lock);
-	write_locked(timer, offset, (uint32_t)value);
-	spin_unlock(&timer->lock);
-	return true;
+	timer->free = read_free(timer);
+	timer->free_since = guest_us(timer);
+	timer->control = value & CONTROL_BITS;
 }
+
+static void clear_irq(void *dev, uint32_t value UNUSED)
+{
+	struct vbcm2835_armtimer *timer = dev;
+
+	timer->raw = 0;
+}
+
+static void begin(void *dev)
+{
+	struct vbcm2835_armtimer *timer = dev;
+
+	spin_lock(&timer->lock);
+	advance(timer);
+}
+
+static void end(void *dev)
+{
+	struct vbcm2835_armtimer *timer = dev;
+
+	set_alarm(timer);
+	spin_unlock(&timer->lock);
+}
+
+#define IN(member) VREG_IN(struct vbcm2835_armtimer, member)
+
+static const struct vreg rows[] = {
+        {LOAD, "LOAD", IN(load), .write = write_load},
+        {VALUE, "VALUE", IN(value), .writable = 0},
+        {CONTROL, "CONTROL", IN(control), .reset = CONTROL_RESET, .write = write_control},
+        {IRQ_CLEAR, "IRQ_CLEAR", VREG_NOWHERE, .reset = LOAD_ID, .write = clear_irq},
+        {RAW_IRQ, "RAW_IRQ", IN(raw), .writable = 0},
+        {MASKED_IRQ, "MASKED_IRQ", VREG_NOWHERE, .read = read_masked},
+        {RELOAD, "RELOAD", IN(load), .writable = VREG_ALL}, // counting goes on
+        {PREDIVIDER, "PREDIVIDER", IN(predivider), .reset = PREDIVIDER_RESET,
+         .writable = PREDIVIDER_BITS},
+        {FREE_COUNT, "FREE_COUNT", VREG_NOWHERE, .read = read_free},
+};
+
+static const struct vregs regs = {rows, ARRAY_SIZE(rows), begin, end};
 
 static const struct mmio_ops ops = {
         .name = "BCM2835 Arm timer",
-        .read = armtimer_read,
-        .write = armtimer_write,
+        .read = vreg_read,
+        .write = vreg_write,
 };
+
+static void alarm_due(void *dev)
+{
+	begin(dev);
+	end(dev);
+}
+
+static const struct alarm_ops alarm_ops = {.due = alarm_due};
 
 void vbcm2835_armtimer_reset(struct vm *vm)
 {
 	struct vbcm2835_armtimer *timer = vm->raspi3->armtimer;
 
 	spin_lock(&timer->lock);
-	timer->load = timer->value = timer->raw = timer->free = 0;
+	vreg_reset(&regs, timer);
+	timer->free = 0;
 	timer->since = timer->free_since = 0;
-	timer->control = (uint32_t)CONTROL_RESET;
-	timer->predivider = PREDIVIDER_RESET;
 	alarm_set(vm, timer->alarm, TIMER_NEVER);
 	update_line(timer);
 	spin_unlock(&timer->lock);
@@ -240,6 +237,7 @@ int vbcm2835_armtimer_create(struct vm *vm)
 
 	if (timer == NULL)
 		return ERR_NO_MEMORY;
+	timer->regs = &regs;
 	timer->vm = vm;
 	timer->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
 	timer->alarm = alarm_add(vm, &alarm_ops, timer);
@@ -250,16 +248,11 @@ int vbcm2835_armtimer_create(struct vm *vm)
 }
 
 static const struct vstate_field fields[] = {
-        VSTATE_FIELD(struct vbcm2835_armtimer, load),
-        VSTATE_FIELD(struct vbcm2835_armtimer, control),
-        VSTATE_FIELD(struct vbcm2835_armtimer, predivider),
-        VSTATE_FIELD(struct vbcm2835_armtimer, value),
         VSTATE_FIELD(struct vbcm2835_armtimer, since),
         VSTATE_FIELD(struct vbcm2835_armtimer, free),
         VSTATE_FIELD(struct vbcm2835_armtimer, free_since),
-        VSTATE_FIELD(struct vbcm2835_armtimer, raw),
         VSTATE_FIELD(struct vbcm2835_armtimer, line),
 };
 
 const struct vstate vbcm2835_armtimer_state = {"bcm2835-armtimer", fields, ARRAY_SIZE(fields),
-                                               NULL};
+                                               &regs};

@@ -78,6 +78,7 @@ enum {
 
 struct vbcm2835_aux {
 	// Fixed after start.
+	const struct vregs *regs; // first
 	struct vm *vm;
 	struct vcons *con;
 	struct vuart_share *share;
@@ -170,15 +171,75 @@ static void write_data(struct vbcm2835_aux *aux, uint8_t byte)
 
 // ---- registers ----
 
-static uint32_t read_iir(const struct vbcm2835_aux *aux)
+static uint32_t read_irq(void *dev)
 {
+	const struct vbcm2835_aux *aux = dev;
+
+	return aux->line ? AUX_MINI_UART : 0;
+}
+
+// Where the program has set LCR_DLAB, IO and IER are the baud rate.
+static bool is_latch(const struct vbcm2835_aux *aux)
+{
+	return (aux->lcr & LCR_DLAB) != 0;
+}
+
+static uint32_t read_io(void *dev)
+{
+	struct vbcm2835_aux *aux = dev;
+
+	return is_latch(aux) ? (uint32_t)field_get(BAUD_LOW, aux->baud) : read_data(aux);
+}
+
+static void write_io(void *dev, uint32_t value)
+{
+	struct vbcm2835_aux *aux = dev;
+
+	if (is_latch(aux))
+		aux->baud = (aux->baud & ~BAUD_LOW) | (value & BAUD_LOW);
+	else
+		write_data(aux, (uint8_t)value);
+}
+
+static uint32_t read_ier(void *dev)
+{
+	const struct vbcm2835_aux *aux = dev;
+
+	return is_latch(aux) ? (uint32_t)field_get(BAUD_HIGH, aux->baud) : aux->ier;
+}
+
+static void write_ier(void *dev, uint32_t value)
+{
+	struct vbcm2835_aux *aux = dev;
+
+	if (is_latch(aux))
+		aux->baud = (aux->baud & BAUD_LOW) | (uint32_t)field_put(BAUD_HIGH, value & BYTE);
+	else
+		aux->ier = value & IER_BITS;
+	receive(aux);
+}
+
+static uint32_t read_iir(void *dev)
+{
+	const struct vbcm2835_aux *aux = dev;
+
 	if (wants_rx(aux))
 		return IIR_FIFOS | IIR_RX;
 	return IIR_FIFOS | (wants_tx(aux) ? IIR_TX : IIR_NONE);
 }
 
-static uint32_t read_lsr(struct vbcm2835_aux *aux)
+static void write_iir(void *dev, uint32_t value)
 {
+	struct vbcm2835_aux *aux = dev;
+
+	if ((value & IIR_CLEAR_RX) != 0)
+		aux->fifo_count = 0;
+	receive(aux);
+}
+
+static uint32_t read_lsr(void *dev)
+{
+	struct vbcm2835_aux *aux = dev;
 	uint32_t value = aux->fifo_count != 0 ? LSR_READY : 0;
 
 	if (!aux->room)
@@ -189,8 +250,9 @@ static uint32_t read_lsr(struct vbcm2835_aux *aux)
 	return value;
 }
 
-static uint32_t read_stat(struct vbcm2835_aux *aux)
+static uint32_t read_stat(void *dev)
 {
+	struct vbcm2835_aux *aux = dev;
 	uint32_t value = (uint32_t)field_put(STAT_RX_FILL, aux->fifo_count) | STAT_RX_IDLE;
 
 	if (!aux->room)
@@ -201,95 +263,46 @@ static uint32_t read_stat(struct vbcm2835_aux *aux)
 	       (aux->room ? STAT_ROOM | STAT_TX_IDLE | STAT_TX_EMPTY | STAT_TX_DONE : STAT_TX_FULL);
 }
 
-static uint32_t read_locked(struct vbcm2835_aux *aux, uint32_t reg)
-{
-	bool latch = (aux->lcr & LCR_DLAB) != 0;
-
-	switch (reg) {
-	case AUX_IRQ: return aux->line ? AUX_MINI_UART : 0;
-	case AUX_ENABLES: return aux->enables;
-	case IO: return latch ? (uint32_t)field_get(BAUD_LOW, aux->baud) : read_data(aux);
-	case IER: return latch ? (uint32_t)field_get(BAUD_HIGH, aux->baud) : aux->ier;
-	case IIR: return read_iir(aux);
-	case LCR: return aux->lcr;
-	case MCR: return aux->mcr;
-	case LSR: return read_lsr(aux);
-	case MSR: return MSR_CTS;
-	case SCRATCH: return aux->scratch;
-	case CNTL: return aux->cntl;
-	case STAT: return read_stat(aux);
-	case BAUD: return aux->baud;
-	}
-	return 0; // the two SPI masters, which have nothing to talk to
-}
-
-static void write_locked(struct vbcm2835_aux *aux, uint32_t reg, uint32_t value)
-{
-	bool latch = (aux->lcr & LCR_DLAB) != 0;
-
-	switch (reg) {
-	case AUX_ENABLES: aux->enables = value & AUX_ALL; break;
-	case IO:
-		if (latch)
-			aux->baud = (aux->baud & ~BAUD_LOW) | (value & BAUD_LOW);
-		else
-			write_data(aux, (uint8_t)value);
-		break;
-	case IER:
-		if (latch)
-			aux->baud = (aux->baud & ~BAUD_HIGH) |
-			            (uint32_t)field_put(BAUD_HIGH, value & BYTE);
-		else
-			aux->ier = value & IER_BITS;
-		break;
-	case IIR:
-		if ((value & IIR_CLEAR_RX) != 0)
-			aux->fifo_count = 0;
-		break;
-	case LCR: aux->lcr = value & LCR_BITS; break;
-	case MCR: aux->mcr = value & MCR_BITS; break;
-	case SCRATCH: aux->scratch = value & BYTE; break;
-	case CNTL: aux->cntl = value & CNTL_BITS; break;
-	case BAUD: aux->baud = value & BAUD_BITS; break;
-	}
-	receive(aux);
-}
-
-static bool aux_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                     uint64_t *value)
+static void begin(void *dev)
 {
 	struct vbcm2835_aux *aux = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
 	spin_lock(&aux->share->lock);
-	uint32_t result = read_locked(aux, vreg_base(offset));
-	update_line(aux);
-	spin_unlock(&aux->share->lock);
-	*value = vreg_part(result, offset, size);
-	return true;
 }
 
-static bool aux_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                      uint64_t value)
+static void end(void *dev)
 {
 	struct vbcm2835_aux *aux = dev;
 
-	if (!vreg_fits(offset, size))
-		return false;
-	if (!vreg_whole(offset, size, &value))
-		return true;
-	spin_lock(&aux->share->lock);
-	write_locked(aux, offset, (uint32_t)value);
 	update_line(aux);
 	spin_unlock(&aux->share->lock);
-	return true;
 }
+
+#define IN(member) VREG_IN(struct vbcm2835_aux, member)
+
+// Not here: the two SPI masters, which have nothing to talk to.
+static const struct vreg rows[] = {
+        {AUX_IRQ, "AUX_IRQ", VREG_NOWHERE, .read = read_irq},
+        {AUX_ENABLES, "AUX_ENABLES", IN(enables), .writable = AUX_ALL},
+        {IO, "AUX_MU_IO", VREG_NOWHERE, .read = read_io, .write = write_io},
+        {IER, "AUX_MU_IER", IN(ier), .read = read_ier, .write = write_ier},
+        {IIR, "AUX_MU_IIR", VREG_NOWHERE, .read = read_iir, .write = write_iir},
+        {LCR, "AUX_MU_LCR", IN(lcr), .writable = LCR_BITS},
+        {MCR, "AUX_MU_MCR", IN(mcr), .writable = MCR_BITS},
+        {LSR, "AUX_MU_LSR", VREG_NOWHERE, .read = read_lsr},
+        {MSR, "AUX_MU_MSR", VREG_NOWHERE, .reset = MSR_CTS},
+        {SCRATCH, "AUX_MU_SCRATCH", IN(scratch), .writable = BYTE},
+        {CNTL, "AUX_MU_CNTL", IN(cntl), .reset = CNTL_RESET, .writable = CNTL_BITS},
+        {STAT, "AUX_MU_STAT", VREG_NOWHERE, .read = read_stat},
+        {BAUD, "AUX_MU_BAUD", IN(baud), .writable = BAUD_BITS},
+};
+
+static const struct vregs regs = {rows, ARRAY_SIZE(rows), begin, end};
 
 static const struct mmio_ops ops = {
         .name = "BCM2835 auxiliaries",
-        .read = aux_read,
-        .write = aux_write,
+        .read = vreg_read,
+        .write = vreg_write,
 };
 
 // ---- the other end ----
@@ -327,8 +340,7 @@ void vbcm2835_aux_reset(struct vm *vm)
 	struct vbcm2835_aux *aux = vm->raspi3->aux;
 
 	spin_lock(&aux->share->lock);
-	aux->enables = aux->ier = aux->lcr = aux->mcr = aux->scratch = aux->baud = 0;
-	aux->cntl = CNTL_RESET;
+	vreg_reset(&regs, aux);
 	aux->fifo_count = aux->fifo_first = 0;
 	aux->overrun = false;
 	aux->room = true;
@@ -344,6 +356,7 @@ int vbcm2835_aux_create(struct vm *vm)
 
 	if (aux == NULL)
 		return ERR_NO_MEMORY;
+	aux->regs = &regs;
 	aux->vm = vm;
 	aux->con = &vm->con;
 	aux->share = &vm->raspi3->console;
@@ -353,13 +366,6 @@ int vbcm2835_aux_create(struct vm *vm)
 }
 
 static const struct vstate_field fields[] = {
-        VSTATE_FIELD(struct vbcm2835_aux, enables),
-        VSTATE_FIELD(struct vbcm2835_aux, ier),
-        VSTATE_FIELD(struct vbcm2835_aux, lcr),
-        VSTATE_FIELD(struct vbcm2835_aux, mcr),
-        VSTATE_FIELD(struct vbcm2835_aux, scratch),
-        VSTATE_FIELD(struct vbcm2835_aux, cntl),
-        VSTATE_FIELD(struct vbcm2835_aux, baud),
         VSTATE_FIELD(struct vbcm2835_aux, fifo_count),
         VSTATE_FIELD(struct vbcm2835_aux, fifo_first),
         VSTATE_FIELD(struct vbcm2835_aux, room),
@@ -368,4 +374,4 @@ static const struct vstate_field fields[] = {
         VSTATE_ARRAY(struct vbcm2835_aux, fifo),
 };
 
-const struct vstate vbcm2835_aux_state = {"bcm2835-aux", fields, ARRAY_SIZE(fields), NULL};
+const struct vstate vbcm2835_aux_state = {"bcm2835-aux", fields, ARRAY_SIZE(fields), &regs};

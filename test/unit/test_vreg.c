@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include "base/bits.h"
+#include "vdev/vbcm2835_armtimer.h"
+#include "vdev/vbcm2835_aux.h"
 #include "vdev/vbcm2835_dma.h"
 #include "vdev/vreg.h"
 #include "vdev/vsdhci.h"
@@ -183,7 +185,8 @@ static void check(const struct vstate *chip_state)
 static void test_tables(void **state)
 {
 	(void)state;
-	const struct vstate *const all[] = {&vsdhost_state, &vsdhci_state, &vbcm2835_dma_state};
+	const struct vstate *const all[] = {&vsdhost_state, &vsdhci_state, &vbcm2835_dma_state,
+	                                    &vbcm2835_armtimer_state, &vbcm2835_aux_state};
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
 		assert_non_null(all[i]->regs);
 		check(all[i]);
