@@ -42,78 +42,49 @@ static int reset_board(struct vm *vm)
 
 // ---- the table ----
 
-#define RESET(chip)                            \
-	static int reset_##chip(struct vm *vm) \
+// Of a part whose reset cannot fail.
+#define RESET(part)                            \
+	static int reset_##part(struct vm *vm) \
 	{                                      \
-		vbcm2835_##chip##_reset(vm);   \
+		part##_reset(vm);              \
 		return 0;                      \
 	}
-RESET(systimer)
-RESET(armtimer)
-RESET(gpio)
-RESET(cprman)
-RESET(pm)
-RESET(misc)
-RESET(fb)
-RESET(dma)
-RESET(property)
-RESET(mbox)
-
-static int reset_console(struct vm *vm)
-{
-	raspi3_console_reset(vm);
-	return 0;
-}
-
-static int reset_local(struct vm *vm)
-{
-	vbcm2836_reset(vm);
-	return 0;
-}
-
-static int reset_usb(struct vm *vm)
-{
-	vdwc2_reset(vm);
-	return 0;
-}
-
-static int reset_card(struct vm *vm)
-{
-	vsd_card_reset(vm);
-	return 0;
-}
-
-static int reset_sdhci(struct vm *vm)
-{
-	vsdhci_reset(vm);
-	return 0;
-}
-
-static int reset_sdhost(struct vm *vm)
-{
-	vsdhost_reset(vm);
-	return 0;
-}
+RESET(vbcm2836)
+RESET(raspi3_console)
+RESET(vbcm2835_gpio)
+RESET(vbcm2835_systimer)
+RESET(vbcm2835_armtimer)
+RESET(vbcm2835_cprman)
+RESET(vbcm2835_pm)
+RESET(vbcm2835_misc)
+RESET(vbcm2835_fb)
+RESET(vbcm2835_property)
+RESET(vbcm2835_mbox)
+RESET(vbcm2835_dma)
+RESET(vdwc2)
+RESET(vsd_card)
+RESET(vsdhci)
+RESET(vsdhost)
 
 // The interrupt controller before those who have lines to it.
 static const struct model_part parts[] = {
         {create_board, reset_board},
-        {vbcm2836_create, reset_local},
-        {raspi3_console_create, reset_console},
-        {vbcm2835_gpio_create, reset_gpio}, // after the UARTs, whose lines it connects
-        {vbcm2835_systimer_create, reset_systimer},
-        {vbcm2835_armtimer_create, reset_armtimer},
-        {vbcm2835_cprman_create, reset_cprman},
-        {vbcm2835_pm_create, reset_pm},
-        {vbcm2835_misc_create, reset_misc},
-        {vbcm2835_fb_create, reset_fb},
-        {vbcm2835_property_create, reset_property},
-        {vbcm2835_mbox_create, reset_mbox},
-        {vbcm2835_dma_create, reset_dma}, // before the chips that connect to it
-        {vdwc2_create, reset_usb},
-        {vsd_card_create, reset_card}, // before its controllers
-        {vsdhci_create, reset_sdhci},
-        {vsdhost_create, reset_sdhost},
+        {vbcm2836_create, reset_vbcm2836},
+        {raspi3_console_create, reset_raspi3_console},
+        {vbcm2835_gpio_create, reset_vbcm2835_gpio}, // after the UARTs, whose lines it connects
+        {vbcm2835_systimer_create, reset_vbcm2835_systimer},
+        {vbcm2835_armtimer_create, reset_vbcm2835_armtimer},
+        {vbcm2835_cprman_create, reset_vbcm2835_cprman},
+        {vbcm2835_pm_create, reset_vbcm2835_pm},
+        {vbcm2835_misc_create, reset_vbcm2835_misc},
+        {vbcm2835_fb_create, reset_vbcm2835_fb},
+        {vbcm2835_property_create, reset_vbcm2835_property},
+        {vbcm2835_mbox_create, reset_vbcm2835_mbox},
+        {vbcm2835_dma_create, reset_vbcm2835_dma}, // before the chips that connect to it
+        {vdwc2_create, reset_vdwc2},
+        {vsd_card_create, reset_vsd_card}, // before its controllers
+        {vsdhci_create, reset_vsdhci},
+        {vsdhost_create, reset_vsdhost},
 };
 
 // The board's tree, or a plain one, with what its firmware would put in.
