@@ -10,79 +10,6 @@
 
 enum deed { GET, TEST, SET };
 
-static void change_mode(struct call *c, enum deed deed, struct vbcm2835_fb_mode *mode)
-{
-	*mode = vbcm2835_fb_fit(*mode);
-	if (deed == SET)
-		vbcm2835_fb_set_mode(c->vm, *mode);
-}
-
-static void fb_size(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.width = c->value[0];
-		mode.height = c->value[1];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.width;
-	c->value[1] = mode.height;
-}
-
-static void fb_virtual_size(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.virtual_width = c->value[0];
-		mode.virtual_height = c->value[1];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.virtual_width;
-	c->value[1] = mode.virtual_height;
-}
-
-static void fb_offset(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.x = c->value[0];
-		mode.y = c->value[1];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.x;
-	c->value[1] = mode.y;
-}
-
-static void fb_depth(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.depth = c->value[0];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.depth;
-}
-
-static void fb_order(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.rgb = c->value[0];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.rgb;
-}
-
-static void fb_alpha(struct call *c, enum deed deed)
-{
-	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
-	if (deed != GET) {
-		mode.alpha = c->value[0];
-		change_mode(c, deed, &mode);
-	}
-	c->value[0] = mode.alpha;
-}
-
 static void fb_overscan(struct call *c, enum deed deed UNUSED)
 {
 	memset(c->value, 0, 4 * sizeof *c->value); // there is no edge
@@ -129,22 +56,34 @@ static void fb_palette(struct call *c, enum deed deed)
 #define ALLOCATE 1
 #define PALETTE  11
 
-static const struct {
+#define MODE(member) NULL, offsetof(struct vbcm2835_fb_mode, member)
+
+// Some words of the mode, or what a function says.
+static const struct property {
 	void (*answer)(struct call *c, enum deed deed);
-	uint32_t words; // of the answer
+	uint32_t member; // without a function: the first of the words
+	uint32_t words;  // of the answer
 } framebuffer[] = {
-        [ALLOCATE] = {fb_allocate, 2},
-        [2] = {NULL, 0},
-        [3] = {fb_size, 2},
-        [4] = {fb_virtual_size, 2},
-        [5] = {fb_depth, 1},
-        [6] = {fb_order, 1},
-        [7] = {fb_alpha, 1},
-        [8] = {fb_pitch, 1},
-        [9] = {fb_offset, 2},
-        [10] = {fb_overscan, 4},
-        [PALETTE] = {fb_palette, 256},
+        [ALLOCATE] = {fb_allocate, 0, 2}, [3] = {MODE(width), 2}, [4] = {MODE(virtual_width), 2},
+        [5] = {MODE(depth), 1},           [6] = {MODE(rgb), 1},   [7] = {MODE(alpha), 1},
+        [8] = {fb_pitch, 0, 1},           [9] = {MODE(x), 2},     [10] = {fb_overscan, 0, 4},
+        [PALETTE] = {fb_palette, 0, 256},
 };
+
+static void answer_mode(struct call *c, const struct property *property, enum deed deed)
+{
+	struct vbcm2835_fb_mode mode = vbcm2835_fb_mode(c->vm);
+	char *words = (char *)&mode + property->member;
+	size_t size = property->words * sizeof *c->value;
+
+	if (deed != GET) {
+		memcpy(words, c->value, size);
+		mode = vbcm2835_fb_fit(mode);
+	}
+	if (deed == SET)
+		vbcm2835_fb_set_mode(c->vm, mode);
+	memcpy(c->value, words, size);
+}
 
 int vbcm2835_tags_framebuffer(struct call *c, uint32_t tag)
 {
@@ -152,10 +91,14 @@ int vbcm2835_tags_framebuffer(struct call *c, uint32_t tag)
 	if ((tag & FB_TAGS & ~FB_DEED_BITS) != FB_FIRST || bits == FB_DEED_BITS ||
 	    number >= ARRAY_SIZE(framebuffer) || framebuffer[number].words == 0)
 		return -1;
+	const struct property *property = &framebuffer[number];
 	enum deed deed = bits == FB_SET || (number == ALLOCATE && bits != 0) ? SET
 	                 : bits == FB_TEST                                   ? TEST
 	                                                                     : GET;
-	framebuffer[number].answer(c, deed);
+	if (property->answer != NULL)
+		property->answer(c, deed);
+	else
+		answer_mode(c, property, deed);
 	bool said = number == PALETTE && deed != GET; // only whether it was good
-	return said ? (int)sizeof(uint32_t) : (int)(framebuffer[number].words * sizeof(uint32_t));
+	return (int)((said ? 1 : property->words) * sizeof(uint32_t));
 }
