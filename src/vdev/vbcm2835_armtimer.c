@@ -8,8 +8,8 @@
 #include "vdev/vbcm2835_armtimer.h"
 
 #include "base/bits.h"
-#include "hw/timer.h"
 #include "vdev/raspi3.h"
+#include "vdev/raspi3_clock.h"
 #include "vdev/vreg.h"
 #include "vm/vm.h"
 
@@ -59,11 +59,6 @@ struct vbcm2835_armtimer {
 	bool line;
 };
 
-static uint64_t guest_us(const struct vbcm2835_armtimer *timer)
-{
-	return timer_to_us(timer_now() - timer->vm->cntvoff);
-}
-
 // How many cycles of the core clock one count takes.
 static uint64_t divider(const struct vbcm2835_armtimer *timer)
 {
@@ -93,7 +88,7 @@ static void update_line(struct vbcm2835_armtimer *timer)
 // Brings value and raw up to now. What is left of a count is kept.
 static void advance(struct vbcm2835_armtimer *timer)
 {
-	uint64_t now = guest_us(timer), div = divider(timer);
+	uint64_t now = raspi3_clock_us(timer->vm), div = divider(timer);
 	uint64_t counts = (now - timer->since) * CLOCK_MHZ / div;
 
 	if ((timer->control & CONTROL_RUN) == 0) {
@@ -121,7 +116,7 @@ static void set_alarm(struct vbcm2835_armtimer *timer)
 	    timer->raw == 0) {
 		uint64_t cycles = ((uint64_t)timer->value + 1) * divider(timer);
 		uint64_t us = timer->since + (cycles + CLOCK_MHZ - 1) / CLOCK_MHZ;
-		deadline = timer->vm->cntvoff + timer_from_us(us) + 1;
+		deadline = raspi3_clock_when(timer->vm, us);
 	}
 	alarm_set(timer->vm, timer->alarm, deadline);
 	update_line(timer);
@@ -143,7 +138,8 @@ static uint32_t read_free(void *dev)
 
 	if ((timer->control & CONTROL_FREE_RUN) == 0)
 		return timer->free;
-	return timer->free + (uint32_t)((guest_us(timer) - timer->free_since) * CLOCK_MHZ / div);
+	return timer->free +
+	       (uint32_t)((raspi3_clock_us(timer->vm) - timer->free_since) * CLOCK_MHZ / div);
 }
 
 static void write_load(void *dev, uint32_t value)
@@ -152,7 +148,7 @@ static void write_load(void *dev, uint32_t value)
 
 	timer->load = value;
 	timer->value = (uint32_t)(period(timer) - 1);
-	timer->since = guest_us(timer);
+	timer->since = raspi3_clock_us(timer->vm);
 }
 
 static void write_control(void *dev, uint32_t value)
@@ -160,7 +156,7 @@ static void write_control(void *dev, uint32_t value)
 	struct vbcm2835_armtimer *timer = dev;
 
 	timer->free = read_free(timer);
-	timer->free_since = guest_us(timer);
+	timer->free_since = raspi3_clock_us(timer->vm);
 	timer->control = value & CONTROL_BITS;
 }
 

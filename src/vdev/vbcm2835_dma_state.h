@@ -43,8 +43,7 @@ struct dma_channel {
 	uint32_t epoch;
 
 	// Atomically.
-	uint32_t
-	        shown; // CS as the guest reads it, which may do so in a loop; written under the lock
+	uint32_t shown; // CS as the guest reads it; written under the lock
 };
 
 // Where the guest sees channels, one after another from the first byte on; the others are elsewhere.

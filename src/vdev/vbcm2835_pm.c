@@ -54,8 +54,7 @@ struct vbcm2835_pm {
 	struct spinlock lock;
 	uint32_t reg[DOMAINS_END / 4];
 	uint32_t asb[ASB_SIZE / 4];
-	uint64_t
-	        end; // guest time in ticks: when the watchdog has run down; TIMER_NEVER: it does not run
+	uint64_t end; // guest time in ticks: when the watchdog has run down; TIMER_NEVER: it rests
 };
 
 static uint64_t guest_now(const struct vbcm2835_pm *pm)

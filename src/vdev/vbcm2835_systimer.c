@@ -10,8 +10,8 @@
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "hw/timer.h"
 #include "vdev/raspi3.h"
+#include "vdev/raspi3_clock.h"
 #include "vdev/vreg.h"
 #include "vm/vm.h"
 
@@ -31,11 +31,6 @@ struct vbcm2835_systimer {
 	uint64_t seen; // the counter when matches were last looked for
 	uint32_t lines;
 };
-
-static uint64_t counter(const struct vbcm2835_systimer *timer)
-{
-	return timer_to_us(timer_now() - timer->vm->cntvoff);
-}
 
 // Microseconds from `at` until comparator n matches: 1 to 2^32.
 static uint64_t until(const struct vbcm2835_systimer *timer, unsigned n, uint64_t at)
@@ -58,7 +53,7 @@ static void update_lines(struct vbcm2835_systimer *timer)
 // Takes note of what has matched until now.
 static void look(struct vbcm2835_systimer *timer)
 {
-	uint64_t now = counter(timer);
+	uint64_t now = raspi3_clock_us(timer->vm);
 
 	for (unsigned n = 0; n < NR_COMPARE && now > timer->seen; n++)
 		if (now - timer->seen >= until(timer, n, timer->seen))
@@ -75,8 +70,8 @@ static void set_alarm(struct vbcm2835_systimer *timer)
 	for (unsigned n = 0; n < NR_COMPARE; n++)
 		if ((timer->status & BIT_U32(n)) == 0 && until(timer, n, timer->seen) < first)
 			first = until(timer, n, timer->seen);
-	if (first != UINT64_MAX) // a tick more, since ticks of the board are not whole microseconds
-		deadline = timer->vm->cntvoff + timer_from_us(timer->seen + first) + 1;
+	if (first != UINT64_MAX)
+		deadline = raspi3_clock_when(timer->vm, timer->seen + first);
 	alarm_set(timer->vm, timer->alarm, deadline);
 }
 
@@ -113,7 +108,7 @@ static bool systimer_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, 
 	if (!vreg_fits(offset, size))
 		return false;
 	if (reg == CLO || reg == CHI) { // programs read these in loops
-		result = (uint32_t)(counter(timer) >> (reg == CHI ? 32 : 0));
+		result = (uint32_t)(raspi3_clock_us(timer->vm) >> (reg == CHI ? 32 : 0));
 	} else {
 		spin_lock(&timer->lock);
 		result = read_locked(timer, reg);

@@ -3,8 +3,8 @@
 // struct vbcm2836, under its lock. Called by the MMIO map and by the alarm.
 // Source: ARM Quad A7 core (QA7 rev 3.4), "Registers".
 #include "base/atomic.h"
-#include "hw/timer.h"
 #include "vdev/raspi3.h"
+#include "vdev/raspi3_clock.h"
 #include "vdev/vbcm2836_state.h"
 #include "vdev/vreg.h"
 #include "vm/vm.h"
@@ -47,14 +47,9 @@ enum {
 
 // ---- the local timer ----
 
-static uint64_t guest_us(const struct vbcm2836 *local)
-{
-	return timer_to_us(timer_now() - local->vm->cntvoff);
-}
-
 static uint64_t local_now(const struct vbcm2836 *local)
 {
-	return guest_us(local) * LOCAL_PER_10_US / 10;
+	return raspi3_clock_us(local->vm) * LOCAL_PER_10_US / 10;
 }
 
 static uint64_t local_period(const struct vbcm2836 *local)
@@ -79,7 +74,7 @@ static void check_local(struct vbcm2836 *local)
 		uint64_t us = (local->local_start + period) * 10 / LOCAL_PER_10_US + 1;
 		if ((local->local_control & LOCAL_PENDING) == 0 &&
 		    (local->local_control & LOCAL_IRQ) != 0)
-			deadline = local->vm->cntvoff + timer_from_us(us) + 1;
+			deadline = raspi3_clock_when(local->vm, us);
 	}
 	alarm_set(local->vm, local->alarm, deadline);
 	vbcm2836_update_core(local, (uint32_t)field_get(LOCAL_TO_CORE, local->local_routing));
@@ -121,7 +116,7 @@ static void write_local_flags(struct vbcm2836 *local, uint32_t value)
 
 static uint64_t counter(const struct vbcm2836 *local)
 {
-	uint64_t crystal = guest_us(local) * CRYSTAL_PER_10_US / 10;
+	uint64_t crystal = raspi3_clock_us(local->vm) * CRYSTAL_PER_10_US / 10;
 
 	// In two steps, so that no product is wider than 64 bits.
 	return (crystal >> PRESCALER_ONE) * local->prescaler +

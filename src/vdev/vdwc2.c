@@ -9,8 +9,8 @@
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "hw/timer.h"
 #include "vdev/raspi3.h"
+#include "vdev/raspi3_clock.h"
 #include "vdev/vreg.h"
 #include "vm/vm.h"
 
@@ -189,7 +189,7 @@ static void update_line(struct vdwc2 *usb)
 // Frames of a millisecond, and how much of the interval is left of this one.
 static uint32_t frame(const struct vdwc2 *usb)
 {
-	uint64_t us = timer_to_us(timer_now() - usb->vm->cntvoff);
+	uint64_t us = raspi3_clock_us(usb->vm);
 	uint64_t interval = field_get(HFIR_INTERVAL, stored(usb, HFIR));
 	uint64_t rest = interval * (FRAME_US - us % FRAME_US) / FRAME_US;
 

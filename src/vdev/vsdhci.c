@@ -113,8 +113,7 @@ struct vsdhci {
 	uint32_t control0, control1, control2, interrupt, mask, enable, kept[NR_KEPT];
 	uint32_t transfer; // enum transfer
 	bool busy;         // a command ends when the card lets go of its line
-	uint32_t at,
-	        size; // of the buffer, in bytes; a read has `size` of them, a write gets as many
+	uint32_t at, size; // of the buffer, bytes; a read has `size` of them, a write gets so many
 	bool line;
 	_Alignas(uint64_t) uint32_t buffer[BLOCK_MAX / 4];
 };
