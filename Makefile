@@ -266,6 +266,7 @@ $(O)/host/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 unit-programs: $(TESTS)
 
 # What a test puts itself in front of.
+$(O)/unit/test_vbcm2835_chips: WRAP := spin_unlock
 $(O)/unit/test_alloc_fail: WRAP := pages_alloc pages_alloc_zeroed pages_commit
 
 $(TESTS): $(O)/unit/test_%: $(O)/unit/test/unit/test_%.c.o $(FAKE_C:%=$(O)/unit/%.o) $(O)/unit/libmezzo.a

@@ -247,6 +247,15 @@ static bool uart_leads_elsewhere(const struct vbcm2835_gpio *gpio)
 	       gpio->function[UART_TX] != ALT0 && gpio->function[UART_RX] != ALT0;
 }
 
+// Whether that has changed.
+static bool move_uart(struct vbcm2835_gpio *gpio)
+{
+	uint32_t *elsewhere = &gpio->vm->raspi3->console.elsewhere, before = *elsewhere;
+
+	store_relaxed(elsewhere, uart_leads_elsewhere(gpio) ? 1 : 0);
+	return *elsewhere != before;
+}
+
 static bool gpio_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
                       uint64_t *value)
 {
@@ -271,12 +280,12 @@ static bool gpio_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, uns
 	if (!vreg_whole(offset, size, &value))
 		return true;
 	spin_lock(&gpio->lock);
-	bool before = uart_leads_elsewhere(gpio);
 	write_locked(gpio, offset, (uint32_t)value);
-	bool after = uart_leads_elsewhere(gpio);
+	bool moved = move_uart(gpio);
 	spin_unlock(&gpio->lock);
-	if (before != after) // the UART has a lock of the same rank
-		vpl011_detach(gpio->vm->uart, after);
+	// The UART has a lock of the same rank. Where another CPU has moved its pins meanwhile it sees both.
+	if (moved)
+		vpl011_pins_moved(gpio->vm->uart);
 	return true;
 }
 
@@ -304,6 +313,7 @@ void vbcm2835_gpio_reset(struct vm *vm)
 	for (unsigned pin = 0; pin < NR_PINS; pin++)
 		gpio->function[pin] = pin >= SD_FIRST ? ALT3 : INPUT;
 	choose_card(gpio);
+	(void)move_uart(gpio); // to where the UART's own reset has it
 	gpio->rising = gpio->falling = gpio->high = gpio->low = 0;
 	gpio->async_rising = gpio->async_falling = gpio->pull_clock = 0;
 	gpio->latch = gpio->pull = 0;

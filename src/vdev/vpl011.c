@@ -446,11 +446,11 @@ void vpl011_output_drained(struct vpl011 *uart)
 	spin_unlock(uart->lock);
 }
 
-void vpl011_detach(struct vpl011 *uart, bool detached)
+void vpl011_pins_moved(struct vpl011 *uart)
 {
 	spin_lock(uart->lock);
-	uart->detached = detached;
-	if (detached && uart->share != NULL && uart->share->reader == uart)
+	uart->detached = load_relaxed(&uart->share->elsewhere) != 0;
+	if (uart->detached && uart->share->reader == uart)
 		uart->share->reader = NULL;
 	spin_unlock(uart->lock);
 }

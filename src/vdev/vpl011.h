@@ -37,8 +37,9 @@ void vpl011_input(struct vpl011 *uart);
 void vpl011_overrun(struct vpl011 *uart);
 void vpl011_output_drained(struct vpl011 *uart);
 
-// Its pins lead to the console, as after a reset, or elsewhere: what it sends is lost then. Takes LOCK_DEVICE.
-void vpl011_detach(struct vpl011 *uart, bool detached);
+// After share->elsewhere has changed: its pins lead to the console, as after a reset, or what it sends is lost. Takes
+// LOCK_DEVICE.
+void vpl011_pins_moved(struct vpl011 *uart);
 
 extern const struct vstate vpl011_state;
 

@@ -26,6 +26,8 @@ void vuart_tell(const struct vcons *con);
 struct vuart_share {
 	struct spinlock lock;
 	const void *reader; // the device; NULL: none has sent anything yet
+
+	uint32_t elsewhere; // atomically: 1: the pins of the PL011 lead to something else
 };
 
 #endif

@@ -423,6 +423,47 @@ static void test_bluetooth(void **state)
 	expect_output(&at, "13");
 }
 
+// Another CPU moves the pins back before the UART has heard of the first move.
+static void (*after_unlock)(void);
+
+void __real_spin_unlock(struct spinlock *lock);
+void __wrap_spin_unlock(struct spinlock *lock);
+void __wrap_spin_unlock(struct spinlock *lock)
+{
+	void (*meanwhile)(void) = after_unlock;
+	after_unlock = NULL;
+	__real_spin_unlock(lock);
+	if (meanwhile != NULL)
+		meanwhile();
+}
+
+static void move_back(void)
+{
+	set(GPIO + 0xc, 0);
+}
+
+static void move_away(void)
+{
+	set(GPIO + 0xc, 7u << 6 | 7u << 9);
+}
+
+static void test_bluetooth_from_two_cpus(void **state)
+{
+	uint64_t at = vcons_out_attach(&vm->con, 0);
+	(void)state;
+	after_unlock = move_back;
+	move_away();
+	set(UART + PL011_DR, '1');
+	move_away();
+	set(UART + PL011_DR, '2');
+	after_unlock = move_away;
+	move_back();
+	set(UART + PL011_DR, '3');
+	move_back();
+	set(UART + PL011_DR, '4');
+	expect_output(&at, "14");
+}
+
 // ---- all of them ----
 
 static void test_anything(void **state)
@@ -478,6 +519,7 @@ int main(void)
 	        TEST(test_a_full_console),
 	        TEST(test_two_uarts),
 	        TEST(test_bluetooth),
+	        TEST(test_bluetooth_from_two_cpus),
 	        TEST(test_anything),
 	        TEST(test_the_rest_answers),
 	};
