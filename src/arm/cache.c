@@ -76,6 +76,8 @@ void cache_copy(void *to, const void *from, size_t size)
 {
 	uint8_t *w = to;
 	const uint8_t *r = from;
+	for (; size >= 256; size -= 256, w += 256, r += 256)
+		copy256(w, r);
 	for (; size >= 64; size -= 64, w += 64, r += 64)
 		copy64(w, r);
 	for (; size > 0; size--)

@@ -18,18 +18,34 @@ static inline void store_zero16(uintptr_t address)
 	__asm__ volatile("stp xzr, xzr, [%0]" : : "r"(address) : "memory");
 }
 
-// Copies 64 bytes of normal memory at any alignment. The compiler, told never to access memory
-// unaligned, would do it byte by byte.
+// Copies of normal memory at any alignment. The compiler, told never to access memory unaligned, would do it byte
+// by byte. 32 bytes at the offsets `low` and `low` + 16:
+#define COPY32(low, high)                        \
+	"ldp %[a], %[b], [%[r], #" #low "]\n\t"  \
+	"ldp %[c], %[d], [%[r], #" #high "]\n\t" \
+	"stp %[a], %[b], [%[w], #" #low "]\n\t"  \
+	"stp %[c], %[d], [%[w], #" #high "]\n\t"
+#define COPY64(o0, o1, o2, o3) COPY32(o0, o1) COPY32(o2, o3)
+
+#define COPY(to, from, text)                                                              \
+	do {                                                                              \
+		uint64_t a, b, c, d;                                                      \
+		__asm__ volatile(text                                                     \
+		                 : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d) \
+		                 : [w] "r"(to), [r] "r"(from)                             \
+		                 : "memory");                                             \
+	} while (0)
+
 static inline void copy64(void *to, const void *from)
 {
-	uint64_t a, b, c, d;
-	__asm__ volatile("ldp %[a], %[b], [%[r]]\n\tldp %[c], %[d], [%[r], #16]\n\t"
-	                 "stp %[a], %[b], [%[w]]\n\tstp %[c], %[d], [%[w], #16]\n\t"
-	                 "ldp %[a], %[b], [%[r], #32]\n\tldp %[c], %[d], [%[r], #48]\n\t"
-	                 "stp %[a], %[b], [%[w], #32]\n\tstp %[c], %[d], [%[w], #48]"
-	                 : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
-	                 : [w] "r"(to), [r] "r"(from)
-	                 : "memory");
+	COPY(to, from, COPY64(0, 16, 32, 48));
+}
+
+static inline void copy256(void *to, const void *from)
+{
+	COPY(to, from,
+	     COPY64(0, 16, 32, 48) COPY64(64, 80, 96, 112) COPY64(128, 144, 160, 176)
+	             COPY64(192, 208, 224, 240));
 }
 
 #endif

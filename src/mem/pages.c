@@ -183,17 +183,19 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 	spin_lock(&lock);
 	note_region(frame, end);
 	account(owner, (uint8_t)state, (int32_t)(end - frame));
-	for (uint64_t run = frame; frame < end; frame++) {
-		// Runs of the same owner and state at once.
-		if (frame + 1 == end || map[frame].owner != map[frame + 1].owner ||
-		    map[frame].state != map[frame + 1].state) {
-			account(map[frame].owner, map[frame].state, -(int32_t)(frame + 1 - run));
-			run = frame + 1;
+	while (frame < end) { // runs of the same owner and state at once
+		const struct page first = map[frame];
+		uint64_t run = frame;
+		for (; frame < end; frame++) {
+			struct page *page = &map[frame];
+			if (page->owner != first.owner || page->state != first.state)
+				break;
+			page->owner = owner;
+			page->state = (uint8_t)state;
+			page->order = 0;
 		}
-		counts.claimed += map[frame].owner == OWNER_NONE ? 1 : 0;
-		map[frame].owner = owner;
-		map[frame].state = (uint8_t)state;
-		map[frame].order = 0;
+		account(first.owner, first.state, -(int32_t)(frame - run));
+		counts.claimed += first.owner == OWNER_NONE ? frame - run : 0;
 	}
 	if (end > highest)
 		highest = end;

@@ -132,12 +132,22 @@ static bool has_source(const struct stage2 *s2, uint64_t ipa, uint64_t size)
 	return false;
 }
 
+// Whether one source has every byte of it.
+static bool is_covered(const struct stage2 *s2, uint64_t ipa, uint64_t size)
+{
+	for (uint32_t i = 0; i < s2->nr_sources; i++)
+		if (range_contains(s2->source[i].ipa, s2->source[i].size, ipa, size))
+			return true;
+	return false;
+}
+
 // Gives [pa, pa+size) the contents that guest memory at ipa starts with, and makes them visible to
 // a guest whose MMU is off and to its instruction fetches.
 static void fill(const struct stage2 *s2, uint64_t pa, uint64_t ipa, uint64_t size)
 {
 	uint8_t *to = (uint8_t *)(uintptr_t)pa;
-	cache_zero_pages(to, size);
+	if (!is_covered(s2, ipa, size))
+		cache_zero_pages(to, size);
 	for (uint32_t i = 0; i < s2->nr_sources; i++) {
 		const struct stage2_source *s = &s2->source[i];
 		if (!ranges_overlap(ipa, size, s->ipa, s->size))
@@ -169,9 +179,10 @@ static void promote(struct stage2 *s2, uint64_t *entry, uint64_t block)
 // Fills and maps `count` pages from `ipa` on; their entries start at `slot` and `pa` is theirs.
 static void map_pages(struct stage2 *s2, uint64_t *slot, uint64_t pa, uint64_t ipa, unsigned count)
 {
+	uint64_t entry = pa | ram_attributes | PTE_VALID | PTE_TABLE;
 	fill(s2, pa, ipa, count * PAGE_SIZE);
-	for (unsigned i = 0; i < count; i++)
-		pte_write(&slot[i], (pa + i * PAGE_SIZE) | ram_attributes | PTE_VALID | PTE_TABLE);
+	for (unsigned i = 0; i < count; i++, entry += PAGE_SIZE)
+		pte_write(&slot[i], entry);
 	tlb_publish();
 	s2->mapped += count * PAGE_SIZE;
 }

@@ -237,7 +237,7 @@ static bool order_event(const struct fake_event *event)
 	order.now++;
 	if (strcmp(n, "dc zva") == 0 || strcmp(n, "zero16") == 0)
 		order_zeroed(align_down(event->address, event->size), event->size);
-	else if (strcmp(n, "copy64") == 0)
+	else if (strcmp(n, "copy64") == 0 || strcmp(n, "copy256") == 0)
 		order_wrote(event->address, event->size);
 	else if (strcmp(n, "dc civac") == 0 || strcmp(n, "dc cvac") == 0)
 		order_clean(event->address);

@@ -189,6 +189,47 @@ static void test_sources_at_any_alignment(void **state)
 	}
 }
 
+static unsigned nr_zeroed;
+
+static bool count_zeroed(const struct fake_event *event)
+{
+	nr_zeroed += event->name != NULL && strcmp(event->name, "dc zva") == 0;
+	return order_event(event);
+}
+
+// What a source covers as a whole is not zeroed before; where one byte is missing, all is.
+static void test_covered_pieces_are_not_zeroed(void **state)
+{
+	static uint8_t bytes[KIB(64) + 2];
+	static const struct {
+		uint64_t at, size;
+		bool covered;
+	} cases[] = {{0, KIB(64), true},
+	             {0, KIB(64) + 2, true},
+	             {0, KIB(64) - 1, false},
+	             {1, KIB(64) - 1, false},
+	             {1, KIB(64), false}};
+	(void)state;
+	memset(bytes, 0x5a, sizeof bytes);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		bench_vm(MIB(4));
+		order_guest_wrote(RAM_ARENA_BASE + ARENA_SIZE / 2, ARENA_SIZE / 2, 0xee);
+		assert_int_equal(
+		        stage2_add_source(&s2, RAM_BASE + cases[i].at, bytes, cases[i].size), 0);
+		// The tables are there already.
+		assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + KIB(128))), 0);
+		fake_event_hook = count_zeroed;
+		nr_zeroed = 0;
+		assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE)), 0);
+		assert_int_equal(nr_zeroed, cases[i].covered ? 0 : KIB(64) / 64);
+		for (uint64_t o = 0; o < KIB(64); o++) {
+			bool source = o - cases[i].at < cases[i].size;
+			assert_int_equal(*(uint8_t *)bench_pa(RAM_BASE + o), source ? 0x5a : 0);
+		}
+		bench_end();
+	}
+}
+
 static void test_several_sources_in_a_page(void **state)
 {
 	(void)state;
@@ -478,7 +519,6 @@ static void test_cleaning_an_empty_giant(void **state)
 
 // ---- the end ----
 
-static unsigned nr_zeroed;
 static jmp_buf halted;
 
 void cpu_halt(void)
@@ -490,12 +530,6 @@ void console_write(const char *text, size_t length)
 {
 	(void)text;
 	(void)length;
-}
-
-static bool count_zeroed(const struct fake_event *event)
-{
-	nr_zeroed += event->name != NULL && strcmp(event->name, "dc zva") == 0;
-	return order_event(event);
 }
 
 static void test_the_end_comes_in_pieces(void **state)
@@ -651,6 +685,7 @@ int main(void)
 	        TEST(test_outside_of_ram),
 	        TEST(test_devices_stay_inside),
 	        TEST(test_sources_at_any_alignment),
+	        TEST(test_covered_pieces_are_not_zeroed),
 	        TEST(test_several_sources_in_a_page),
 	        TEST(test_sources_lie_in_ram),
 	        TEST(test_pages_are_scrubbed),

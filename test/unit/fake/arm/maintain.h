@@ -25,4 +25,10 @@ static inline void copy64(void *to, const void *from)
 	fake_note(FAKE_OTHER, "copy64", (uintptr_t)to, (uintptr_t)from, 64);
 }
 
+static inline void copy256(void *to, const void *from)
+{
+	memcpy(to, from, 256);
+	fake_note(FAKE_OTHER, "copy256", (uintptr_t)to, (uintptr_t)from, 256);
+}
+
 #endif
