@@ -64,7 +64,11 @@ boot_lower:
     LOAD_ADDRESS x1, bss_end
 3:  cmp x0, x1
     b.hs 4f
-    stp xzr, xzr, [x0], #16
+    stp xzr, xzr, [x0]             // both ends are multiples of a page
+    stp xzr, xzr, [x0, #16]
+    stp xzr, xzr, [x0, #32]
+    stp xzr, xzr, [x0, #48]
+    add x0, x0, #64
     b 3b
 
 4:  LOAD_ADDRESS x0, el3_below

@@ -6,7 +6,7 @@
 #include "arm/features.h"
 #include "base/crc32.h"
 
-#define STEP 128 // bytes of one turn of the loop
+#define STEP 256 // bytes of one turn of the loop
 
 #define PIECE(first, second)                                                            \
 	"ldp %[a], %[b], [%[p], #" first "]\n\tldp %[c], %[d], [%[p], #" second "]\n\t" \
@@ -22,7 +22,8 @@ uint32_t crc32_update_fast(uint32_t crc, const void *data, size_t size)
 	for (; size >= STEP; size -= STEP, p += STEP) {
 		uint64_t a, b, c, d;
 		__asm__(".arch_extension crc\n\t" PIECE("0", "16") PIECE("32", "48")
-		                PIECE("64", "80") PIECE("96", "112")
+		                PIECE("64", "80") PIECE("96", "112") PIECE("128", "144")
+		                        PIECE("160", "176") PIECE("192", "208") PIECE("224", "240")
 		        : [crc] "+r"(crc), [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d)
 		        : [p] "r"(p), "m"(*(const uint8_t(*)[STEP])p));
 	}

@@ -41,14 +41,25 @@ static void *alloc_page(void)
 	if (use_pages) {
 		page = (void *)(uintptr_t)pages_alloc(0, OWNER_EL2, PAGE_TABLE, NULL).v;
 	} else if (given < given_end) {
-		page = (void *)(uintptr_t)given;
-		given += PAGE_SIZE;
+		given_end -= PAGE_SIZE;
+		page = (void *)(uintptr_t)given_end;
 	} else if (boot_tables_used < BOOT_TABLES) {
 		return boot_tables[boot_tables_used++]; // bss is zero already
 	}
 	if (page != NULL)
 		cache_zero_pages(page, PAGE_SIZE);
 	return page;
+}
+
+// 2 MiB of what boot gave, zeroed, for the page array; NULL: there are none. They come from the other end than pages.
+static void *take_block(void)
+{
+	uint64_t block = given;
+	if (!is_aligned(block, BLOCK_SIZE) || given_end - block < BLOCK_SIZE)
+		return NULL;
+	given += BLOCK_SIZE;
+	cache_zero_pages((void *)(uintptr_t)block, BLOCK_SIZE);
+	return (void *)(uintptr_t)block;
 }
 
 static uint64_t *alloc_table(struct pgtable *table UNUSED)
@@ -59,6 +70,20 @@ static uint64_t *alloc_table(struct pgtable *table UNUSED)
 static const struct pgtable_ops ops = {.alloc = alloc_table};
 static struct pgtable el2 = {.ops = &ops, .root = root_table, .start_level = 0, .bits = 48};
 
+// From `address`, where `entry` is, to where a run of entries in the same table ends that are as this one: empty, or
+// single pages. At most `end`.
+static uint64_t run_end(const uint64_t *entry, unsigned level, uint64_t address, uint64_t end)
+{
+	uint64_t span = pgtable_span(level), next = align_down(address, span) + span;
+	bool there = (*entry & PTE_VALID) != 0;
+	unsigned left = 511 - (address / span & 511);
+	if (there && level < 3) // what follows may be a table
+		left = 0;
+	for (; left > 0 && next < end && ((*++entry & PTE_VALID) != 0) == there; left--)
+		next += span;
+	return next < end ? next : end;
+}
+
 // Maps page by page, leaving alone what is mapped: ranges of boot may share pages.
 static int map_missing(uint64_t address, uint64_t pa, uint64_t size, uint64_t attributes)
 {
@@ -67,14 +92,10 @@ static int map_missing(uint64_t address, uint64_t pa, uint64_t size, uint64_t at
 	pa = align_down(pa, PAGE_SIZE);
 	while (address < end) {
 		unsigned level;
-		uint64_t *entry = pgtable_find(&el2, address, &level);
-		uint64_t span = pgtable_span(level);
-		uint64_t here =
-		        align_down(address, span) + span - address; // to the end of this entry
-		if (here > end - address)
-			here = end - address;
+		const uint64_t *entry = pgtable_find(&el2, address, &level);
+		uint64_t here = run_end(entry, level, address, end) - address;
 		if ((*entry & PTE_VALID) == 0) {
-			// An empty entry may be filled as a whole; a table below it is made where need be.
+			// Empty entries may be filled as a whole; tables below them are made where need be.
 			int error = pgtable_map(&el2, address, PA(pa), here, attributes);
 			if (error != 0)
 				return error;
@@ -159,14 +180,21 @@ int el2map_page_array(pa_t base, uint64_t size)
 	uint64_t last = EL2MAP_PAGES + (end >> PAGE_SHIFT) * sizeof(struct page);
 	spin_lock(&lock);
 	int error = 0;
-	for (uint64_t va = first; va < last && error == 0; va += PAGE_SIZE) {
+	for (uint64_t va = first, step; va < last && error == 0; va += step) {
 		unsigned level;
-		if ((*pgtable_find(&el2, va, &level) & PTE_VALID) != 0)
+		uint64_t entry = *pgtable_find(&el2, va, &level);
+		step = PAGE_SIZE;
+		if ((entry & PTE_VALID) != 0)
 			continue; // shared with the range before
-		void *page = alloc_page();
-		error = page == NULL
+		bool whole = level < 3 && is_aligned(va, BLOCK_SIZE) && last - va >= BLOCK_SIZE;
+		void *memory = whole ? take_block() : NULL;
+		if (memory != NULL)
+			step = BLOCK_SIZE;
+		else
+			memory = alloc_page();
+		error = memory == NULL
 		                ? ERR_NO_MEMORY
-		                : pgtable_map(&el2, va, PA((uintptr_t)page), PAGE_SIZE, S1_DATA);
+		                : pgtable_map(&el2, va, PA((uintptr_t)memory), step, S1_DATA);
 	}
 	tlb_publish();
 	spin_unlock(&lock);

@@ -84,7 +84,7 @@ int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
 			               : ERR_NO_MEMORY;
 		}
 		uint64_t span = pgtable_span(level);
-		// Single pages: all that lie in the same table.
+		// All that lie in the same table, as long as no larger entry could begin.
 		do {
 			if ((*entry & PTE_VALID) != 0)
 				return ERR_BUSY;
@@ -93,7 +93,7 @@ int pgtable_map(struct pgtable *table, uint64_t address, pa_t pa, uint64_t size,
 			address += span;
 			pa.v += span;
 			size -= span;
-		} while (level == 3 && size > 0 && !is_aligned(address, pgtable_span(2)));
+		} while (size >= span && !is_aligned(address, pgtable_span(level - 1)));
 	}
 	return 0;
 }

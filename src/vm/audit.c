@@ -182,7 +182,39 @@ static bool is_still_table(struct audit *a, uint64_t pa, uint16_t owner)
 	       pages_at(pa >> PAGE_SHIFT)->owner == owner;
 }
 
+// A block that is as it should be, quickly. False: look at it page by page.
+static bool reach_block(struct audit *a, uint64_t pa, uint16_t owner)
+{
+	uint64_t frame = pa >> PAGE_SHIFT, position, seen = 0;
+
+	if (!is_aligned(frame, BLOCK_PAGES) || !audit_find(a, frame, &position) ||
+	    a->region.end - frame < BLOCK_PAGES || position - a->window >= WINDOW)
+		return false;
+	const struct page *page = pages_at(frame);
+	for (unsigned i = 0; i < BLOCK_PAGES; i++)
+		if (page[i].owner != owner || (page[i].state != PAGE_GUEST && owner != OWNER_EL2))
+			return false;
+	uint64_t *word = word_of(a->mine, position - a->window);
+	for (unsigned i = 0; i < BLOCK_PAGES / 64; i++)
+		seen |= word[i];
+	for (unsigned i = 0; i < BLOCK_PAGES / 64 && seen == 0; i++)
+		word[i] = UINT64_MAX;
+	return seen == 0;
+}
+
 // ---- EL2 ----
+
+// What an entry of the upper part of EL2's map leads to: pages of the array, and of stacks. A block ends the step.
+static void reach_own(struct audit *a, uint64_t pa, unsigned level, unsigned *budget)
+{
+	unsigned pages = level == 3 ? 1 : BLOCK_PAGES;
+
+	if (level < 3 && reach_block(a, pa, OWNER_EL2))
+		pages = 0;
+	for (unsigned i = 0; i < pages; i++)
+		(void)reach(a, pa + i * PAGE_SIZE, OWNER_EL2, PAGE_TABLE);
+	*budget = level == 3 ? *budget : 0;
+}
 
 static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *budget)
 {
@@ -206,8 +238,8 @@ static bool visit_el2(void *argument, const struct pgtable_visit *v, unsigned *b
 		audit_disagree(a, pa, rule, found);
 	}
 	// Below lies all RAM as it is; above, what is Mezzo's alone, and last what is nobody's.
-	if (v->address >= EL2MAP_PAGES && v->address < EL2MAP_ELSEWHERE && v->level == 3)
-		(void)reach(a, pa, OWNER_EL2, PAGE_TABLE);
+	if (v->address >= EL2MAP_PAGES && v->address < EL2MAP_ELSEWHERE)
+		reach_own(a, pa, v->level, budget);
 	return false;
 }
 
@@ -229,26 +261,6 @@ struct stage2_walk {
 	struct audit *audit;
 	const struct vm *vm;
 };
-
-// A block that is as it should be, quickly. False: look at it page by page.
-static bool reach_block(struct audit *a, uint64_t pa, uint16_t owner)
-{
-	uint64_t frame = pa >> PAGE_SHIFT, position, seen = 0;
-
-	if (!is_aligned(frame, BLOCK_PAGES) || !audit_find(a, frame, &position) ||
-	    a->region.end - frame < BLOCK_PAGES || position - a->window >= WINDOW)
-		return false;
-	const struct page *page = pages_at(frame);
-	for (unsigned i = 0; i < BLOCK_PAGES; i++)
-		if (page[i].owner != owner || page[i].state != PAGE_GUEST)
-			return false;
-	uint64_t *word = word_of(a->mine, position - a->window);
-	for (unsigned i = 0; i < BLOCK_PAGES / 64; i++)
-		seen |= word[i];
-	for (unsigned i = 0; i < BLOCK_PAGES / 64 && seen == 0; i++)
-		word[i] = UINT64_MAX;
-	return seen == 0;
-}
 
 static void reach_memory(struct stage2_walk *w, uint64_t pa, uint64_t pages, uint64_t *count)
 {

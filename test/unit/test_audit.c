@@ -63,6 +63,8 @@ void el2map_walk(uint64_t *address, unsigned budget, const struct pgtable_visito
 	pgtable_walk(&el2_map, address, budget, visitor, argument);
 }
 
+static pa_t array_block; // mapped as a whole
+
 static void make_el2_map(void)
 {
 	const uint64_t text = PTE_S1_NORMAL | PTE_S1_RO, data = PTE_S1_NORMAL | PTE_S1_XN;
@@ -73,6 +75,8 @@ static void make_el2_map(void)
 		assert_int_equal(
 		        pgtable_map(&el2_map, STACK + i * PAGE_SIZE, page, PAGE_SIZE, data), 0);
 	}
+	array_block = pages_alloc(PAGES_MAX_ORDER, OWNER_EL2, PAGE_TABLE, NULL);
+	assert_int_equal(pgtable_map(&el2_map, EL2MAP_PAGES, array_block, BLOCK_SIZE, data), 0);
 }
 
 // ---- the board ----
@@ -653,6 +657,17 @@ static void test_el2_map(void **state)
 	image[5] = NO_RAM | PTE_VALID | PTE_TABLE;
 	assert_finds(NO_RAM, "table of mezzo", "no RAM");
 	image[5] = 0;
+	// In the middle of a block.
+	struct page *inside = pages_entry(PA(array_block.v + 300 * PAGE_SIZE));
+	inside->owner = (uint16_t)two->id;
+	assert_finds(array_block.v + 300 * PAGE_SIZE, "table of mezzo", "table of rtos");
+	inside->owner = OWNER_EL2;
+	entry = pgtable_find(&el2_map, EL2MAP_PAGES, &level);
+	assert_int_equal(level, 2);
+	kept = *entry;
+	*entry = 0;
+	assert_finds(array_block.v, "a table that mezzo's map reaches", "table of mezzo");
+	*entry = kept;
 	audit();
 	assert_agrees();
 }

@@ -202,6 +202,33 @@ static void test_a_plain_board(void **state)
 	assert_ready();
 }
 
+// From 512 MiB on the page array has whole blocks, so that EL2's walks and audits are short.
+static void test_a_large_board(void **state)
+{
+	const uint64_t array = EL2MAP_PAGES + (RAM >> PAGE_SHIFT) * sizeof(struct page);
+	struct el2audit result;
+	unsigned level;
+	(void)state;
+	power_on(0);
+	ram_arena_map(RAM + ARENA, LIMIT - RAM - ARENA);
+	memset((void *)(LIMIT - MIB(16)), 0xa5, MIB(16));
+	put_range(RAM, LIMIT - RAM);
+	put_tree(RAM + MIB(64) + 8, 70000);
+	assert_int_equal(ram_init(&board), 0);
+	const uint64_t *entry = pgtable_find(&el2, array, &level);
+	assert_int_equal(level, 2);
+	assert_int_equal(*entry & (PTE_VALID | PTE_TABLE), PTE_VALID);
+	const uint8_t *block = (const uint8_t *)(*entry & PTE_ADDRESS);
+	assert_true(is_aligned((uintptr_t)block, BLOCK_SIZE));
+	for (uint64_t i = 0; i < BLOCK_SIZE; i++)
+		if (block[i] != 0)
+			fail_msg("byte %lu of the array is not zero", (unsigned long)i);
+	assert_ready();
+	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON);
+	el2audit_run(&result);
+	assert_null(result.first);
+}
+
 static void test_ranges_of_all_sorts(void **state)
 {
 	(void)state;
@@ -474,6 +501,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_a_plain_board),
+	        cmocka_unit_test(test_a_large_board),
 	        cmocka_unit_test(test_ranges_of_all_sorts),
 	        cmocka_unit_test(test_as_many_ranges_as_there_may_be),
 	        cmocka_unit_test(test_a_bundle_that_is_not_in_ram),
