@@ -38,6 +38,17 @@ static const char *const prop_names[TREE_NR_PROPS] = {
         [TREE_LINUX_PHANDLE] = "linux,phandle",
 };
 
+// Those of one first letter stand together.
+#define LETTERS 128
+static const struct {
+	uint8_t first, count;
+} props_by_letter[LETTERS] = {
+        ['c'] = {TREE_COMPATIBLE, 1},    ['r'] = {TREE_REG, 2},
+        ['s'] = {TREE_STATUS, 2},        ['d'] = {TREE_DEVICE_TYPE, 1},
+        ['#'] = {TREE_ADDRESS_CELLS, 3}, ['i'] = {TREE_INTERRUPT_PARENT, 1},
+        ['p'] = {TREE_PHANDLE, 1},       ['l'] = {TREE_LINUX_PHANDLE, 1},
+};
+
 static const char *const fault_texts[] = {
         [TREE_OK] = "it is sound",
         [TREE_NONE] = "there is none (no magic number d00dfeed)",
@@ -79,7 +90,16 @@ static enum tree_fault check_prop(const void *fdt, int offset)
 	return TREE_OK;
 }
 
-// One pass over the structure block: one root, nesting within bounds, everything closed.
+// As the root has to be. libfdt has just stepped over the node, so that its name lies in the block.
+static bool has_no_name(const void *fdt, int offset)
+{
+	const char *name = fdt_get_name(fdt, offset, NULL);
+
+	return name != NULL && name[0] == '\0';
+}
+
+// One pass over the structure block: one root, nesting within bounds, everything closed. What passes has also passed
+// libfdt's fdt_check_full, which would go over all of it once more.
 static enum tree_fault check_structure(const void *fdt)
 {
 	int offset = 0, next = 0, depth = -1;
@@ -92,7 +112,7 @@ static enum tree_fault check_structure(const void *fdt)
 			return TREE_BROKEN;
 		switch (tag) {
 		case FDT_BEGIN_NODE:
-			if (depth < 0 && seen_root)
+			if (depth < 0 && (seen_root || !has_no_name(fdt, offset)))
 				return TREE_BROKEN;
 			if (++depth > TREE_MAX_DEPTH)
 				return TREE_TOO_DEEP;
@@ -129,10 +149,7 @@ enum tree_fault tree_check(const void *fdt, size_t max_size)
 		return TREE_TOO_BIG;
 	if (fdt_check_header(fdt) != 0 || !is_aligned(fdt_off_dt_struct(fdt), TAG_SIZE))
 		return TREE_BROKEN;
-	const enum tree_fault fault = check_structure(fdt);
-	if (fault != TREE_OK)
-		return fault;
-	return fdt_check_full(fdt, fdt_totalsize(fdt)) == 0 ? TREE_OK : TREE_BROKEN;
+	return fdt_num_mem_rsv(fdt) >= 0 ? check_structure(fdt) : TREE_BROKEN;
 }
 
 // --- walking ------------------------------------------------------------------------------------
@@ -141,6 +158,8 @@ void tree_start(struct tree_walk *walk, const void *fdt)
 {
 	memset(walk, 0, sizeof(*walk));
 	walk->fdt = fdt;
+	walk->structs = (const uint8_t *)fdt + fdt_off_dt_struct(fdt);
+	walk->strings = (const char *)fdt + fdt_off_dt_strings(fdt);
 	walk->depth = -1;
 	walk->budget = TREE_MAX_TRANSLATE;
 }
@@ -149,14 +168,12 @@ void tree_start(struct tree_walk *walk, const void *fdt)
 // would feel that. Only for trees that tree_check() has passed.
 static uint32_t word_at(const struct tree_walk *walk, int offset)
 {
-	const uint8_t *structs = (const uint8_t *)walk->fdt + fdt_off_dt_struct(walk->fdt);
-
-	return fdt32_to_cpu(*(const fdt32_t *)(const void *)(structs + offset));
+	return fdt32_to_cpu(*(const fdt32_t *)(const void *)(walk->structs + offset));
 }
 
 static const char *name_at(const struct tree_walk *walk, int offset)
 {
-	return (const char *)walk->fdt + fdt_off_dt_struct(walk->fdt) + offset + TAG_SIZE;
+	return (const char *)walk->structs + offset + TAG_SIZE;
 }
 
 // The offset of the tag after the one at `offset`.
@@ -173,12 +190,11 @@ static int step_over(const struct tree_walk *walk, int offset, uint32_t tag)
 
 static void remember_prop(struct tree_walk *walk, int offset)
 {
-	const char *strings = (const char *)walk->fdt + fdt_off_dt_strings(walk->fdt);
-	const char *name = strings + word_at(walk, offset + 2 * TAG_SIZE);
+	const char *name = walk->strings + word_at(walk, offset + 2 * TAG_SIZE);
+	const unsigned letter = (uint8_t)name[0] % LETTERS, first = props_by_letter[letter].first;
 
-	for (unsigned i = 0; i < TREE_NR_PROPS; i++) {
-		if (name[0] != prop_names[i][0] || walk->prop[i].offset != 0 ||
-		    strcmp(name, prop_names[i]) != 0)
+	for (unsigned i = first; i < first + props_by_letter[letter].count; i++) {
+		if (walk->prop[i].offset != 0 || strcmp(name, prop_names[i]) != 0)
 			continue;
 		walk->prop[i].offset = fdt_off_dt_struct(walk->fdt) + (uint32_t)offset + PROP_SIZE;
 		walk->prop[i].size = word_at(walk, offset + TAG_SIZE);

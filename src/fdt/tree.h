@@ -21,7 +21,7 @@ enum tree_fault {
 	TREE_TOO_DEEP,
 };
 
-// The properties that a walk finds for every node by itself.
+// The properties that a walk finds for every node by itself. Those of one first letter stand together (tree.c).
 enum tree_prop {
 	TREE_COMPATIBLE,
 	TREE_REG,
@@ -61,10 +61,12 @@ struct tree_level {
 // A walk over all nodes in the order of the file. level[depth] is the node itself.
 struct tree_walk {
 	const void *fdt;
-	const char *name; // with the unit address; of any length
-	int next;         // offset of the tag to look at next
-	int depth;        // 0: root; -1: before the first or after the last node
-	uint32_t budget;  // entries of `ranges` that may still be looked at
+	const uint8_t *structs; // its structure block
+	const char *strings;    // its string block
+	const char *name;       // with the unit address; of any length
+	int next;               // offset of the tag to look at next
+	int depth;              // 0: root; -1: before the first or after the last node
+	uint32_t budget;        // entries of `ranges` that may still be looked at
 	struct tree_level level[TREE_MAX_DEPTH + 1];
 	struct {
 		uint32_t offset; // from the tree's start; 0: absent

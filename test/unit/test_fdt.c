@@ -323,6 +323,15 @@ static void test_header(void **state)
 	assert_int_equal(tree_check(file.bytes, file.size), TREE_OLD_VERSION);
 	put32(&file, 24, 16);
 	assert_int_equal(tree_check(file.bytes, file.size), TREE_OK);
+	// A root that has a name: its four bytes follow the first tag.
+	const size_t name = fdt_off_dt_struct(file.bytes) + 4;
+	put32(&file, name, (uint32_t)'r' << 24);
+	assert_int_equal(tree_check(file.bytes, file.size), TREE_BROKEN);
+	put32(&file, name, 0);
+	assert_int_equal(tree_check(file.bytes, file.size), TREE_OK);
+	// A list of reserved memory that nothing ends.
+	put32(&file, 16, (uint32_t)file.size - 8);
+	assert_int_equal(tree_check(file.bytes, file.size), TREE_BROKEN);
 	tree_file_free(&file);
 }
 

@@ -67,6 +67,9 @@ static void read_all(uint8_t *room, size_t size)
 
 	if (readable < TREE_MAX_SIZE)
 		ASAN_POISON_MEMORY_REGION(room + readable, TREE_MAX_SIZE - readable);
+	// What is passed here would pass there.
+	if (tree_check(room, TREE_MAX_SIZE) == TREE_OK)
+		assert_int_equal(fdt_check_full(room, claimed), 0);
 	const int result = board_read(room, &board, &problem);
 	if (result != 0)
 		assert_true(problem.fatal != 0);
