@@ -26,6 +26,7 @@
 
 #define EFFORT_A_BYTE 2    // of looking and filtering, for each byte of the budget
 #define DRAIN_TRIES   4    // rounds on behalf of CPUs that came meanwhile
+#define PUMP_PIECE    16   // bytes on their way to the UART at once
 #define INPUT_ROUND   32   // typed bytes under the lock at once
 #define TYPED_AT_ONCE 4    // bytes: more than a person's keys send
 #define INPUT_ROUNDS  3    // a terminal that sends without end is looked at again later
@@ -71,9 +72,9 @@ static bool poll_byte(uint8_t byte)
 
 	if (uart->ops == NULL)
 		return true;
-	if (!uart->ops->tx_ready(uart)) {
+	if (uart->ops->tx_room(uart) == 0) {
 		uint64_t start = timer_now(), limit = timer_from_ms(BYTE_MS);
-		while (!uart->ops->tx_ready(uart)) {
+		while (uart->ops->tx_room(uart) == 0) {
 			if (timer_now() - start > limit)
 				return false;
 			spin_relax();
@@ -168,14 +169,18 @@ static void wake_at(uint64_t when)
 static bool pump(uint32_t *budget)
 {
 	const struct uart *uart = &console.uart;
-	uint8_t byte;
+	struct ring *from = &console.out.wire.ring;
+	uint8_t bytes[PUMP_PIECE];
 
-	while (*budget > 0 && ring_fill(&console.out.wire.ring) > 0) {
-		if (uart->ops != NULL && !uart->ops->tx_ready(uart))
+	while (*budget > 0 && ring_fill(from) > 0) {
+		uint32_t room = uart->ops != NULL ? uart->ops->tx_room(uart) : PUMP_PIECE;
+		if (room == 0)
 			return false;
-		if (ring_get(&console.out.wire.ring, &byte) && uart->ops != NULL)
-			uart->ops->tx(uart, byte);
-		--*budget;
+		room = room < PUMP_PIECE ? room : PUMP_PIECE;
+		uint32_t count = ring_get_some(from, bytes, room < *budget ? room : *budget);
+		for (uint32_t i = 0; i < count && uart->ops != NULL; i++)
+			uart->ops->tx(uart, bytes[i]);
+		*budget -= count;
 	}
 	return true;
 }

@@ -247,6 +247,39 @@ void lines_put(struct wire *wire, struct vcons_view *view, const char *name, uin
 		put_high(wire, view, name, byte);
 }
 
+// Puts what can go on in the line as it is, up to the first byte that needs a closer look; returns how many.
+static uint32_t put_plain(struct wire *wire, struct vcons_view *view, const uint8_t *bytes,
+                          uint32_t count)
+{
+	uint32_t left = LINE_MAX_WIDTH - 1 - view->column, n = 0;
+
+	if (wire->open != view || view->escape != ESCAPE_NONE || view->carriage_return ||
+	    view->utf8_count != 0 || view->column >= LINE_MAX_WIDTH - 1)
+		return 0;
+	left = left < count ? left : count;
+	while (n < left && bytes[n] >= FIRST_PRINTABLE && bytes[n] < DEL)
+		n++;
+	if (n == 0)
+		return 0;
+	ring_put_all(&wire->ring, bytes, n);
+	wire->last = bytes[n - 1];
+	view->column += n;
+	return n;
+}
+
+void lines_put_some(struct wire *wire, struct vcons_view *view, const char *name,
+                    const uint8_t *bytes, uint32_t count)
+{
+	for (uint32_t i = 0; i < count;) {
+		uint32_t n = put_plain(wire, view, bytes + i, count - i);
+		if (n == 0) {
+			lines_put(wire, view, name, bytes[i]);
+			n = 1;
+		}
+		i += n;
+	}
+}
+
 void lines_reset(struct vcons_view *view)
 {
 	view->escape = ESCAPE_NONE;

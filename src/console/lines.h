@@ -6,7 +6,7 @@
 #include "console/ring.h"
 #include "vm/vcons.h"
 
-#define WIRE_SIZE      2048
+#define WIRE_SIZE      4096
 #define WIRE_GOAL      128
 #define WIRE_STEP      128 // room that any one byte of a source may need
 #define LINE_MAX_WIDTH 200 // characters; what is longer goes on in a new line
@@ -40,6 +40,10 @@ void wire_fresh_line(struct wire *wire);
 // the bytes are, nothing they do reaches back before the end of that prefix. Needs WIRE_STEP bytes of
 // room.
 void lines_put(struct wire *wire, struct vcons_view *view, const char *name, uint8_t byte);
+
+// The same for some bytes; needs so much room for each of them.
+void lines_put_some(struct wire *wire, struct vcons_view *view, const char *name,
+                    const uint8_t *bytes, uint32_t count);
 
 // What the source has shown of a character or sequence so far is forgotten (it starts anew).
 void lines_reset(struct vcons_view *view);

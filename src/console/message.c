@@ -51,6 +51,11 @@ void message_put(const char *text, size_t length)
 		put_line(text + start, length - start);
 }
 
+bool message_waits(void)
+{
+	return ring_fill(&ring) != 0 || load_relaxed(&lost) != 0;
+}
+
 int message_get(char *line)
 {
 	int length = 0;

@@ -11,6 +11,9 @@
 // When there is no room the oldest lines go. Any CPU, any context but a panic.
 void message_put(const char *text, size_t length);
 
+// Whether there is a line, or word of lost ones. By the reader; one that comes now comes with a call.
+bool message_waits(void);
+
 // Takes the oldest line, without its end; returns its length, or -1 when there is none. `line` has
 // room for MESSAGE_MAX bytes. One reader at a time.
 int message_get(char *line);

@@ -23,7 +23,10 @@ STATIC_ASSERT(WIRE_SIZE - WIRE_GOAL >= 4 * MESSAGE_MAX, "a line of Mezzo's own, 
 STATIC_ASSERT(BITSET_SIZE >= VM_MAX, "sets of VMs");
 
 #define PAUSE_MS    100
-#define LOOK_EFFORT 2 // of looking at a VM that has nothing to show
+#define LOOK_EFFORT 2   // of looking at a VM that has nothing to show
+#define SHOW_PIECE  16U // bytes of a VM that go to the wire at once
+
+STATIC_ASSERT(WIRE_SIZE - WIRE_GOAL >= SHOW_PIECE * WIRE_STEP, "whatever these bytes become");
 
 void output_init(struct output *out)
 {
@@ -56,20 +59,22 @@ static void say(struct output *out, const char *text, size_t length, uint32_t *e
 
 static void tell_lost_lines(struct output *out, uint32_t *effort)
 {
-	char line[MESSAGE_MAX];
 	uint32_t lost = message_lost();
 
 	if (lost == 0)
 		return;
+	char line[MESSAGE_MAX];
 	size_t n = print_buffer(line, sizeof line, "%u lines of Mezzo's own are lost", lost);
 	say(out, line, n, effort);
 }
 
 static bool say_messages(struct output *out, uint32_t *effort)
 {
-	char line[MESSAGE_MAX];
 	int length;
 
+	if (!message_waits())
+		return false;
+	char line[MESSAGE_MAX]; // zeroed here, so not before there is a line
 	while (wire_wants(&out->wire) && *effort > 0) {
 		tell_lost_lines(out, effort);
 		length = message_get(line);
@@ -87,10 +92,10 @@ static void tell_lost_bytes(struct output *out, struct vm *vm, uint32_t *effort)
 	struct vcons_view *view = &vm->con.view;
 	uint64_t lost = load_relaxed(&vm->con.lost);
 	uint64_t gone = view->gone + (lost - view->lost_told);
-	char line[MESSAGE_MAX];
 
 	if (gone == 0 || !wire_wants(&out->wire))
 		return;
+	char line[MESSAGE_MAX];
 	size_t n = print_buffer(line, sizeof line, "%s: %lu bytes of older output are gone",
 	                        vm->name, (unsigned long)gone);
 	view->gone = 0;
@@ -118,18 +123,16 @@ static void attach(struct output *out, struct vm *vm)
 	view->gone = view->at - from;
 }
 
-// Takes the next byte of a VM that is shown.
-static bool next_byte(struct vcons *con, uint8_t *byte)
+// Takes the next bytes of a VM that is shown, at most `max` and SHOW_PIECE; returns how many.
+static uint32_t next_bytes(struct vcons *con, uint8_t *bytes, uint32_t max)
 {
 	struct vcons_view *view = &con->view;
+	uint32_t n = vcons_out_read(con, &view->at, bytes, max < SHOW_PIECE ? max : SHOW_PIECE);
 
-	if (!vcons_out_get(con, &view->at, byte))
-		return false;
-	if (view->scanned > 0)
-		view->scanned--;
-	if (view->shown < view->at)
+	view->scanned -= view->scanned < n ? view->scanned : n;
+	if (n > 0 && view->shown < view->at)
 		view->shown = view->at;
-	return true;
+	return n;
 }
 
 // How many bytes wait to be shown. The device may have given up some.
@@ -181,7 +184,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
                        uint32_t *effort)
 {
 	struct vcons *con = &vm->con;
-	uint8_t byte;
+	uint8_t bytes[SHOW_PIECE];
 
 	attach(out, vm);
 	if (con->view.piece == 0) {
@@ -191,13 +194,15 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 			return false;
 	}
 	while (con->view.piece > 0 && *effort > 0 && wire_wants(&out->wire)) {
-		if (!next_byte(con, &byte)) { // the device gave some of it up
+		uint32_t piece = con->view.piece;
+		uint32_t n = next_bytes(con, bytes, piece < *effort ? piece : *effort);
+		if (n == 0) { // the device gave some of it up
 			con->view.piece = 0;
 			break;
 		}
-		con->view.piece--;
-		--*effort;
-		lines_put(&out->wire, &con->view, vm->name, byte);
+		con->view.piece -= n;
+		*effort -= n;
+		lines_put_some(&out->wire, &con->view, vm->name, bytes, n);
 	}
 	out->unfinished = con->view.piece > 0 ? vm->id : 0;
 	store_relaxed(&con->progress_time, now);
@@ -208,7 +213,7 @@ static bool show_lines(struct output *out, struct vm *vm, uint64_t now, bool flu
 static bool show_raw(struct output *out, struct vm *vm, uint64_t now, uint32_t *effort)
 {
 	struct vcons *con = &vm->con;
-	uint8_t byte;
+	uint8_t bytes[SHOW_PIECE];
 
 	attach(out, vm);
 	tell_lost_bytes(out, vm, effort);
@@ -216,10 +221,12 @@ static bool show_raw(struct output *out, struct vm *vm, uint64_t now, uint32_t *
 	while (waiting_bytes(con) > 0) {
 		if (*effort == 0 || !wire_wants(&out->wire))
 			return true;
-		--*effort;
-		if (!next_byte(con, &byte))
+		uint32_t n = next_bytes(con, bytes, *effort);
+		*effort -= n > 0 ? n : 1;
+		if (n == 0)
 			continue;
-		wire_put(&out->wire, byte);
+		ring_put_all(&out->wire.ring, bytes, n);
+		out->wire.last = bytes[n - 1];
 		store_relaxed(&con->progress_time, now);
 	}
 	return false;

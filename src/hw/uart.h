@@ -20,8 +20,9 @@ struct uart_ops {
 	// Makes the chip ready for interrupts: FIFOs on, every interrupt off and cleared. Speed and
 	// format stay as the firmware left them. Not needed for polled output.
 	void (*init)(const struct uart *uart);
-	bool (*tx_ready)(const struct uart *uart);          // there is room for a byte
-	void (*tx)(const struct uart *uart, uint8_t byte);  // only when tx_ready
+	uint32_t (*tx_room)(
+	        const struct uart *uart); // bytes it takes without another look; 0: full
+	void (*tx)(const struct uart *uart, uint8_t byte);  // only when tx_room said so
 	bool (*tx_done)(const struct uart *uart);           // the last bit has left the chip
 	bool (*rx)(const struct uart *uart, uint8_t *byte); // false: nothing was received
 	void (*irq_enable_rx)(const struct uart *uart, bool on);

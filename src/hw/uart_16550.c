@@ -48,9 +48,9 @@ static void reg_write(const struct uart *uart, enum reg reg, uint32_t value)
 		io_write8(address, (uint8_t)value);
 }
 
-static bool tx_ready(const struct uart *uart)
+static uint32_t tx_room(const struct uart *uart)
 {
-	return (reg_read(uart, LSR) & LSR_THRE) != 0;
+	return (reg_read(uart, LSR) & LSR_THRE) != 0 ? 1 : 0;
 }
 
 static void tx(const struct uart *uart, uint8_t byte)
@@ -112,7 +112,7 @@ static void init_16550(const struct uart *uart)
 const struct uart_ops uart_16550 = {
         .name = "16550",
         .init = init_16550,
-        .tx_ready = tx_ready,
+        .tx_room = tx_room,
         .tx = tx,
         .tx_done = tx_done,
         .rx = rx,

@@ -52,9 +52,9 @@ static void reg_write(const struct uart *uart, enum reg reg, uint32_t value)
 	io_write32(uart->base + reg, value);
 }
 
-static bool tx_ready(const struct uart *uart)
+static uint32_t tx_room(const struct uart *uart)
 {
-	return (reg_read(uart, LSR) & LSR_TX_ROOM) != 0;
+	return (reg_read(uart, LSR) & LSR_TX_ROOM) != 0 ? 1 : 0;
 }
 
 static void tx(const struct uart *uart, uint8_t byte)
@@ -149,7 +149,7 @@ const struct uart_ops uart_bcm_mini = {
         .name = "mini UART",
         .start = start,
         .init = init,
-        .tx_ready = tx_ready,
+        .tx_room = tx_room,
         .tx = tx,
         .tx_done = tx_done,
         .rx = rx,

@@ -9,7 +9,8 @@
 #include "hw/pl011_regs.h"
 #include "hw/uart.h"
 
-#define FIFO_DEPTH   32 // r1p5; older ones have 16
+#define FIFO_DEPTH   32 // r1p5
+#define FIFO_LEAST   16 // older ones
 #define DEFAULT_BAUD 115200
 #define IDLE_POLLS   1000000  // bounds the wait for the last byte of the firmware
 #define DIVISOR_MAX  0x3fffff // 16 bits and 6 bits of fraction
@@ -25,9 +26,14 @@ static void reg_write(const struct uart *uart, enum pl011_reg reg, uint32_t valu
 	io_write32(uart->base + reg, value);
 }
 
-static bool tx_ready(const struct uart *uart)
+// An empty FIFO takes as many as the smallest has; start() has switched it on. Where there is no line control it is
+// always on.
+static uint32_t tx_room(const struct uart *uart)
 {
-	return (reg_read(uart, PL011_FR) & PL011_FR_TXFF) == 0;
+	uint32_t fr = reg_read(uart, PL011_FR);
+	if ((fr & PL011_FR_TXFE) != 0)
+		return FIFO_LEAST;
+	return (fr & PL011_FR_TXFF) == 0 ? 1 : 0;
 }
 
 static void tx(const struct uart *uart, uint8_t byte)
@@ -130,7 +136,7 @@ const struct uart_ops uart_pl011 = {
         .name = "PL011",
         .start = start,
         .init = init,
-        .tx_ready = tx_ready,
+        .tx_room = tx_room,
         .tx = tx,
         .tx_done = tx_done,
         .rx = rx,

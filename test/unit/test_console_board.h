@@ -43,11 +43,11 @@ static UNUSED void uart_init(const struct uart *u)
 {
 	(void)u;
 }
-static UNUSED bool uart_tx_ready(const struct uart *u)
+static UNUSED uint32_t uart_tx_room(const struct uart *u)
 {
 	(void)u;
 	polls++;
-	return uart_room > 0;
+	return uart_room < UINT32_MAX ? (uint32_t)uart_room : UINT32_MAX;
 }
 static UNUSED void uart_tx(const struct uart *u, uint8_t byte)
 {
@@ -89,7 +89,7 @@ static UNUSED void uart_ack(const struct uart *u)
 static const struct uart_ops uart_ops = {
         .name = "test",
         .init = uart_init,
-        .tx_ready = uart_tx_ready,
+        .tx_room = uart_tx_room,
         .tx = uart_tx,
         .tx_done = uart_tx_done,
         .rx = uart_rx,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The view of all VMs: lines with prefixes that nothing a guest sends can forge.
+#include "console/lines.h"
+
 #include "test_console_board.h"
 
 // ---- lines with prefixes ----
@@ -182,6 +184,44 @@ static void test_own_lines(void **state)
 	            "[mezzo] linux: \r\n[mezzo] [mezzo] end: x\r\n");
 }
 
+// Bytes that come together look as they would one by one, wherever they are cut.
+static void test_some_at_once(void **state)
+{
+	static const char letters[] = "abc defghijklmnop \x7f\r\n\t\x1b[]m\a\xc3\xa9\xe2\x80\xa8";
+	static struct wire one, some;
+	struct vcons_view one_view = {0}, some_view = {0}, other_view[2] = {0};
+	uint32_t random = 1;
+	(void)state;
+	wire_init(&one);
+	wire_init(&some);
+	for (unsigned round = 0; round < 30000; round++) {
+		uint8_t bytes[16];
+		random = random * 1664525 + 1013904223;
+		uint32_t count = 1 + (random >> 16) % sizeof bytes;
+		bool plain = random >> 31 != 0; // long lines need them
+		for (uint32_t i = 0; i < count; i++) {
+			random = random * 1664525 + 1013904223;
+			bytes[i] = (uint8_t)
+			        letters[(random >> 16) % (plain ? 18 : sizeof letters - 1)];
+		}
+		for (uint32_t i = 0; i < count; i++)
+			lines_put(&one, &one_view, "one", bytes[i]);
+		lines_put_some(&some, &some_view, "one", bytes, count);
+		if (round % 50 == 0) { // somebody else speaks in between
+			lines_put(&one, &other_view[0], "other", 'x');
+			lines_put(&some, &other_view[1], "other", 'x');
+		}
+		assert_memory_equal(&one_view, &some_view, sizeof one_view);
+		assert_int_equal(one.last, some.last);
+		uint8_t a, b;
+		while (ring_get(&one.ring, &a)) {
+			assert_true(ring_get(&some.ring, &b));
+			assert_int_equal(a, b);
+		}
+		assert_int_equal(ring_fill(&some.ring), 0);
+	}
+}
+
 static void test_names_are_shown_safely(void **state)
 {
 	(void)state;
@@ -261,6 +301,7 @@ int main(void)
 	        TEST(test_endless_line),
 	        TEST(test_line_of_exactly_the_width),
 	        TEST(test_own_lines),
+	        TEST(test_some_at_once),
 	        TEST(test_names_are_shown_safely),
 	        TEST(test_random_output),
 	};
