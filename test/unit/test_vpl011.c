@@ -98,6 +98,15 @@ static bool take_output(uint8_t *byte)
 
 // ---- accesses ----
 
+// As the trap layer asks: the quick way first, in the tests' second round.
+static bool quick;
+
+static bool do_write(uint32_t offset, unsigned size, uint64_t value)
+{
+	return (quick && ops->quick_write(dev, NULL, offset, size, value)) ||
+	       ops->write(dev, NULL, offset, size, value);
+}
+
 static uint32_t get(uint32_t offset)
 {
 	uint64_t value = ~0ull;
@@ -108,7 +117,7 @@ static uint32_t get(uint32_t offset)
 
 static void set(uint32_t offset, uint32_t value)
 {
-	assert_true(ops->write(dev, NULL, offset, 4, value));
+	assert_true(do_write(offset, 4, value));
 }
 
 static void type_text(const char *text)
@@ -203,12 +212,12 @@ static void test_widths(void **state)
 	assert_int_equal(value, 0x12);
 	assert_true(ops->read(dev, NULL, PL011_IBRD + 2, 2, &value));
 	assert_int_equal(value, 0);
-	assert_true(ops->write(dev, NULL, PL011_IBRD, 1, 0xabcd)); // upper bytes are not on the bus
+	assert_true(do_write(PL011_IBRD, 1, 0xabcd)); // upper bytes are not on the bus
 	assert_int_equal(get(PL011_IBRD), 0xcd);
-	assert_true(ops->write(dev, NULL, PL011_IBRD + 1, 1, 0xff));
+	assert_true(do_write(PL011_IBRD + 1, 1, 0xff));
 	assert_int_equal(get(PL011_IBRD), 0xcd);
 	assert_false(ops->read(dev, NULL, PL011_DR, 8, &value));
-	assert_false(ops->write(dev, NULL, PL011_DR, 8, 'x'));
+	assert_false(do_write(PL011_DR, 8, 'x'));
 	assert_false(ops->read(dev, NULL, PL011_DR + 1, 2, &value));
 	assert_false(ops->read(dev, NULL, PL011_DR + 2, 4, &value));
 	assert_true(ops->read(dev, NULL, PL011_FR, 2, &value));
@@ -223,8 +232,8 @@ static void test_prints_without_being_enabled(void **state)
 {
 	(void)state;
 	set(PL011_CR, 0);
-	assert_true(ops->write(dev, NULL, PL011_DR, 1, 'h'));
-	assert_true(ops->write(dev, NULL, PL011_DR, 2, 'i'));
+	assert_true(do_write(PL011_DR, 1, 'h'));
+	assert_true(do_write(PL011_DR, 2, 'i'));
 	set(PL011_DR, 0xffffff00 | '!');
 	expect_output("hi!");
 	assert_true(console_told());
@@ -263,10 +272,15 @@ static void test_transmit_interrupt(void **state)
 	assert_false(line);
 	set(PL011_DR, 'b');
 	assert_true(line);
+	vm->con.wish = VCONS_WISH_FEW; // the console hears nothing, the guest does
+	set(PL011_ICR, PL011_INT_TX);
+	assert_false(line);
+	set(PL011_DR, 'c');
+	assert_true(line);
 	set(PL011_IMSC, 0);
 	assert_false(line);
 	assert_int_equal(get(PL011_RIS), PL011_INT_TX);
-	assert_int_equal(line_changes, 4);
+	assert_int_equal(line_changes, 6);
 }
 
 static void fill_ring(void)
@@ -727,7 +741,7 @@ static void test_random_accesses(void **state)
 		switch (random() % 8) {
 		case 0:
 		case 1:
-		case 2: ops->write(dev, NULL, offset, size, data); break;
+		case 2: do_write(offset, size, data); break;
 		case 3:
 		case 4: ops->read(dev, NULL, offset, size, &value); break;
 		case 5:
@@ -782,5 +796,7 @@ int main(void)
 	        TEST(test_state_table),
 	        TEST(test_random_accesses),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	int failed = cmocka_run_group_tests_name("plain", tests, NULL, NULL);
+	quick = true;
+	return failed + cmocka_run_group_tests_name("quick", tests, NULL, NULL);
 }
