@@ -54,6 +54,11 @@ void *memset(void *to, int byte, size_t n)
 	uint64_t word = (uint8_t)byte * 0x0101010101010101ULL; // the byte in each place
 	for (; n > 0 && ((uintptr_t)d & 7) != 0; n--)
 		*d++ = (uint8_t)byte;
+	for (; n >= 64; n -= 64, d += 64) { // registers of a vCPU, tables: stored in pairs
+		uint64_t *at = (uint64_t *)(void *)d;
+		at[0] = at[1] = at[2] = at[3] = word;
+		at[4] = at[5] = at[6] = at[7] = word;
+	}
 	for (; n >= 8; n -= 8, d += 8)
 		*(uint64_t *)(void *)d = word;
 	for (; n > 0; n--)

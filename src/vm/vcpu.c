@@ -105,8 +105,9 @@ void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 	el1_reset(&vcpu->el1);
 	memset(&vcpu->fp, 0, sizeof vcpu->fp);
 	vcpu->debug.os_lock = true; // as after a reset
+	if (vcpu->debug.used)       // else they are zero
+		memset(vcpu->debug.value, 0, sizeof vcpu->debug.value);
 	vcpu->debug.used = false;
-	memset(vcpu->debug.value, 0, sizeof vcpu->debug.value);
 	vcpu->cntp_ctl = 0;
 	vcpu->cntp_line = false;
 	vcpu->cntp_cval = 0;

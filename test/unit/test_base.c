@@ -240,6 +240,20 @@ static void test_memcpy(void **state)
 			}
 }
 
+// Each alignment, and sizes on both sides of what is stored at once.
+static void test_memset(void **state)
+{
+	_Alignas(8) uint8_t to[224];
+	(void)state;
+	for (unsigned at = 0; at < 8; at++)
+		for (unsigned n = 0; n < sizeof to - 8; n++) {
+			memset(to, 0xee, sizeof to);
+			assert_ptr_equal(our_memset(to + at, 0x1a5, n), to + at);
+			for (unsigned i = 0; i < sizeof to; i++)
+				assert_int_equal(to[i], i >= at && i < at + n ? 0xa5 : 0xee);
+		}
+}
+
 static void test_bits(void **state)
 {
 	(void)state;
@@ -451,6 +465,7 @@ int main(void)
 	        cmocka_unit_test(test_widths_without_bound),
 	        cmocka_unit_test(test_string_copy),
 	        cmocka_unit_test(test_memcpy),
+	        cmocka_unit_test(test_memset),
 	        cmocka_unit_test(test_bits),
 	        cmocka_unit_test(test_ranges),
 	        cmocka_unit_test(test_lines),
