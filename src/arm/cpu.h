@@ -79,6 +79,10 @@ extern struct cpu boot_cpu;
 // Runs function(argument) on another stack; nothing returns to the old one.
 NORETURN void stack_switch(uint64_t top, void (*function)(void *), void *argument);
 
+// A value that the compiler keeps once it has it: it likes to compute the address of an array's member again in each
+// place. No instruction.
+#define COMPUTED(value) __asm__("" : "+r"(value))
+
 // Posts work to this CPU itself.
 static inline void cpu_post_local(uint32_t work)
 {

@@ -64,34 +64,33 @@ static void join(struct heap_node *parent, struct heap_node **link, struct heap_
 	repair(parent);
 }
 
-void heap_put(struct heap *heap, struct heap_node *node, uint64_t key)
+void heap_put_among(struct heap *heap, struct heap_node *node)
 {
-	*node = (struct heap_node){.key = key, .rank = 1};
-	heap->count++;
 	join(NULL, &heap->root, heap->root, node);
 }
 
-void heap_remove(struct heap *heap, struct heap_node *node)
+void heap_remove_among(struct heap *heap, struct heap_node *node)
 {
 	struct heap_node *parent = node->parent;
 	struct heap_node **link = parent == NULL         ? &heap->root
 	                          : parent->left == node ? &parent->left
 	                                                 : &parent->right;
-	heap->count--;
 	join(parent, link, node->left, node->right);
 	node->parent = node->left = node->right = NULL;
 }
 
-void heap_exchange(struct heap *heap, struct heap_node *out, struct heap_node *in, uint64_t key)
+void heap_exchange_among(struct heap *heap, struct heap_node *out, struct heap_node *in)
 {
-	*in = (struct heap_node){out->parent, out->left, out->right, key, out->rank};
-	if ((in->parent != NULL && (int64_t)(key - in->parent->key) < 0) ||
-	    (in->left != NULL && before(in->left, in)) ||
-	    (in->right != NULL && before(in->right, in))) {
-		heap_remove(heap, out);
-		heap_put(heap, in, key);
+	const struct heap_node *parent = out->parent, *left = out->left, *right = out->right;
+	if ((parent != NULL && before(in, parent)) || (left != NULL && before(left, in)) ||
+	    (right != NULL && before(right, in))) {
+		heap_remove_among(heap, out);
+		heap_put_among(heap, in);
 		return;
 	}
+	uint64_t key = in->key;
+	*in = *out;
+	in->key = key;
 	if (in->parent == NULL)
 		heap->root = in;
 	else if (in->parent->left == out)

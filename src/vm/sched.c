@@ -240,21 +240,22 @@ static void calm(struct vcpu *current)
 		current->sched.urgent = false;
 }
 
-static struct vcpu *choose_locked(struct cpu *cpu)
+// A slice is over, as most often.
+static struct vcpu *next_turn(struct cpu *cpu, struct sched_queue *queue, uint64_t now)
 {
-	struct sched_queue *queue = sched_queue_of(cpu);
-	uint64_t now = timer_now();
+	struct vcpu *next = sched_queue_next_turn(queue, now);
+	if (next == NULL)
+		return NULL;
+	cpu->current = next;
+	sched_balance_offer(cpu);
+	sched_queue_set_turn_timer(queue, now);
+	return next;
+}
+
+static struct vcpu *choose_locked(struct cpu *cpu, struct sched_queue *queue, uint64_t now)
+{
 	struct vcpu *current = queue->current;
 	sched_queue_account(queue, now);
-	if (current != NULL) {
-		struct vcpu *next = sched_queue_next_turn(cpu, current, now);
-		if (next != NULL) {
-			cpu->current = next;
-			sched_balance_offer(cpu);
-			sched_queue_set_timer(cpu, now);
-			return next;
-		}
-	}
 	sched_queue_refill(cpu, now);
 	if (current != NULL) {
 		calm(current);
@@ -275,20 +276,10 @@ static struct vcpu *choose_locked(struct cpu *cpu)
 	return current;
 }
 
-static bool has_strangers(const struct cpu *cpu)
+// The lock is held on entry, and given back.
+static NOINLINE struct vcpu *choose_else(struct cpu *cpu, struct sched_queue *queue, uint64_t now)
 {
-	return load_relaxed(&sched_queue_of(cpu)->leaving) != 0 ||
-	       (sched_set_has(&sched_owned, cpu->id) && sched_set_has(&sched_crowded, cpu->id));
-}
-
-struct vcpu *sched_choose(void)
-{
-	struct cpu *cpu = cpu_this();
-	struct sched_queue *queue = sched_queue_of(cpu);
-	if (has_strangers(cpu) && sched_balance_evacuate(cpu))
-		cpu_post_local(CPU_WORK_SCHED);
-	spin_lock(&queue->lock);
-	struct vcpu *chosen = choose_locked(cpu);
+	struct vcpu *chosen = choose_locked(cpu, queue, now);
 	if (chosen == NULL) {
 		// Who puts somebody into a queue looks for idle CPUs afterwards; this one says that
 		// it is idle, then looks into the queues. One of the two sees the other.
@@ -296,12 +287,33 @@ struct vcpu *sched_choose(void)
 		spin_unlock(&queue->lock);
 		(void)sched_balance_steal(cpu);
 		spin_lock(&queue->lock);
-		chosen = choose_locked(cpu);
+		chosen = choose_locked(cpu, queue, timer_now());
 	}
 	spin_unlock(&queue->lock);
 	if (chosen != NULL)
 		sched_set_take(&sched_idle, cpu->id);
 	return chosen;
+}
+
+struct vcpu *sched_choose(void)
+{
+	struct cpu *cpu = cpu_this();
+	struct sched_queue *queue = sched_queue_of(cpu);
+	bool owned = sched_set_has(&sched_owned, cpu->id);
+	bool strangers = load_relaxed(&queue->leaving) != 0 ||
+	                 (owned && sched_set_has(&sched_crowded, cpu->id));
+	if (strangers && sched_balance_evacuate(cpu))
+		cpu_post_local(CPU_WORK_SCHED);
+	spin_lock(&queue->lock);
+	uint64_t now = timer_now();
+	struct vcpu *next = NULL;
+	if (queue->current != NULL && !owned)
+		next = next_turn(cpu, queue, now);
+	if (next == NULL)
+		return choose_else(cpu, queue, now);
+	// Somebody ran here, so this CPU was not counted as idle.
+	spin_unlock(&queue->lock);
+	return next;
 }
 
 bool sched_must_unload(const struct vcpu *vcpu)

@@ -184,7 +184,7 @@ void sched_balance_offer(struct cpu *cpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
 	queue->retry = false;
-	if (queue->nr_movable == 0 || !somebody_idle())
+	if (queue->nr_movable == 0 || cpu_count() == 1 || !somebody_idle())
 		return;
 	if (free_one(queue) != NULL)
 		sched_balance_call(cpu);

@@ -21,13 +21,16 @@ __extension__ typedef unsigned __int128 wide;
 struct sched_queue sched_queues[CPU_MAX];
 struct sched_set sched_idle, sched_crowded, sched_owned;
 
-static uint64_t slice_ticks = 1; // every CPU writes the same at its start
+// Every CPU writes the same at its start.
+static uint64_t slice_ticks = 1, balance_ticks, retry_ticks;
 
 void sched_queue_init(struct sched_queue *queue)
 {
 	uint64_t slice = timer_from_us(SCHED_SLICE_US);
 	*queue = (struct sched_queue){.lock = SPINLOCK_INIT(LOCK_SCHED)};
 	store_relaxed(&slice_ticks, slice != 0 ? slice : 1);
+	store_relaxed(&balance_ticks, timer_from_us(SCHED_BALANCE_US));
+	store_relaxed(&retry_ticks, timer_from_us(SCHED_RETRY_US));
 }
 
 uint64_t sched_queue_slice(void)
@@ -245,15 +248,13 @@ void sched_queue_put(struct cpu *cpu, struct vcpu *vcpu)
 		put_movable(cpu, vcpu);
 }
 
-void sched_queue_take(struct cpu *cpu, struct vcpu *vcpu)
+static NOINLINE void take(struct cpu *cpu, struct vcpu *vcpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
 	struct sched_vcpu *sched = &vcpu->sched;
 	uint32_t priority = vcpu->vm->sched.priority;
 	enum sched_where where = sched->where;
 	store_relaxed(&sched->where, (uint8_t)SCHED_IN_NONE);
-	if (queue->favoured == vcpu)
-		queue->favoured = NULL;
 	switch (where) {
 	case SCHED_IN_NONE: return;
 	case SCHED_IN_SLEEPERS: heap_remove(&queue->sleepers, &sched->node); return;
@@ -270,6 +271,15 @@ void sched_queue_take(struct cpu *cpu, struct vcpu *vcpu)
 	store_relaxed(&queue->nr_ready, queue->nr_ready - 1);
 	if (sched->home == SCHED_ANY_CPU && (where == SCHED_IN_READY || where == SCHED_IN_LEAVING))
 		take_movable(cpu, vcpu);
+}
+
+void sched_queue_take(struct cpu *cpu, struct vcpu *vcpu)
+{
+	struct sched_queue *queue = sched_queue_of(cpu);
+	if (queue->favoured == vcpu)
+		queue->favoured = NULL;
+	if (vcpu->sched.where != SCHED_IN_NONE)
+		take(cpu, vcpu);
 }
 
 void sched_queue_sleep(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
@@ -334,52 +344,73 @@ static uint64_t slice_end(const struct sched_queue *queue, const struct vcpu *vc
 }
 
 // Its place among those that other CPUs can have goes to `in`, if that is one of them.
-static void exchange_movable(struct cpu *cpu, struct vcpu *out, struct vcpu *in)
+static void exchange_movable(struct sched_queue *queue, struct vcpu *out, struct vcpu *in)
 {
 	bool leaves = out->sched.home == SCHED_ANY_CPU, comes = in->sched.home == SCHED_ANY_CPU;
+	struct cpu *cpu = in->cpu;
 	if (leaves && comes)
-		heap_exchange(&sched_queue_of(cpu)->movable[in->vm->sched.priority],
-		              &out->sched.move, &in->sched.move, in->sched.placed_at);
+		heap_exchange(&queue->movable[in->vm->sched.priority], &out->sched.move,
+		              &in->sched.move, in->sched.placed_at);
 	else if (leaves)
 		take_movable(cpu, out);
 	else if (comes)
 		put_movable(cpu, in);
 }
 
-static bool is_plain(const struct cpu *cpu, const struct sched_queue *queue,
-                     const struct vcpu *current)
+static bool is_plain(const struct sched_queue *queue, const struct vcpu *current)
 {
 	return queue->ready_set == BIT_U32(current->vm->sched.priority) &&
 	       heap_first(&queue->urgent) == NULL && heap_first(&queue->budget) == NULL &&
 	       heap_first(&queue->throttled) == NULL && queue->favoured == NULL &&
-	       queue->leaving == 0 && !current->sched.urgent && !sched_has_budget(current) &&
-	       !sched_is_alien(current, cpu->id);
+	       queue->leaving == 0 && !current->sched.urgent && !sched_has_budget(current);
 }
 
-struct vcpu *sched_queue_next_turn(struct cpu *cpu, struct vcpu *current, uint64_t now)
+// As sched_queue_account() and sched_queue_set_state() would.
+static void account_turn(struct vcpu *current, uint64_t now)
 {
-	struct sched_queue *queue = sched_queue_of(cpu);
-	if (!is_plain(cpu, queue, current))
+	struct sched_vcpu *sched = &current->sched;
+	uint64_t ticks = elapsed(sched->since, now);
+	store_relaxed(&sched->ran, sched->ran + ticks);
+	sched->vruntime += virtual_time(current, ticks);
+	store_relaxed(&sched->since, now);
+}
+
+static void begin_turn(struct sched_queue *queue, struct vcpu *next, uint64_t now)
+{
+	struct sched_vcpu *sched = &next->sched;
+	store_relaxed(&sched->where, (uint8_t)SCHED_IN_NONE);
+	store_relaxed(&sched->waited, sched->waited + elapsed(sched->since, now));
+	store_relaxed(&sched->since, now);
+	store_ordered(&sched->state, (uint32_t)SCHED_RUNNING);
+	sched->slice_end = now + sched_queue_slice();
+	if (queue->last != next)
+		store_relaxed(&sched->switches, sched->switches + 1);
+	queue->last = queue->current = next;
+	queue->preempt = false;
+}
+
+struct vcpu *sched_queue_next_turn(struct sched_queue *queue, uint64_t now)
+{
+	struct vcpu *current = queue->current;
+	if (!is_plain(queue, current))
 		return NULL;
 	uint64_t end = current->sched.slice_end;
 	if (!queue->preempt && (end == TIMER_NEVER || sched_before(now, end)))
 		return NULL;
-	struct heap *ready = &queue->ready[current->vm->sched.priority];
+	uint32_t priority = current->vm->sched.priority;
+	struct heap *ready = &queue->ready[priority];
 	struct vcpu *next = sched_vcpu_of(heap_first(ready));
-	if (sched_before(current->sched.vruntime, next->sched.vruntime))
+	uint64_t least = next->sched.vruntime;
+	account_turn(current, now);
+	if (sched_before(current->sched.vruntime, least))
 		return NULL; // a heavier one has more turns
-	sched_queue_set_state(current, SCHED_READY, now);
+	if (sched_before(queue->floor[priority], least))
+		queue->floor[priority] = least;
 	heap_exchange(ready, &next->sched.node, &current->sched.node, current->sched.vruntime);
-	exchange_movable(cpu, next, current);
+	exchange_movable(queue, next, current);
 	store_relaxed(&current->sched.where, (uint8_t)SCHED_IN_READY);
-	store_relaxed(&next->sched.where, (uint8_t)SCHED_IN_NONE);
-	sched_queue_set_state(next, SCHED_RUNNING, now);
-	queue->preempt = false;
-	queue->current = next;
-	next->sched.slice_end = now + sched_queue_slice();
-	if (queue->last != next)
-		store_relaxed(&next->sched.switches, next->sched.switches + 1);
-	queue->last = next;
+	store_ordered(&current->sched.state, (uint32_t)SCHED_READY);
+	begin_turn(queue, next, now);
 	return next;
 }
 
@@ -458,14 +489,14 @@ static void sooner_heap(uint64_t *at, const struct heap *heap)
 		sooner(at, heap_first(heap)->key);
 }
 
-static void sooner_balance(struct sched_queue *queue, uint64_t *at, uint64_t now)
+// When this CPU looks at others; who waits here can go there, or must, or would be asked for.
+static NOINLINE void sooner_balance(struct sched_queue *queue, uint64_t *at, uint64_t now)
 {
-	queue->balancing = queue->nr_movable != 0 && cpu_count() > 1;
 	if (queue->leaving != 0 || queue->retry)
-		sooner(at, now + timer_from_us(SCHED_RETRY_US));
+		sooner(at, now + load_relaxed(&retry_ticks));
 	if (!queue->balancing)
 		return;
-	uint64_t period = timer_from_us(SCHED_BALANCE_US);
+	uint64_t period = load_relaxed(&balance_ticks);
 	if (elapsed(queue->next_balance, now) > period ||
 	    elapsed(now, queue->next_balance) > period)
 		queue->next_balance = now + period; // left over from long ago
@@ -477,7 +508,7 @@ static void sooner_current(const struct vcpu *current, uint64_t *at, uint64_t no
 	const struct sched_vcpu *sched = &current->sched;
 	if (sched->urgent) {
 		// Whatever it has used up: it stops at once, or is like the others when looked at again.
-		sooner(at, now + timer_from_us(SCHED_RETRY_US));
+		sooner(at, now + load_relaxed(&retry_ticks));
 		return;
 	}
 	if (sched->slice_end != TIMER_NEVER)
@@ -488,6 +519,16 @@ static void sooner_current(const struct vcpu *current, uint64_t *at, uint64_t no
 	}
 }
 
+// `at`: the soonest of those that run or have budgets.
+static void set_timer(struct sched_queue *queue, uint64_t at, uint64_t now)
+{
+	sooner_heap(&at, &queue->sleepers);
+	queue->balancing = queue->nr_movable != 0 && cpu_count() > 1;
+	if (queue->balancing || queue->retry || queue->leaving != 0)
+		sooner_balance(queue, &at, now);
+	timer_set(TIMER_SCHED, at);
+}
+
 void sched_queue_set_timer(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
@@ -496,7 +537,10 @@ void sched_queue_set_timer(struct cpu *cpu, uint64_t now)
 		sooner_current(queue->current, &at, now);
 	sooner_heap(&at, &queue->budget);
 	sooner_heap(&at, &queue->throttled);
-	sooner_heap(&at, &queue->sleepers);
-	sooner_balance(queue, &at, now);
-	timer_set(TIMER_SCHED, at);
+	set_timer(queue, at, now);
+}
+
+void sched_queue_set_turn_timer(struct sched_queue *queue, uint64_t now)
+{
+	set_timer(queue, queue->current->sched.slice_end, now);
 }

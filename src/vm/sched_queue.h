@@ -98,7 +98,9 @@ static inline struct cpu *sched_cpu(const struct vcpu *vcpu)
 }
 static inline struct sched_queue *sched_queue_of(const struct cpu *cpu)
 {
-	return &sched_queues[cpu->id];
+	struct sched_queue *queue = &sched_queues[cpu->id];
+	COMPUTED(queue);
+	return queue;
 }
 // Whether `a` comes before `b` on a counter that may go round.
 static inline bool sched_before(uint64_t a, uint64_t b)
@@ -151,8 +153,10 @@ void sched_queue_attach(struct sched_queue *queue, struct vcpu *vcpu, uint64_t n
 bool sched_queue_keeps(struct cpu *cpu, struct vcpu *current, uint64_t now);
 // The usual end of a slice, in short: nobody but vCPUs of one priority, without budgets, and none of them favoured;
 // the first of those that wait changes places with the one that runs. The new one, which is RUNNING; NULL: nothing
-// was done, as it is not so simple, or not yet its turn. The one that runs was accounted for with the same `now`.
-struct vcpu *sched_queue_next_turn(struct cpu *cpu, struct vcpu *current, uint64_t now);
+// was done but to account, as it is not so simple, or not yet its turn. Somebody runs, and the CPU is not exclusive.
+struct vcpu *sched_queue_next_turn(struct sched_queue *queue, uint64_t now);
+// sched_queue_set_timer() after it.
+void sched_queue_set_turn_timer(struct sched_queue *queue, uint64_t now);
 // Takes out the one that is to run next, which is RUNNING then; NULL: none.
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now);
 // This one was put in: whether the CPU has to look at its queue.
