@@ -182,10 +182,12 @@ void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
 
 void vgic_op_changed(struct vgic_op *op, uint32_t word, uint32_t mask)
 {
-	if (word != 0)
+	if (word != 0) {
+		op->vgic->busy |= BIT_U32(word - 1);
 		op->tell |= vgic_spi_notify(op->vgic, op->self, word, mask);
-	else if (op->owner == op->self)
+	} else if (op->owner == op->self) {
 		op->flush = true;
+	}
 	// Another vCPU's private interrupts: it was frozen, and looks at everything when it thaws;
 	// or it is not loaded.
 }
@@ -250,6 +252,7 @@ static void set_spi_line(struct vgic *vgic, uint32_t spi, bool level)
 	uint32_t old = bank->line;
 	bank->line = level ? old | bit : old & ~bit;
 	if (bank->line != old) {
+		vgic->busy |= BIT_U32(spi >> 5);
 		if (bank->edge & bank->line & bit)
 			bank->latch |= bit;
 		// A falling edge says nothing; a falling level must be taken out of a list register.
@@ -373,7 +376,7 @@ void vgic_reset(struct vm *vm)
 		reset_cpu(vm->vcpu[id]->gic);
 	for (uint32_t i = 0; i < VGIC_SPI_WORDS; i++)
 		reset_bank(&vgic->spi[i]);
-	vgic->ctlr = 0;
+	vgic->ctlr = vgic->busy = 0;
 	if (vgic->version == 2)
 		vgicv2_reset(vgic);
 	else

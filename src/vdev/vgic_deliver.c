@@ -538,20 +538,29 @@ bool vgic_pending(struct vcpu *vcpu)
 
 // ---- coming and going ----
 
+// Whether SPIs are in play, of the words that may have any. Under the lock.
+static NOINLINE bool spis_in_play(const struct vgic_cpu *cpu)
+{
+	struct vgic *vgic = cpu->vgic;
+	uint32_t any = 0;
+	for (uint32_t left = vgic->busy; left != 0; left &= left - 1) {
+		uint32_t n = (uint32_t)__builtin_ctz(left);
+		const struct vgic_bank *bank = &vgic->spi[n];
+		uint32_t pending = bank->latch | bank->line;
+		if ((pending | bank->active | bank->held) == 0)
+			vgic->busy &= ~BIT_U32(n);
+		any |= pending | cpu->spi_active[n] | cpu->spi_ended[n];
+	}
+	return any != 0;
+}
+
 // Nothing to be put into a list register, nothing active that the guest might end, nobody to be told: the usual
 // state of a vCPU that comes and goes. Not loaded, under the lock.
-static bool nothing_in_play(struct vgic_cpu *cpu)
+static bool nothing_in_play(const struct vgic_cpu *cpu)
 {
-	const struct vgic_bank *bank = cpu->vgic->spi;
 	uint32_t busy = load_relaxed(&cpu->posted) | load_relaxed(&cpu->deactivate) | cpu->freeze |
 	                (vgic_bank_pending(&cpu->bank) & cpu->bank.enabled) | cpu->bank.active;
-	// In one expression: two words are one load then, and there is no loop.
-#define BUSY(word) \
-	(bank[word].latch | bank[word].line | cpu->spi_active[word] | cpu->spi_ended[word])
-	busy |= BUSY(0) | BUSY(1) | BUSY(2) | BUSY(3) | BUSY(4) | BUSY(5) | BUSY(6) | BUSY(7);
-	STATIC_ASSERT(VGIC_SPI_WORDS == 8, "all of them");
-#undef BUSY
-	return busy == 0;
+	return busy == 0 && (cpu->vgic->busy == 0 || !spis_in_play(cpu));
 }
 
 void vgic_deliver_load(struct vgic_cpu *cpu)
@@ -580,9 +589,11 @@ static uint32_t hand_over(struct vgic_cpu *cpu)
 	uint32_t tell = 0;
 	if (vgic->nr_vcpus == 1)
 		return 0;
-	for (uint32_t word = 1; word < VGIC_WORDS; word++)
-		if (vgic_bank_pending(&vgic->spi[word - 1]) != 0)
-			tell |= vgic_spi_notify(vgic, cpu, word, ~0u);
+	for (uint32_t left = vgic->busy; left != 0; left &= left - 1) {
+		uint32_t n = (uint32_t)__builtin_ctz(left);
+		if (vgic_bank_pending(&vgic->spi[n]) != 0)
+			tell |= vgic_spi_notify(vgic, cpu, n + 1, ~0u);
+	}
 	return tell & ~BIT_U32(cpu->vcpu->id);
 }
 

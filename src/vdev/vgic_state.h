@@ -138,6 +138,8 @@ struct vgic {
 
 	// lock
 	uint32_t ctlr;
+	uint32_t
+	        busy; // bit n: something in spi[n] may be pending, active or held; where it is clear, nothing is
 	struct vgic_bank spi[VGIC_SPI_WORDS];
 	union {
 		uint64_t route[VGIC_NR_SPIS]; // GICv3: GICD_IROUTER

@@ -388,6 +388,52 @@ static void test_any_of_several(void **state)
 	assert_int_equal(ack(1), 80);
 }
 
+// What happens to SPIs while a vCPU is not loaded is there when it is, though nobody lets it look again: it was
+// raised, written, held or active, while another vCPU came and found nothing.
+static void test_spi_while_away(void **state)
+{
+	(void)state;
+	BOTH(version)
+	{
+		start(version, 2);
+		enable(0, 40, 0x50);
+		unload(0);
+		load(0); // finds that the word is empty
+		unload(0);
+		line(40, true);
+		load(0);
+		assert_int_equal(ack(0), 40);
+		line(40, false);
+		eoi(0, 40);
+		settle();
+		unload(0);
+		load(0);
+		unload(0);
+		set_bit(1, ISPENDR, 40);
+		load(0);
+		assert_int_equal(ack(0), 40);
+		unload(0);
+		unload(1);
+		load(1); // it is active in memory now
+		load(0);
+		eoi(0, 40);
+		settle();
+		assert_false(get_bit(1, ISACTIVER, 40));
+
+		set_edge(0, 50, true);
+		enable(0, 50, 0x50);
+		line(50, true);
+		line(50, false);
+		unload(1);
+		load(1); // it is in a list register of CPU 0 now
+		unload(0);
+		load(0);
+		assert_int_equal(ack(0), 50);
+		eoi(0, 50);
+		assert_int_equal(ack(0), SPURIOUS);
+	}
+}
+
 static void test_groups(void **state)
 {
 	(void)state;
@@ -550,6 +596,7 @@ int main(void)
 	        cmocka_unit_test(test_sgi_v2),
 
 	        cmocka_unit_test(test_any_of_several),
+	        cmocka_unit_test(test_spi_while_away),
 	        cmocka_unit_test(test_groups),
 	        cmocka_unit_test(test_active_writes),
 	        cmocka_unit_test(test_forced_active),
