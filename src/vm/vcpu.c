@@ -29,25 +29,46 @@ static void el1_reset(struct el1_regs *el1)
 #include "arm/sysregs.def"
 }
 
-// The set of features once, not for each register.
+// The set of features once, not for each register. Of a pair both are read before either is written: then compilers
+// make one access to memory of the two.
 static void el1_load(const struct el1_regs *el1)
 {
-	uint64_t present = features_present;
-#define SYSREG_SAVED(field, name, reset) write_sysreg(el1->field, name);
+	uint64_t present = features_present, a, b;
+#define LOAD_PAIR(field, name, field2, name2) \
+	a = el1->field, b = el1->field2;      \
+	write_sysreg(a, name);                \
+	write_sysreg(b, name2);
+#define SYSREG_SAVED(field, name, reset)                       write_sysreg(el1->field, name);
+#define SYSREG_PAIR(field, name, reset, field2, name2, reset2) LOAD_PAIR(field, name, field2, name2)
 #define SYSREG_SAVED_IF(feature, field, name, reset) \
 	if ((present & BIT_U64(feature)) != 0)       \
 		write_sysreg(el1->field, name);
+#define SYSREG_PAIR_IF(feature, field, name, reset, field2, name2, reset2) \
+	if ((present & BIT_U64(feature)) != 0) {                           \
+		LOAD_PAIR(field, name, field2, name2)                      \
+	}
 #include "arm/sysregs.def"
+#undef LOAD_PAIR
 }
 
 static void el1_save(struct el1_regs *el1)
 {
-	uint64_t present = features_present;
-#define SYSREG_SAVED(field, name, reset) el1->field = read_sysreg(name);
+	uint64_t present = features_present, a, b;
+#define SAVE_PAIR(field, name, field2, name2)          \
+	a = read_sysreg(name), b = read_sysreg(name2); \
+	el1->field = a;                                \
+	el1->field2 = b;
+#define SYSREG_SAVED(field, name, reset)                       el1->field = read_sysreg(name);
+#define SYSREG_PAIR(field, name, reset, field2, name2, reset2) SAVE_PAIR(field, name, field2, name2)
 #define SYSREG_SAVED_IF(feature, field, name, reset) \
 	if ((present & BIT_U64(feature)) != 0)       \
 		el1->field = read_sysreg(name);
+#define SYSREG_PAIR_IF(feature, field, name, reset, field2, name2, reset2) \
+	if ((present & BIT_U64(feature)) != 0) {                           \
+		SAVE_PAIR(field, name, field2, name2)                      \
+	}
 #include "arm/sysregs.def"
+#undef SAVE_PAIR
 }
 
 // HCR_EL2 of a guest: one line for each decision.
