@@ -259,6 +259,9 @@
 #define CNTHCTL_EL1PCTEN BIT_U64(0) // CNTPCT_EL0 not trapped
 #define CNTHCTL_EL1PCEN  BIT_U64(1) // CNTP_* not trapped
 
+// ISR_EL1
+#define ISR_IRQ BIT_U64(7)
+
 // Generic timer control registers
 #define CNT_CTL_ENABLE  BIT_U64(0)
 #define CNT_CTL_IMASK   BIT_U64(1)

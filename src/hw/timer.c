@@ -98,6 +98,7 @@ void timer_init_cpu(void)
 void timer_set(enum timer_user user, uint64_t deadline)
 {
 	struct deadlines *here = &deadlines[cpu_this()->id];
+	COMPUTED(here);
 	uint64_t before = here->at[user], first = deadline;
 	if (before == deadline)
 		return;
@@ -119,6 +120,7 @@ void timer_set(enum timer_user user, uint64_t deadline)
 uint32_t timer_expire(void)
 {
 	struct deadlines *here = &deadlines[cpu_this()->id];
+	COMPUTED(here);
 	uint64_t now = timer_now(), first = TIMER_NEVER;
 	uint32_t due = 0;
 	for (uint32_t left = here->set; left != 0; left &= left - 1) {

@@ -141,26 +141,53 @@ uint64_t exit_irq(struct vcpu *vcpu)
 	return kick_came(vcpu);
 }
 
+static inline uint32_t acknowledge(void)
+{
+	uint32_t intid = is_gicv3 ? gicv3_acknowledge() : intc_acknowledge();
+	return intid < INTC_NR_INTIDS ? intid : INTC_SPURIOUS;
+}
+
+static inline void end_priority(uint32_t intid)
+{
+	is_gicv3 ? gicv3_eoi(intid) : intc_eoi(intid);
+}
+
+static inline void deactivate(uint32_t intid)
+{
+	is_gicv3 ? gicv3_deactivate(intid) : intc_deactivate(intid);
+}
+
+// Of the rarer kinds.
+static NOINLINE void handle_else(struct vcpu *vcpu, uint32_t intid)
+{
+	if (intid == maintenance && vcpu != NULL)
+		vgic_maintenance(vcpu);
+	else if (intid == console)
+		typed();
+}
+
 void irq_handle(void)
 {
 	struct cpu *cpu = cpu_this();
 	struct vcpu *vcpu = cpu->vcpu;
 	for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
-		uint32_t intid = cpu->irq != 0 ? cpu->irq : intc_acknowledge();
+		uint32_t intid = cpu->irq != 0 ? cpu->irq : acknowledge();
 		cpu->irq = 0;
 		if (intid == INTC_SPURIOUS)
 			return;
-		intc_eoi(intid);
+		end_priority(intid);
 		if (intid == virtual_timer) {
 			guest_timer(vcpu, intid);
-			continue;
+		} else {
+			if (intid == hyp_timer)
+				timers_due(vcpu);
+			else if (intid != KICK_SGI) // it needs no more than to have come
+				handle_else(vcpu, intid);
+			deactivate(intid);
 		}
-		if (intid == hyp_timer)
-			timers_due(vcpu);
-		else if (intid == maintenance && vcpu != NULL)
-			vgic_maintenance(vcpu);
-		else if (intid == console)
-			typed();
-		intc_deactivate(intid); // the kick needs no more than to have come
+		// The CPU's own line says whether there is another one. If it is a little late, that one interrupts
+		// the guest. Other controllers are to be asked: a Raspberry Pi's counts on it.
+		if (is_gicv3 && (read_sysreg(isr_el1) & ISR_IRQ) == 0)
+			return;
 	}
 }

@@ -140,14 +140,13 @@ static uint64_t guest_now(const struct vcpu *vcpu)
 {
 	return timer_now() - vcpu->vm->cntvoff;
 }
-void cntp_update(struct vcpu *vcpu)
+static bool cntp_is_enabled(const struct vcpu *vcpu)
 {
-	bool enabled =
-	        (vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && (vcpu->cntp_ctl & CNT_CTL_IMASK) == 0;
-	if (!enabled && !vcpu->cntp_line) { // as in most guests, always
-		timer_set(TIMER_VCPU, TIMER_NEVER);
-		return;
-	}
+	return (vcpu->cntp_ctl & CNT_CTL_ENABLE) != 0 && (vcpu->cntp_ctl & CNT_CTL_IMASK) == 0;
+}
+static NOINLINE void cntp_look(struct vcpu *vcpu)
+{
+	bool enabled = cntp_is_enabled(vcpu);
 	uint64_t now = timer_now(), guest = now - vcpu->vm->cntvoff;
 	bool due = guest >= vcpu->cntp_cval;
 	uint64_t deadline = now + (vcpu->cntp_cval - guest);
@@ -158,6 +157,13 @@ void cntp_update(struct vcpu *vcpu)
 		vcpu->cntp_line = enabled && due;
 		virq_set(vcpu->vm, vcpu, INTID_CNTP, vcpu->cntp_line);
 	}
+}
+void cntp_update(struct vcpu *vcpu)
+{
+	if (UNLIKELY(cntp_is_enabled(vcpu) || vcpu->cntp_line))
+		cntp_look(vcpu);
+	else // as in most guests, always
+		timer_set(TIMER_VCPU, TIMER_NEVER);
 }
 static enum outcome read_cntp_ctl(struct vcpu *vcpu, const struct row *row UNUSED, uint64_t *value)
 {

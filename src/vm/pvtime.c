@@ -23,7 +23,7 @@ STATIC_ASSERT(sizeof(struct record) * VM_MAX_VCPUS <= PAGE_SIZE, "they share a p
 // Written by whoever may write the record: while nothing of the VM runs, then by the vCPU's CPU.
 struct pvtime {
 	struct record *records; // fixed after start
-	struct {
+	struct start {
 		uint64_t waited; // ticks: what it had waited when this life was first seen
 		uint64_t told;   // ticks: what the record was last written for
 		bool known;      // ... which it was
@@ -58,21 +58,21 @@ int pvtime_reset(struct vm *vm)
 void pvtime_update(struct vcpu *vcpu)
 {
 	struct pvtime *pvtime = vcpu->vm->pvtime;
-	uint32_t id = vcpu->id;
 
 	if (pvtime == NULL)
 		return;
+	struct start *start = &pvtime->start[vcpu->id];
+	COMPUTED(start);
 	uint64_t waited = load_relaxed(&vcpu->sched.waited); // it runs: all of it is counted
-	if (!pvtime->start[id]
-	             .known) { // what it waited in an earlier life is no concern of this one
-		pvtime->start[id].waited = waited;
-		pvtime->start[id].known = true;
-	} else if (waited == pvtime->start[id].told) {
+	if (waited == start->told && start->known)
 		return;
+	if (!start->known) { // what it waited in an earlier life is no concern of this one
+		start->waited = waited;
+		start->known = true;
 	}
-	pvtime->start[id].told = waited;
+	start->told = waited;
 	// One store: a vCPU that reads another one's figure sees an old or a new one.
-	store_relaxed(&pvtime->records[id].stolen, timer_to_ns(waited - pvtime->start[id].waited));
+	store_relaxed(&pvtime->records[vcpu->id].stolen, timer_to_ns(waited - start->waited));
 }
 
 bool pvtime_address(const struct vcpu *vcpu, uint64_t *ipa)

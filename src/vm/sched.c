@@ -321,11 +321,9 @@ bool sched_must_unload(const struct vcpu *vcpu)
 	return load_relaxed(&vcpu->sched.where) == SCHED_IN_LEAVING;
 }
 
-static void wake_sleepers(struct cpu *cpu)
+static NOINLINE void wake_sleepers(struct cpu *cpu)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
-	if (load_relaxed(&queue->sleepers.root) == NULL)
-		return; // only this CPU puts any in
 	for (unsigned i = 0; i < SCHED_AT_ONCE; i++) {
 		spin_lock(&queue->lock);
 		struct heap_node *first = heap_first(&queue->sleepers);
@@ -346,8 +344,10 @@ static void wake_sleepers(struct cpu *cpu)
 void sched_tick(void)
 {
 	struct cpu *cpu = cpu_this();
-	wake_sleepers(cpu);
-	if (sched_queue_of(cpu)->balancing) // only this CPU sets it
+	const struct sched_queue *queue = sched_queue_of(cpu);
+	if (load_relaxed(&queue->sleepers.root) != NULL) // only this CPU puts any in
+		wake_sleepers(cpu);
+	if (queue->balancing) // only this CPU sets it
 		sched_balance_push(cpu);
 	// Who chooses sends strangers away, accounts, refills, and sets the timer.
 	cpu_post_local(CPU_WORK_SCHED);

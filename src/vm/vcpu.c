@@ -149,13 +149,15 @@ void vcpu_load(struct vcpu *vcpu)
 	// vCPU's tables with another's (errata of Cortex-A57, A72, A76 on speculative walks).
 	write_sysreg(stage2_vtcr(), vtcr_el2);
 	write_sysreg(stage2_vttbr(&vm->stage2), vttbr_el2);
-	write_sysreg(vcpu->hcr, hcr_el2);
-	vcpu->hcr &= ~HCR_VSE; // the register has it now
+	uint64_t hcr = vcpu->hcr, vpidr = vcpu->vpidr, vmpidr = vcpu->vmpidr;
+	vcpu->hcr = hcr & ~HCR_VSE; // the register has it from here on
+	write_sysreg(hcr, hcr_el2);
 	isb();
-	write_sysreg(vcpu->vpidr, vpidr_el2);
-	write_sysreg(vcpu->vmpidr, vmpidr_el2);
-	write_sysreg(vcpu->cptr, cptr_el2);
-	write_sysreg(vcpu->mdcr, mdcr_el2);
+	write_sysreg(vpidr, vpidr_el2);
+	write_sysreg(vmpidr, vmpidr_el2);
+	uint64_t cptr = vcpu->cptr, mdcr = vcpu->mdcr;
+	write_sysreg(cptr, cptr_el2);
+	write_sysreg(mdcr, mdcr_el2);
 	write_sysreg(0, hstr_el2);
 	write_sysreg(vm->cntvoff, cntvoff_el2);
 	write_sysreg(0, cnthctl_el2); // CNTP and CNTPCT are trapped; no event stream

@@ -85,11 +85,9 @@ static bool is_current(struct vmid **here, struct vmid *vmid)
 	return load_acquire(&vmid->generation) == now;
 }
 
-uint32_t vmid_get(struct vmid *vmid)
+// Gives it a number of this generation; `before` is what ran here.
+static NOINLINE uint32_t renew(struct vmid *vmid, struct vmid **here, struct vmid *before)
 {
-	struct vmid **here = &running[cpu_this()->id], *before = load_relaxed(here);
-	if (is_current(here, vmid))
-		return load_relaxed(&vmid->number);
 	spin_lock(&lock);
 	store_relaxed(here, before); // its number is in VTTBR_EL2 still
 	if (vmid->generation != generation) {
@@ -110,6 +108,14 @@ uint32_t vmid_get(struct vmid *vmid)
 	uint32_t number = vmid->number;
 	spin_unlock(&lock);
 	return number;
+}
+
+uint32_t vmid_get(struct vmid *vmid)
+{
+	struct vmid **here = &running[cpu_this()->id], *before = load_relaxed(here);
+	if (LIKELY(is_current(here, vmid)))
+		return load_relaxed(&vmid->number);
+	return renew(vmid, here, before);
 }
 
 void vmid_drop(struct vmid *vmid)
