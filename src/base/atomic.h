@@ -5,9 +5,16 @@
 
 #include "base/types.h"
 
+// On arm64 a relaxed access of an aligned word is one load or store, and a volatile one is the same: but GCC computes the
+// address of an atomic one in an instruction of its own.
+#ifdef __aarch64__
+#define load_relaxed(p)     (*(const volatile __typeof__(*(p)) *)(p))
+#define store_relaxed(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
+#else
 #define load_relaxed(p)     __atomic_load_n((p), __ATOMIC_RELAXED)
-#define load_acquire(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_relaxed(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
+#endif
+#define load_acquire(p)     __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 // A load after a store of the same CPU is made after it, if both are these: two CPUs that each store, then
 // look at the other's word, do not both miss it. As cheap as acquire and release on arm64.

@@ -94,7 +94,7 @@ static bool command_irq(struct shell_job *job)
 	}
 	for (unsigned i = 0; i < WORDS_A_STEP; i++) {
 		bool private = at->group < vm->nr_vcpus;
-		uint32_t word = private ? 0 : at->group - vm->nr_vcpus + 1;
+		uint32_t spis = at->group - vm->nr_vcpus, word = private ? 0 : spis + 1;
 		if (word >= VGIC_WORDS) {
 			answer_say(&job->out, NULL,
 			           "listed: in a list register of the CPU that has the vCPU, which "
@@ -102,7 +102,7 @@ static bool command_irq(struct shell_job *job)
 			return false;
 		}
 		const struct vgic_bank *bank =
-		        private ? &vm->vcpu[at->group]->gic->bank : &vm->gic->spi[word - 1];
+		        private ? &vm->vcpu[at->group]->gic->bank : &vm->gic->spi[spis];
 		uint32_t shown = worth_showing(bank, word);
 		for (; at->bit < 32; at->bit++) {
 			if ((shown & BIT_U32(at->bit)) == 0)

@@ -240,18 +240,6 @@ static void calm(struct vcpu *current)
 		current->sched.urgent = false;
 }
 
-// A slice is over, as most often.
-static struct vcpu *next_turn(struct cpu *cpu, struct sched_queue *queue, uint64_t now)
-{
-	struct vcpu *next = sched_queue_next_turn(queue, now);
-	if (next == NULL)
-		return NULL;
-	cpu->current = next;
-	sched_balance_offer(cpu);
-	sched_queue_set_turn_timer(queue, now);
-	return next;
-}
-
 static struct vcpu *choose_locked(struct cpu *cpu, struct sched_queue *queue, uint64_t now)
 {
 	struct vcpu *current = queue->current;
@@ -308,10 +296,11 @@ struct vcpu *sched_choose(void)
 	uint64_t now = timer_now();
 	struct vcpu *next = NULL;
 	if (queue->current != NULL && !owned)
-		next = next_turn(cpu, queue, now);
+		next = sched_queue_next_turn(cpu, now);
 	if (next == NULL)
 		return choose_else(cpu, queue, now);
 	// Somebody ran here, so this CPU was not counted as idle.
+	cpu->current = next;
 	spin_unlock(&queue->lock);
 	return next;
 }

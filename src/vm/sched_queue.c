@@ -343,77 +343,6 @@ static uint64_t slice_end(const struct sched_queue *queue, const struct vcpu *vc
 	return favoured ? queue->favoured_end : now + sched_queue_slice();
 }
 
-// Its place among those that other CPUs can have goes to `in`, if that is one of them.
-static void exchange_movable(struct sched_queue *queue, struct vcpu *out, struct vcpu *in)
-{
-	bool leaves = out->sched.home == SCHED_ANY_CPU, comes = in->sched.home == SCHED_ANY_CPU;
-	struct cpu *cpu = in->cpu;
-	if (leaves && comes)
-		heap_exchange(&queue->movable[in->vm->sched.priority], &out->sched.move,
-		              &in->sched.move, in->sched.placed_at);
-	else if (leaves)
-		take_movable(cpu, out);
-	else if (comes)
-		put_movable(cpu, in);
-}
-
-static bool is_plain(const struct sched_queue *queue, const struct vcpu *current)
-{
-	return queue->ready_set == BIT_U32(current->vm->sched.priority) &&
-	       heap_first(&queue->urgent) == NULL && heap_first(&queue->budget) == NULL &&
-	       heap_first(&queue->throttled) == NULL && queue->favoured == NULL &&
-	       queue->leaving == 0 && !current->sched.urgent && !sched_has_budget(current);
-}
-
-// As sched_queue_account() and sched_queue_set_state() would.
-static void account_turn(struct vcpu *current, uint64_t now)
-{
-	struct sched_vcpu *sched = &current->sched;
-	uint64_t ticks = elapsed(sched->since, now);
-	store_relaxed(&sched->ran, sched->ran + ticks);
-	sched->vruntime += virtual_time(current, ticks);
-	store_relaxed(&sched->since, now);
-}
-
-static void begin_turn(struct sched_queue *queue, struct vcpu *next, uint64_t now)
-{
-	struct sched_vcpu *sched = &next->sched;
-	store_relaxed(&sched->where, (uint8_t)SCHED_IN_NONE);
-	store_relaxed(&sched->waited, sched->waited + elapsed(sched->since, now));
-	store_relaxed(&sched->since, now);
-	store_ordered(&sched->state, (uint32_t)SCHED_RUNNING);
-	sched->slice_end = now + sched_queue_slice();
-	if (queue->last != next)
-		store_relaxed(&sched->switches, sched->switches + 1);
-	queue->last = queue->current = next;
-	queue->preempt = false;
-}
-
-struct vcpu *sched_queue_next_turn(struct sched_queue *queue, uint64_t now)
-{
-	struct vcpu *current = queue->current;
-	if (!is_plain(queue, current))
-		return NULL;
-	uint64_t end = current->sched.slice_end;
-	if (!queue->preempt && (end == TIMER_NEVER || sched_before(now, end)))
-		return NULL;
-	uint32_t priority = current->vm->sched.priority;
-	struct heap *ready = &queue->ready[priority];
-	struct vcpu *next = sched_vcpu_of(heap_first(ready));
-	uint64_t least = next->sched.vruntime;
-	account_turn(current, now);
-	if (sched_before(current->sched.vruntime, least))
-		return NULL; // a heavier one has more turns
-	if (sched_before(queue->floor[priority], least))
-		queue->floor[priority] = least;
-	heap_exchange(ready, &next->sched.node, &current->sched.node, current->sched.vruntime);
-	exchange_movable(queue, next, current);
-	store_relaxed(&current->sched.where, (uint8_t)SCHED_IN_READY);
-	store_ordered(&current->sched.state, (uint32_t)SCHED_READY);
-	begin_turn(queue, next, now);
-	return next;
-}
-
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
@@ -519,16 +448,6 @@ static void sooner_current(const struct vcpu *current, uint64_t *at, uint64_t no
 	}
 }
 
-// `at`: the soonest of those that run or have budgets.
-static void set_timer(struct sched_queue *queue, uint64_t at, uint64_t now)
-{
-	sooner_heap(&at, &queue->sleepers);
-	queue->balancing = queue->nr_movable != 0 && cpu_count() > 1;
-	if (queue->balancing || queue->retry || queue->leaving != 0)
-		sooner_balance(queue, &at, now);
-	timer_set(TIMER_SCHED, at);
-}
-
 void sched_queue_set_timer(struct cpu *cpu, uint64_t now)
 {
 	struct sched_queue *queue = sched_queue_of(cpu);
@@ -537,10 +456,98 @@ void sched_queue_set_timer(struct cpu *cpu, uint64_t now)
 		sooner_current(queue->current, &at, now);
 	sooner_heap(&at, &queue->budget);
 	sooner_heap(&at, &queue->throttled);
-	set_timer(queue, at, now);
+	sooner_heap(&at, &queue->sleepers);
+	queue->balancing = queue->nr_movable != 0 && cpu_count() > 1;
+	if (queue->balancing || queue->retry || queue->leaving != 0)
+		sooner_balance(queue, &at, now);
+	timer_set(TIMER_SCHED, at);
 }
 
-void sched_queue_set_turn_timer(struct sched_queue *queue, uint64_t now)
+// ---- the usual end of a slice ----
+
+// Its place among those that other CPUs can have goes to `in`, if that is one of them.
+static void exchange_movable(struct cpu *cpu, struct vcpu *out, struct vcpu *in)
 {
-	set_timer(queue, queue->current->sched.slice_end, now);
+	bool leaves = out->sched.home == SCHED_ANY_CPU, comes = in->sched.home == SCHED_ANY_CPU;
+	if (leaves && comes)
+		heap_exchange(&sched_queue_of(cpu)->movable[in->vm->sched.priority],
+		              &out->sched.move, &in->sched.move, in->sched.placed_at);
+	else if (leaves)
+		take_movable(cpu, out);
+	else if (comes)
+		put_movable(cpu, in);
+}
+
+static bool is_plain(const struct sched_queue *queue, const struct vcpu *current)
+{
+	return queue->ready_set == BIT_U32(current->vm->sched.priority) &&
+	       heap_first(&queue->urgent) == NULL && heap_first(&queue->budget) == NULL &&
+	       heap_first(&queue->throttled) == NULL && queue->favoured == NULL &&
+	       queue->leaving == 0 && !current->sched.urgent && !sched_has_budget(current);
+}
+
+// As sched_queue_account() and sched_queue_set_state() would.
+static void account_turn(struct vcpu *current, uint64_t now)
+{
+	struct sched_vcpu *sched = &current->sched;
+	uint64_t ticks = elapsed(sched->since, now);
+	store_relaxed(&sched->ran, sched->ran + ticks);
+	sched->vruntime += virtual_time(current, ticks);
+	store_relaxed(&sched->since, now);
+}
+
+static void begin_turn(struct sched_queue *queue, struct vcpu *next, uint64_t now)
+{
+	struct sched_vcpu *sched = &next->sched;
+	store_relaxed(&sched->where, (uint8_t)SCHED_IN_NONE);
+	store_relaxed(&sched->waited, sched->waited + elapsed(sched->since, now));
+	store_relaxed(&sched->since, now);
+	store_ordered(&sched->state, (uint32_t)SCHED_RUNNING);
+	sched->slice_end = now + sched_queue_slice();
+	if (queue->last != next)
+		store_relaxed(&sched->switches, sched->switches + 1);
+	queue->last = queue->current = next;
+	queue->preempt = false;
+}
+
+// Tells who could have one of those that wait, and sets the timer.
+static void end_choice(struct cpu *cpu, struct sched_queue *queue, const struct vcpu *next,
+                       uint64_t now)
+{
+	if (queue->nr_movable != 0 && cpu_count() > 1) {
+		sched_balance_offer(cpu);
+		sched_queue_set_timer(cpu, now);
+		return;
+	}
+	uint64_t at = next->sched.slice_end;
+	sooner_heap(&at, &queue->sleepers);
+	queue->retry = queue->balancing = false;
+	timer_set(TIMER_SCHED, at);
+}
+
+struct vcpu *sched_queue_next_turn(struct cpu *cpu, uint64_t now)
+{
+	struct sched_queue *queue = sched_queue_of(cpu);
+	struct vcpu *current = queue->current;
+	if (!is_plain(queue, current))
+		return NULL;
+	uint64_t end = current->sched.slice_end;
+	if (!queue->preempt && (end == TIMER_NEVER || sched_before(now, end)))
+		return NULL;
+	uint32_t priority = current->vm->sched.priority;
+	struct heap *ready = &queue->ready[priority];
+	struct vcpu *next = sched_vcpu_of(heap_first(ready));
+	uint64_t least = next->sched.vruntime;
+	account_turn(current, now);
+	if (sched_before(current->sched.vruntime, least))
+		return NULL; // a heavier one has more turns
+	if (sched_before(queue->floor[priority], least))
+		queue->floor[priority] = least;
+	heap_exchange(ready, &next->sched.node, &current->sched.node, current->sched.vruntime);
+	exchange_movable(cpu, next, current);
+	store_relaxed(&current->sched.where, (uint8_t)SCHED_IN_READY);
+	store_ordered(&current->sched.state, (uint32_t)SCHED_READY);
+	begin_turn(queue, next, now);
+	end_choice(cpu, queue, next, now);
+	return next;
 }

@@ -154,9 +154,8 @@ bool sched_queue_keeps(struct cpu *cpu, struct vcpu *current, uint64_t now);
 // The usual end of a slice, in short: nobody but vCPUs of one priority, without budgets, and none of them favoured;
 // the first of those that wait changes places with the one that runs. The new one, which is RUNNING; NULL: nothing
 // was done but to account, as it is not so simple, or not yet its turn. Somebody runs, and the CPU is not exclusive.
-struct vcpu *sched_queue_next_turn(struct sched_queue *queue, uint64_t now);
-// sched_queue_set_timer() after it.
-void sched_queue_set_turn_timer(struct sched_queue *queue, uint64_t now);
+// Others are told and the timer is set as well.
+struct vcpu *sched_queue_next_turn(struct cpu *cpu, uint64_t now);
 // Takes out the one that is to run next, which is RUNNING then; NULL: none.
 struct vcpu *sched_queue_pick(struct cpu *cpu, uint64_t now);
 // This one was put in: whether the CPU has to look at its queue.
