@@ -14,8 +14,10 @@
 #define EC_SHIFT       26
 #define EC_HVC64       0x16
 #define EC_SYSREG      0x18
-#define DABT_RT_HIGH   20 // bits of ESR_EL2 that say: register 16 to 31
-#define SYSREG_RT_HIGH 9
+#define DABT_RT        16 // the instruction's register in ESR_EL2: its lowest bit
+#define SYSREG_RT      5
+#define RT_HIGH        4  // its bit that says: register 16 to 31
+#define RT_30_31       0x1e
 
     .section .text.hot.exits, "ax"
 
@@ -38,8 +40,8 @@
     .hidden fast_abort
 fast_abort:
     STORE_REST
-    tbnz w1, #DABT_RT_HIGH, 1f
-    TO_C
+    tbnz w1, #(DABT_RT + RT_HIGH), 2f
+1:  TO_C
     bl exit_data
     tbnz x0, #0, fast_leave
 
@@ -51,8 +53,12 @@ fast_back:
     ldp x0, x1, [sp, #FRAME_X]
     ERET_BARRIER
 
-// The instruction names a register that is not among those that are stored: all are.
-1:  FRAME_X18_X29 stp, FRAME_X
+// The instruction may name a register that is not among those that are stored: then all are. XZR, the value of
+// many stores, is none.
+2:  mvn w0, w1
+    tst w0, #(RT_30_31 << DABT_RT)
+    b.eq 1b
+    FRAME_X18_X29 stp, FRAME_X
     TO_C
     bl exit_data
 fast_all:
@@ -69,12 +75,15 @@ fast_sync:
     cmp w0, #EC_SYSREG
     b.ne 5f
     STORE_REST
-    tbnz w1, #SYSREG_RT_HIGH, 4f
-    TO_C
+    tbnz w1, #(SYSREG_RT + RT_HIGH), 4f
+3:  TO_C
     bl exit_sysreg
     tbz x0, #0, fast_back
     b fast_leave
-4:  FRAME_X18_X29 stp, FRAME_X
+4:  mvn w0, w1
+    tst w0, #(RT_30_31 << SYSREG_RT)
+    b.eq 3b
+    FRAME_X18_X29 stp, FRAME_X
     TO_C
     bl exit_sysreg
     b fast_all
