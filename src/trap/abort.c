@@ -71,40 +71,81 @@ static bool device_access(struct vcpu *vcpu, uint64_t ipa, uint64_t esr)
 }
 
 // ---- fast exits: device accesses that their device answers at once ----
+//
+// Each step calls the next as its last act, so the shortest has no stack frame.
 
-static NOINLINE uint64_t quick_write(struct vcpu *vcpu, uint64_t esr, uint32_t offset)
+static uint32_t access_size(uint64_t esr)
+{
+	return 1U << field_get(ISS_SAS, esr);
+}
+
+static NOINLINE uint64_t quick_write(struct vcpu *vcpu, uint64_t esr, uint64_t offset)
 {
 	const struct mmio_hit *hit = &vcpu->hit;
-	uint32_t size = 1U << field_get(ISS_SAS, esr);
+	uint32_t size = access_size(esr);
 	uint64_t value = vcpu_reg(vcpu, (unsigned)field_get(ISS_SRT, esr));
 	value &= ~UINT64_C(0) >> (64 - size * 8);
 	if (hit->ops->quick_write == NULL ||
-	    !hit->ops->quick_write(hit->dev, vcpu, offset, size, value))
+	    !hit->ops->quick_write(hit->dev, vcpu, (uint32_t)offset, size, value))
 		return EXIT_LEAVE(GUEST_EXIT_SYNC);
 	vcpu->exits_by_class[EC_DABT_LOWER]++;
 	trap_exit_advance();
 	return trap_exit_back(vcpu);
 }
 
-static NOINLINE uint64_t quick_take(struct vcpu *vcpu, uint64_t esr, uint32_t offset)
+static inline void finish_load(struct vcpu *vcpu, uint64_t esr, uint64_t value)
+{
+	vcpu_set_reg(vcpu, (unsigned)field_get(ISS_SRT, esr), value);
+	vcpu->exits_by_class[EC_DABT_LOWER]++;
+	trap_exit_advance();
+}
+
+static NOINLINE uint64_t quick_take(struct vcpu *vcpu, uint64_t esr)
 {
 	const struct mmio_hit *hit = &vcpu->hit;
-	uint32_t size = 1U << field_get(ISS_SAS, esr);
+	uint32_t offset = (uint32_t)(hit->offset + (read_sysreg(far_el2) & PAGE_OFFSET));
 	uint64_t value = MMIO_ASK;
 	if (hit->ops->quick_take != NULL)
-		value = hit->ops->quick_take(hit->dev, vcpu, offset, size);
+		value = hit->ops->quick_take(hit->dev, vcpu, offset, access_size(esr));
 	if (value == MMIO_ASK)
 		return EXIT_LEAVE(GUEST_EXIT_SYNC);
-	vcpu->exits_by_class[EC_DABT_LOWER]++;
-	trap_exit_advance();
-	vcpu_set_reg(vcpu, (unsigned)field_get(ISS_SRT, esr), value);
+	finish_load(vcpu, esr, value);
 	return trap_exit_back(vcpu);
 }
 
-static NOINLINE void new_page(struct vcpu *vcpu, uint64_t page)
+// On the page that vcpu->hit describes.
+static NOINLINE uint64_t quick_access(struct vcpu *vcpu, uint64_t esr)
 {
-	mmio_hit_fill(&vcpu->hit, &vcpu->vm->mmio, IPA(field_get(HPFAR_FIPA, page) << PAGE_SHIFT),
-	              page);
+	const struct mmio_hit *hit = &vcpu->hit;
+	uint64_t at = read_sysreg(far_el2) & PAGE_OFFSET, offset = hit->offset + at;
+	if (UNLIKELY(offset >= hit->limit))
+		return EXIT_LEAVE(GUEST_EXIT_SYNC);
+	if ((esr & ISS_WNR) != 0)
+		return quick_write(vcpu, esr, offset);
+	if (hit->quick_read == NULL)
+		return quick_take(vcpu, esr);
+	uint64_t value = hit->quick_read(hit->dev, vcpu, (uint32_t)offset, access_size(esr));
+	if (UNLIKELY(value == MMIO_ASK))
+		return quick_take(vcpu, esr);
+	finish_load(vcpu, esr, value);
+	return exit_back(vcpu);
+}
+
+static NOINLINE uint64_t quick_elsewhere(struct vcpu *vcpu, uint64_t esr, uint64_t page)
+{
+	mmio_hit_find(&vcpu->hit, &vcpu->vm->mmio, page);
+	return quick_access(vcpu, esr);
+}
+
+// Not the page that vcpu->hit.page names: the load whose value is known, or another page.
+static NOINLINE uint64_t quick_known(struct vcpu *vcpu, uint64_t esr, uint64_t page)
+{
+	const struct mmio_hit *hit = &vcpu->hit;
+	uint64_t at = read_sysreg(far_el2) & PAGE_OFFSET;
+	if (page != hit->known_page || mmio_known_key(at, esr) != hit->known_key)
+		return quick_elsewhere(vcpu, esr, page);
+	finish_load(vcpu, esr, hit->known);
+	return exit_back(vcpu);
 }
 
 // Any exit by an exception class with its upper bit set. A load that has its sign extended is left to abort_data.
@@ -117,22 +158,8 @@ uint64_t exit_data(struct vcpu *vcpu, uint64_t esr)
 		return EXIT_LEAVE(GUEST_EXIT_SYNC);
 	uint64_t page = read_sysreg(hpfar_el2);
 	if (UNLIKELY(vcpu->hit.page != page))
-		new_page(vcpu, page);
-	uint32_t size = 1U << field_get(ISS_SAS, esr);
-	uint64_t offset = vcpu->hit.offset + (read_sysreg(far_el2) & PAGE_OFFSET);
-	if (UNLIKELY(offset >= vcpu->hit.limit))
-		return EXIT_LEAVE(GUEST_EXIT_SYNC);
-	if ((esr & ISS_WNR) != 0)
-		return quick_write(vcpu, esr, (uint32_t)offset);
-	if (vcpu->hit.quick_read == NULL)
-		return quick_take(vcpu, esr, (uint32_t)offset);
-	uint64_t value = vcpu->hit.quick_read(vcpu->hit.dev, vcpu, (uint32_t)offset, size);
-	if (UNLIKELY(value == MMIO_ASK))
-		return EXIT_LEAVE(GUEST_EXIT_SYNC);
-	vcpu->exits_by_class[EC_DABT_LOWER]++;
-	trap_exit_advance();
-	vcpu_set_reg(vcpu, (unsigned)field_get(ISS_SRT, esr), value);
-	return exit_back(vcpu);
+		return quick_known(vcpu, esr, page);
+	return quick_access(vcpu, esr);
 }
 
 // ---- all of them ----

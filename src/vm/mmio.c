@@ -45,17 +45,36 @@ const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa)
 	return NULL;
 }
 
-void mmio_hit_fill(struct mmio_hit *hit, struct mmio_map *map, ipa_t ipa, uint64_t page)
+static void fill(struct mmio_hit *hit, struct mmio_map *map, uint64_t page)
 {
-	const struct mmio_region *region = mmio_find(map, ipa);
+	uint64_t base = field_get(HPFAR_FIPA, page) << PAGE_SHIFT;
+	const struct mmio_region *region = mmio_find(map, IPA(base));
 	*hit = (struct mmio_hit){.page = page};
 	if (region == NULL || region->size < sizeof(uint64_t)) // or it begins within the page
 		return;
-	hit->offset = ipa.v - region->base;
+	hit->offset = base - region->base;
 	hit->limit = region->size - sizeof(uint64_t) + 1;
 	hit->ops = region->ops;
 	hit->quick_read = region->ops->quick_read;
 	hit->dev = region->dev;
+}
+
+void mmio_hit_find(struct mmio_hit *hit, struct mmio_map *map, uint64_t page)
+{
+	if (hit->page != MMIO_NO_PAGE || hit->known_page != page)
+		fill(hit, map, page);
+	hit->page = page;
+	hit->known_page = MMIO_NO_PAGE;
+}
+
+uint64_t mmio_know(struct mmio_hit *hit, uint32_t offset, unsigned size, uint64_t value)
+{
+	uint64_t log2 = (uint64_t)__builtin_ctz(size);
+	hit->known_key = mmio_known_key(offset - hit->offset, ISS_ISV | field_put(ISS_SAS, log2));
+	hit->known = value;
+	hit->known_page = hit->page;
+	hit->page = MMIO_NO_PAGE;
+	return value;
 }
 
 static bool answered(struct mmio_map *map, struct vcpu *vcpu, struct access *access)

@@ -4,6 +4,8 @@
 #ifndef VM_MMIO_H
 #define VM_MMIO_H
 
+#include "arm/regs.h"
+#include "base/bits.h"
 #include "base/types.h"
 
 struct vm;
@@ -25,8 +27,9 @@ struct mmio_ops {
 	const char *name;
 	bool (*read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value);
 	bool (*write)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t value);
-	// The same for a fast exit (docs/exits.md), where it is short and waits for no other CPU; quick_read has no
-	// effect besides, quick_take may. NULL, MMIO_ASK or false, and nothing done: ask the ones above.
+	// The same for a fast exit (docs/exits.md), where it is short and waits for no other CPU. A load asks quick_read
+	// first, which has no effect besides, then quick_take, which may. NULL, MMIO_ASK or false, and nothing done: ask
+	// the ones above.
 	uint64_t (*quick_read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
 	uint64_t (*quick_take)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
 	bool (*quick_write)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size,
@@ -43,14 +46,18 @@ struct mmio_region {
 
 // The page that a vCPU touched last, if one region begins no later than it. Of the vCPU's own CPU.
 struct mmio_hit {
-	uint64_t page;   // as HPFAR_EL2 names it
+	uint64_t page;   // as HPFAR_EL2 names it; MMIO_NO_PAGE: see known_page
 	uint64_t offset; // of the page in the region
 	uint64_t
 	        limit; // an access of any size at a lower offset ends in the region; 0: there is none
 	uint64_t (*quick_read)(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size);
 	void *dev;
 	const struct mmio_ops *ops;
+	// While the load that came last gave what never changes: the page instead of `page`, so that who looks for
+	// that one pays nothing for this; which load; the value.
+	uint64_t known_page, known_key, known;
 };
+#define MMIO_NO_PAGE UINT64_MAX // HPFAR_EL2 has bits that are always 0
 
 #define MMIO_MAX_REGIONS 48
 
@@ -74,8 +81,18 @@ int mmio_add(struct mmio_map *map, uint64_t base, uint64_t size, const struct mm
 // The region that holds `ipa`, or NULL.
 const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa);
 
-// Fills *hit for the page at `ipa`, which HPFAR_EL2 names as `page`.
-void mmio_hit_fill(struct mmio_hit *hit, struct mmio_map *map, ipa_t ipa, uint64_t page);
+// Makes *hit describe the page that HPFAR_EL2 names as `page`.
+void mmio_hit_find(struct mmio_hit *hit, struct mmio_map *map, uint64_t page);
+
+// Which access a vCPU makes: `at`, where in the page; of `esr`, size and direction. Not 0.
+static inline uint64_t mmio_known_key(uint64_t at, uint64_t esr)
+{
+	return at << 32 | (esr & (ISS_ISV | ISS_SAS | ISS_WNR));
+}
+
+// For a device's quick_read, asked for `offset` in the page of *hit: loads of that size from there will never give
+// this vCPU another value than `value`, and need not ask again. Returns it. Not MMIO_ASK.
+uint64_t mmio_know(struct mmio_hit *hit, uint32_t offset, unsigned size, uint64_t value);
 
 // Carries out *access. False: nothing is there, it crosses the region's end, or the device refused, and there
 // is no background either: the guest gets an external abort.

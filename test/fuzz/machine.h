@@ -340,33 +340,43 @@ UNUSED static uint64_t machine_value(struct fuzz_in *in)
 	return fuzz_number(in);
 }
 
-// As a fast exit does it (docs/exits.md). False: the device wants to be asked the long way. What quick_read says has to
-// be what the long way says after it.
-static bool machine_quick(struct vcpu *by, struct access *access)
+static bool machine_quick_read(struct vcpu *by, struct access *access, uint32_t offset)
 {
-	struct mmio_hit hit;
-	uint64_t offset = access->ipa.v & (PAGE_SIZE - 1), value;
-	mmio_hit_fill(&hit, &machine->mmio, IPA(access->ipa.v - offset), 1);
-	offset += hit.offset;
-	if (offset >= hit.limit)
-		return false;
-	if (access->write)
-		return hit.ops->quick_write != NULL &&
-		       hit.ops->quick_write(hit.dev, by, (uint32_t)offset, access->size,
-		                            access->value);
-	if (hit.quick_read != NULL) {
-		struct access again = *access;
-		value = hit.quick_read(hit.dev, by, (uint32_t)offset, access->size);
-		FUZZ_CHECK(value == MMIO_ASK ||
-		           (mmio_access(&machine->mmio, by, &again) && value == again.value));
-	} else {
-		value = hit.ops->quick_take == NULL
-		                ? MMIO_ASK
-		                : hit.ops->quick_take(hit.dev, by, (uint32_t)offset, access->size);
-	}
+	const struct mmio_hit *hit = &by->hit;
+	struct access again = *access;
+	uint64_t value = MMIO_ASK;
+	if (hit->quick_read != NULL)
+		value = hit->quick_read(hit->dev, by, offset, access->size);
+	FUZZ_CHECK(value == MMIO_ASK ||
+	           (mmio_access(&machine->mmio, by, &again) && value == again.value));
+	if (value == MMIO_ASK && hit->ops->quick_take != NULL)
+		value = hit->ops->quick_take(hit->dev, by, offset, access->size);
 	if (value != MMIO_ASK)
 		access->value = value;
 	return value != MMIO_ASK;
+}
+
+// As a fast exit does it (docs/exits.md). False: the device wants to be asked the long way. What quick_read says, or
+// has said will not change, has to be what the long way says after it.
+static bool machine_quick(struct vcpu *by, struct access *access)
+{
+	struct mmio_hit *hit = &by->hit;
+	uint64_t at = access->ipa.v % PAGE_SIZE,
+	         page = field_put(HPFAR_FIPA, access->ipa.v / PAGE_SIZE);
+	uint64_t esr = ISS_ISV | field_put(ISS_SAS, (uint64_t)__builtin_ctz(access->size)) |
+	               (access->write ? ISS_WNR : 0);
+	if (hit->page != page && hit->known_page == page &&
+	    hit->known_key == mmio_known_key(at, esr))
+		FUZZ_CHECK(mmio_access(&machine->mmio, by, access) && hit->known == access->value);
+	if (hit->page != page)
+		mmio_hit_find(hit, &machine->mmio, page);
+	if (hit->offset + at >= hit->limit)
+		return false;
+	uint32_t offset = (uint32_t)(hit->offset + at);
+	if (!access->write)
+		return machine_quick_read(by, access, offset);
+	return hit->ops->quick_write != NULL &&
+	       hit->ops->quick_write(hit->dev, by, offset, access->size, access->value);
 }
 
 UNUSED static void machine_access(struct vcpu *by, uint64_t ipa, unsigned size, bool write,
@@ -375,7 +385,12 @@ UNUSED static void machine_access(struct vcpu *by, uint64_t ipa, unsigned size, 
 	struct access access = {IPA(ipa), (uint8_t)size, write, value};
 	if (write && size < 8)
 		access.value &= BIT_U64(size * 8) - 1;
-	bool quick = by == vcpu && (machine_done & 1) != 0 && machine_quick(by, &access);
+	bool quick = false;
+	if (by == vcpu && (machine_done & 1) != 0) {
+		cpu_this()->in_guest = 1;
+		quick = machine_quick(by, &access);
+		cpu_this()->in_guest = 0;
+	}
 	if ((quick || mmio_access(&machine->mmio, by, &access)) && !write && size < 8)
 		FUZZ_CHECK(access.value >> (size * 8) == 0); // nothing beyond the width
 }

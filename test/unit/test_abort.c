@@ -91,11 +91,22 @@ static const struct mmio_ops device_ops = {
 };
 
 // The same, which answers some at once.
+#define CONSTANT 0x400
 static uint64_t quick_read(void *dev, struct vcpu *by, uint32_t offset, unsigned size)
 {
 	uint64_t value;
 	if (offset >= 0x800)
 		return MMIO_ASK;
+	assert_true(device_read(dev, by, offset, size, &value));
+	return offset == CONSTANT ? mmio_know(&by->hit, offset, size, 0x12345678) : value;
+}
+static uint64_t quick_take(void *dev, struct vcpu *by, uint32_t offset, unsigned size)
+{
+	uint64_t value;
+	if (offset < 0xc00)
+		return MMIO_ASK;
+	if (offset == 0xc10)
+		fake_cpu_this->work = CPU_WORK_CONSOLE;
 	assert_true(device_read(dev, by, offset, size, &value));
 	return value;
 }
@@ -110,6 +121,7 @@ static const struct mmio_ops quick_ops = {
         .read = device_read,
         .write = device_write,
         .quick_read = quick_read,
+        .quick_take = quick_take,
         .quick_write = quick_write,
 };
 #define QUICK (DEVICE + 0x10000)
@@ -135,7 +147,7 @@ static int setup(void **state)
 {
 	bench_setup(state);
 	assert_int_equal(mmio_add(&vm.mmio, DEVICE, 0x1000, &device_ops, &device), 0);
-	assert_int_equal(mmio_add(&vm.mmio, QUICK, 0x1000, &quick_ops, &device), 0);
+	assert_int_equal(mmio_add(&vm.mmio, QUICK, 0x2000, &quick_ops, &device), 0);
 	return 0;
 }
 
@@ -472,6 +484,62 @@ static void test_fast_access_that_posts(void **state)
 	fake_cpu_this->work = 0;
 }
 
+// A load that quick_read leaves to quick_take.
+static void test_fast_take(void **state)
+{
+	(void)state;
+	uint64_t iss = ISS_ISV | field_put(ISS_SAS, 2) | field_put(ISS_SRT, 7);
+	assert_back(fast(QUICK + 0xc00, data_esr(iss)), (uintptr_t)vcpu);
+	assert_int_equal(device.reads, 1);
+	assert_int_equal(device.offset, 0xc00);
+	assert_back(fast(QUICK + 0xc10, data_esr(iss)), EXIT_LEAVE(GUEST_EXIT_DONE));
+	assert_int_equal(device.reads, 1);
+	fake_cpu_this->work = 0;
+}
+
+// The device is asked once for what it says will not change, by this load of this page.
+static void test_fast_known(void **state)
+{
+	(void)state;
+	uint64_t iss = ISS_ISV | field_put(ISS_SAS, 2) | field_put(ISS_SRT, 7);
+	struct {
+		uint64_t ipa, iss;
+		unsigned asked;
+	} rows[] = {
+	        {QUICK + CONSTANT, iss, 1},
+	        {QUICK + CONSTANT, iss, 0},
+	        {QUICK + CONSTANT, ISS_ISV | field_put(ISS_SAS, 2) | field_put(ISS_SRT, 30), 0},
+	        {QUICK + CONSTANT + 1, iss, 1}, // the last load alone is known
+	        {QUICK + CONSTANT, iss, 1},
+	        {QUICK + CONSTANT, iss, 0},
+	        {QUICK + CONSTANT, iss ^ field_put(ISS_SAS, 1), 1}, // eight bytes
+	        {QUICK + CONSTANT, iss ^ field_put(ISS_SAS, 1), 0},
+	        {QUICK + CONSTANT, iss, 1},
+	        {QUICK, iss, 1},
+	        {QUICK + CONSTANT, iss, 1},
+	        {QUICK + 0x1000 + CONSTANT, iss, 1}, // another page
+	        {QUICK + CONSTANT, iss, 1},
+	        {QUICK + CONSTANT, iss, 0},
+	};
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t count = vcpu->exits_by_class[EC_DABT_LOWER];
+		unsigned rt = (unsigned)field_get(ISS_SRT, rows[i].iss);
+		vcpu->frame.x[rt] = 1;
+		assert_back(fast(rows[i].ipa, data_esr(rows[i].iss)), (uintptr_t)vcpu);
+		assert_int_equal(device.reads, rows[i].asked);
+		if (rows[i].ipa == QUICK + CONSTANT)
+			assert_int_equal(vcpu->frame.x[rt], 0x12345678);
+		assert_int_equal(vcpu->exits_by_class[EC_DABT_LOWER], count + 1);
+	}
+	assert_back(fast(QUICK + CONSTANT, data_esr(iss | ISS_WNR)), (uintptr_t)vcpu);
+	assert_int_equal(device.writes, 1);
+	assert_back(fast(QUICK + CONSTANT, data_esr(iss)), (uintptr_t)vcpu);
+	// Other loads, and other aborts, of the same place.
+	assert_int_equal(fast(QUICK + CONSTANT, data_esr(iss | ISS_SSE)),
+	                 EXIT_LEAVE(GUEST_EXIT_SYNC));
+	assert_int_equal(fast(QUICK + CONSTANT, data_esr(iss) ^ 8), EXIT_LEAVE(GUEST_EXIT_SYNC));
+}
+
 // What has no fast way has changed nothing.
 static void test_fast_declines(void **state)
 {
@@ -488,8 +556,8 @@ static void test_fast_declines(void **state)
 	        {QUICK, ISS_ISV, (uint64_t)(EC_SERROR ^ EC_DABT_LOWER) << 26},
 	        {QUICK + 0x800, ISS_ISV, 0}, // the device declines
 	        {QUICK + 0x800, ISS_ISV | ISS_WNR, 0},
-	        {QUICK + 0xffe, ISS_ISV | UINT64_C(3) << 22, 0}, // over its end
-	        {QUICK + 0xffe, ISS_ISV | ISS_WNR | UINT64_C(3) << 22, 0},
+	        {QUICK + 0x1ffe, ISS_ISV | UINT64_C(3) << 22, 0}, // over its end
+	        {QUICK + 0x1ffe, ISS_ISV | ISS_WNR | UINT64_C(3) << 22, 0},
 	        {DEVICE, ISS_ISV, 0}, // has no fast way
 	        {DEVICE, ISS_ISV | ISS_WNR, 0},
 	        {DEVICE + 0x5000, ISS_ISV, 0}, // nobody is there
@@ -526,6 +594,8 @@ int main(void)
 	        TEST(test_vectors_in_a_device),
 	        TEST(test_fast_accesses),
 	        TEST(test_fast_access_that_posts),
+	        TEST(test_fast_take),
+	        TEST(test_fast_known),
 	        TEST(test_fast_declines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
