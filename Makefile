@@ -66,11 +66,11 @@ DEFS := $(if $(filter 1,$(DEBUG)),-DMEZZO_DEBUG) $(VMID_BITS:%=-DMEZZO_VMID_BITS
 COMMON := -std=gnu17 -g -fno-common -ffile-prefix-map=$(CURDIR)/= $(WARN) $(DEFS)
 
 # What runs at EL2: position independent without a loader, no FP/SIMD, no unaligned access (its
-# first instructions run with the MMU off), no call into libgcc. BTI but not PAC: EL2 would sign with
-# keys that belong to the guest. x18 stays the guest's in fast exits (arm/exits.S). What avoids errata: arm/errata.c.
+# first instructions run with the MMU off), no call into libgcc. Landing pads and signed return addresses, as hints that
+# older CPUs skip (docs/exits.md). x18 stays the guest's in fast exits (arm/exits.S). What avoids errata: arm/errata.c.
 EL2_FLAGS := $(COMMON) -O2 -ffreestanding -fPIE -fvisibility=hidden -mgeneral-regs-only -ffixed-x18 \
 	-mstrict-align -mno-outline-atomics -mfix-cortex-a53-835769 -fno-omit-frame-pointer -fstack-protector-strong \
-	-ftrivial-auto-var-init=zero -mbranch-protection=bti -ffunction-sections \
+	-ftrivial-auto-var-init=zero -mbranch-protection=standard -ffunction-sections \
 	-fdata-sections $(CC_ONLY) -Isrc -I$(GEN) -isystem $(FDT_DIR)/include
 EL2_LDFLAGS := -pie -static --no-dynamic-linker -nostdlib -z text -z noexecstack \
 	-z max-page-size=4096 -z separate-code --gc-sections --build-id=none \

@@ -16,6 +16,15 @@
     .size \name, . - \name
 .endm
 
+// Signs x30 with key A and SP as the modifier, and checks it: what a compiler puts around each function that stores its
+// return address. Hints: nothing where the CPU has no FEAT_PAuth, or before pauth_start().
+.macro SIGN_RETURN
+    hint #25 // paciasp
+.endm
+.macro CHECK_RETURN
+    hint #29 // autiasp
+.endm
+
 // The address of a symbol of this image, wherever the image runs.
 .macro LOAD_ADDRESS reg, symbol
     adrp \reg, \symbol

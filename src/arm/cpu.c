@@ -11,6 +11,7 @@ STATIC_ASSERT(offsetof(struct cpu, panic_stack_top) == CPU_PANIC_STACK_TOP, "vec
 STATIC_ASSERT(offsetof(struct cpu, mpidr) == CPU_MPIDR, "boot.S");
 STATIC_ASSERT(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "boot.S");
 STATIC_ASSERT(offsetof(struct cpu, vcpu) == CPU_VCPU, "exits.S");
+STATIC_ASSERT(offsetof(struct cpu, key) == CPU_KEY, "guest.S");
 
 static uint8_t boot_panic_stack[4096] __attribute__((aligned(16)));
 struct cpu boot_cpu = {.panic_stack_top = (uintptr_t)(boot_panic_stack + sizeof boot_panic_stack)};

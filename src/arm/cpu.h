@@ -32,13 +32,15 @@ enum cpu_online {
 };
 
 struct cpu {
-	// Fixed once the CPU is up. Assembly knows the places of the first four (arm/offsets.h).
+	// Fixed once the CPU is up. Assembly knows the places of the first five (arm/offsets.h).
 	uint64_t panic_stack_top; // VA: where EL2's own faults are reported from
 	uint64_t stack_top;       // VA
 	uint64_t mpidr;           // affinity fields only: bits 39:32 and 23:0
 	struct vcpu *
 	        vcpu; // owned by this CPU: the vCPU whose EL1 state is loaded, or NULL: `current`, or
 	              // one that blocked
+	uint64_t key
+	        [2]; // what its return addresses are signed with; key[0] is 0: they are not (arm/pauth.h)
 	uint32_t id;         // 0 .. number of CPUs - 1; the boot CPU is 0
 	uint32_t gicv2_mask; // this CPU's bit in GICv2 target lists; 0 on other hosts
 

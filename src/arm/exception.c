@@ -24,6 +24,14 @@ static void say(const char *format, ...)
 	console_write(line, n);
 }
 
+// A function's return address was not what it had stored: the check itself fails (FEAT_FPAC), or makes an address of it
+// that cannot be one.
+static bool is_bad_return(uint64_t esr, uint64_t elr)
+{
+	uint64_t class = field_get(ESR_EC, esr);
+	return class == EC_PAC_FAIL || (class == EC_IABT_SAME && elr >> 48 != 0);
+}
+
 void exception_own_fault(const struct own_fault_frame *frame, uint64_t vector)
 {
 	bool el1 = (read_sysreg(CurrentEL) == CURRENTEL_EL1);
@@ -37,6 +45,8 @@ void exception_own_fault(const struct own_fault_frame *frame, uint64_t vector)
 		    "%#lx)\n",
 		    vector_names[vector & 7], elr, elr - (uintptr_t)image_start, far, esr,
 		    field_get(ESR_EC, esr));
+		if (!el1 && is_bad_return(esr, elr))
+			say("[mezzo] panic: a function's return address was overwritten\n");
 		for (unsigned i = 0; i < 30; i += 3)
 			say("[mezzo] panic: x%-2u %016lx  x%-2u %016lx  x%-2u %016lx\n", i,
 			    frame->x[i], i + 1, frame->x[i + 1], i + 2, frame->x[i + 2]);

@@ -7,5 +7,6 @@
 #define CPU_STACK_TOP       8
 #define CPU_MPIDR           16
 #define CPU_VCPU            24
+#define CPU_KEY             32
 
 #endif

@@ -9,13 +9,15 @@
 #define HCR_EL2_E2H_BIT 34
 
 // SCTLR_EL2: RES1 bits, then what Mezzo wants.
-#define SCTLR_EL2_RES1 0x30c50830
-#define SCTLR_EL2_M    0x1     // MMU on
-#define SCTLR_EL2_A    0x2     // alignment checked: the compiler keeps to it too
-#define SCTLR_EL2_C    0x4     // data cacheable
-#define SCTLR_EL2_SA   0x8     // stack pointer aligned
-#define SCTLR_EL2_I    0x1000  // instructions cacheable
-#define SCTLR_EL2_WXN  0x80000 // what can be written is never executed
+#define SCTLR_EL2_RES1     0x30c50830
+#define SCTLR_EL2_M        0x1     // MMU on
+#define SCTLR_EL2_A        0x2     // alignment checked: the compiler keeps to it too
+#define SCTLR_EL2_C        0x4     // data cacheable
+#define SCTLR_EL2_SA       0x8     // stack pointer aligned
+#define SCTLR_EL2_I        0x1000  // instructions cacheable
+#define SCTLR_EL2_WXN      0x80000 // what can be written is never executed
+#define SCTLR_EL2_ENIA_BIT 31      // FEAT_PAuth: PACIASP and AUTIASP sign and check
+#define SCTLR_EL2_BT_BIT   36      // FEAT_BTI: PACIASP is a landing pad for calls alone
 #define SCTLR_EL2_ON \
 	(SCTLR_EL2_RES1 | SCTLR_EL2_M | SCTLR_EL2_C | SCTLR_EL2_SA | SCTLR_EL2_I | SCTLR_EL2_WXN)
 #define SCTLR_EL1_RES1 0x30d00800
@@ -118,6 +120,7 @@
 #define EC_SYSREG           0x18
 #define EC_SVE              0x19
 #define EC_ERET             0x1a
+#define EC_PAC_FAIL         0x1c
 #define EC_SME              0x1d
 #define EC_IABT_LOWER       0x20
 #define EC_IABT_SAME        0x21

@@ -9,7 +9,7 @@
 	.global	smccc_call
 	.type	smccc_call, %function
 smccc_call:
-	hint	#34			// bti c
+	hint	#25			// paciasp, which is a landing pad as well
 	stp	x29, x30, [sp, #-32]!
 	mov	x29, sp
 	str	x2, [sp, #16]
@@ -27,5 +27,6 @@ smccc_call:
 	stp	x0, x1, [x16]
 	stp	x2, x3, [x16, #16]
 	ldp	x29, x30, [sp], #32
+	hint	#29			// autiasp
 	ret
 	.size	smccc_call, . - smccc_call

@@ -9,6 +9,7 @@
 #include "arm/cpu.h"
 #include "arm/errata.h"
 #include "arm/features.h"
+#include "arm/pauth.h"
 #include "arm/regs.h"
 #include "arm/stack_protector.h"
 #include "arm/tlb.h"
@@ -173,7 +174,7 @@ static void audit_self(void)
 // Continues on a stack with a guard page, in the map with everything in it.
 static NORETURN void boot_on_own_stack(void *fdt)
 {
-	smp_start(&board);
+	smp_start(&board, fdt);
 	read_clock();
 	read_noise();
 	config_build(&board, fdt);
@@ -224,7 +225,10 @@ void boot_main(const void *fdt)
 		boot_stop();
 	}
 	boot_cpu.panic_stack_top = panic_stack;
+	if (feature_has(FEATURE_PAUTH))
+		seed_return_key(&board, fdt, 0, boot_cpu.key);
 	stack_protector_mix(seed_stack_word(&board, fdt));
+	pauth_start(boot_cpu.key);
 	stack_switch(boot_cpu.stack_top, boot_on_own_stack, (void *)(uintptr_t)fdt);
 }
 
@@ -237,6 +241,7 @@ void boot_cpu_main(struct cpu *cpu)
 		log_line("CPU %u lacks %s, which the boot CPU has: not used", cpu->id, missing);
 		smp_give_up();
 	}
+	pauth_start(cpu->key);
 	if (el2audit_cpu() != NULL) {
 		log_line("CPU %u: not so: %s: not used", cpu->id, el2audit_cpu());
 		smp_give_up();

@@ -22,8 +22,8 @@ void ask_videocore(struct board *board);
 // ERR_NO_MEMORY, with a line in the log.
 int ram_init(const struct board *board);
 
-// smp.c: starts the other CPUs of the board and waits for them, a bounded time each.
-void smp_start(const struct board *board);
+// smp.c: starts the other CPUs of the board and waits for them, a bounded time each. Before seed_init.
+void smp_start(const struct board *board, const void *fdt);
 // This CPU has come a step further, and goes on if it is still wanted.
 void smp_step(struct cpu *cpu, enum cpu_online from, enum cpu_online to);
 // This CPU cannot be used: says so to the boot CPU and sleeps.

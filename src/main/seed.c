@@ -4,8 +4,11 @@
 // the boot. Called by main/config.c.
 #include "main/seed.h"
 
+#include "arm/features.h"
+#include "arm/random.h"
 #include "base/sha256.h"
 #include "base/string.h"
+#include "hw/timer.h"
 
 static uint8_t root[SHA256_SIZE];
 static bool has_root;
@@ -33,6 +36,24 @@ uint64_t seed_stack_word(const struct board *board, const void *fdt)
 	sha256_final(&hash, digest);
 	memcpy(&word, digest, sizeof word);
 	return word;
+}
+
+void seed_return_key(const struct board *board, const void *fdt, uint32_t cpu, uint64_t key[2])
+{
+	static const char purpose[] = "return addresses";
+	const uint8_t *tree = fdt;
+	uint8_t digest[SHA256_SIZE];
+	struct sha256 hash;
+	uint64_t own[4] = {cpu, timer_now()};
+	if (feature_has(FEATURE_RNDR)) // none just now: 0
+		(void)(random_word(&own[2]) && random_word(&own[3]));
+	sha256_init(&hash);
+	sha256_update(&hash, tree + board->rng_seed_offset, board->rng_seed_size);
+	sha256_update(&hash, own, sizeof own);
+	sha256_update(&hash, purpose, sizeof purpose);
+	sha256_final(&hash, digest);
+	memcpy(key, digest, 2 * sizeof key[0]);
+	key[0] |= 1; // 0 stands for none
 }
 
 void seed_init(const struct board *board, const void *fdt)

@@ -15,6 +15,11 @@ void seed_add(const uint8_t noise[SEED_NOISE_SIZE]);
 // can be told from it.
 uint64_t seed_stack_word(const struct board *board, const void *fdt);
 
+// A key for CPU number `cpu` to sign its return addresses with, before seed_init: the board's seed, the CPU's random
+// numbers if it has them, and the counter. Another one for each CPU and boot; key[0] is never 0. No guest's seed can be
+// told from it.
+void seed_return_key(const struct board *board, const void *fdt, uint32_t cpu, uint64_t key[2]);
+
 // Takes the board's rng-seed and kaslr-seed from its tree and wipes them there. Once.
 void seed_init(const struct board *board, const void *fdt);
 

@@ -4,11 +4,13 @@
 #include "arm/barrier.h"
 #include "arm/cache.h"
 #include "arm/cpu.h"
+#include "arm/features.h"
 #include "base/log.h"
 #include "hw/psci_client.h"
 #include "hw/timer.h"
 #include "main/boot.h"
 #include "main/run.h"
+#include "main/seed.h"
 #include "mem/el2map.h"
 #include "mem/pages.h"
 #include "vm/vmid.h"
@@ -115,7 +117,7 @@ void smp_give_up(void)
 	sleep_for_ever();
 }
 
-void smp_start(const struct board *board)
+void smp_start(const struct board *board, const void *fdt)
 {
 	cpu_entry_table = el2map_root();
 	cache_clean_invalidate_poc(&cpu_entry_table, sizeof cpu_entry_table);
@@ -142,6 +144,8 @@ void smp_start(const struct board *board)
 			continue;
 		}
 		cpu->id = cpu_count();
+		if (feature_has(FEATURE_PAUTH))
+			seed_return_key(board, fdt, cpu->id, cpu->key);
 		cache_clean_invalidate_poc(cpu,
 		                           PAGE_SIZE); // it reads this before its caches are on
 		if (release(&board->cpus[i], cpu) != 0)

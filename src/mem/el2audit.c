@@ -5,6 +5,7 @@
 // Source: Arm ARM, "Stage 1 translation", "SCTLR_EL2, System Control Register (EL2)"; docs/memory.md.
 #include "mem/el2audit.h"
 
+#include "arm/features.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "mem/el2map.h"
@@ -161,8 +162,12 @@ const char *el2audit_rule(const struct pgtable_visit *v)
 
 const char *el2audit_cpu(void)
 {
-	bool on = (read_sysreg(sctlr_el2) & SCTLR_EL2_ON) == SCTLR_EL2_ON;
-	return on ? NULL : "SCTLR_EL2 has M, SA and WXN set";
+	uint64_t sctlr = read_sysreg(sctlr_el2);
+	if ((sctlr & SCTLR_EL2_ON) != SCTLR_EL2_ON)
+		return "SCTLR_EL2 has M, SA and WXN set";
+	if (feature_has(FEATURE_PAUTH) && (sctlr & BIT_U64(SCTLR_EL2_ENIA_BIT)) == 0)
+		return "SCTLR_EL2 has EnIA set: return addresses are signed";
+	return NULL;
 }
 
 // ---- the whole map ----

@@ -120,6 +120,7 @@ static uint64_t guest_mdcr(void)
 void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 {
 	memset(vcpu->frame.x, 0, sizeof vcpu->frame.x);
+	memset(vcpu->frame.key, 0, sizeof vcpu->frame.key);
 	vcpu->frame.pc = entry;
 	vcpu->frame.x[0] = context;
 	vcpu->frame.pstate = SPSR_EL1H_MASKED;

@@ -101,6 +101,7 @@ KERNELS = [
     Kernel("hello-raw", image="hello-raw.bin", options=("--load", "0x40080000")),
     Kernel("fixed", FIXED, image="fixed.bin", options=("--load", "0x40080000")),
     Kernel("regs", ALL),
+    Kernel("pac", ALL),
     Kernel("sgi", ALL),
     Kernel("timer", ALL),
     Kernel("spi", ALL),

@@ -23,7 +23,7 @@ PI += [(kernels.BY_NAME[name], kernels.PIS["raspi4b"][2])
 # Without fast exits (docs/exits.md): those that look most closely at what an exit does, or all.
 PLAIN = [(kernel, board) for kernel, board in MEZZO
          if os.environ.get("PLAIN_ALL") or
-         (kernel.name in ("regs", "sgi", "timer", "prio", "gicregs", "pl011", "smccc", "idregs", "exits")
+         (kernel.name in ("regs", "pac", "sgi", "timer", "prio", "gicregs", "pl011", "smccc", "idregs", "exits")
           and board == kernel.boards[-1])]
 EL3_BOARDS = (kernels.Board(2, "max", 2), kernels.Board(3, "cortex-a72", 2))
 

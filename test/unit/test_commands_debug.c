@@ -33,7 +33,7 @@ struct vm *vm_after(uint32_t id)
 }
 const struct el1_row el1_rows[] = {
         {"SCTLR_EL1", offsetof(struct el1_regs, sctlr)},
-        {"apia_lo", offsetof(struct el1_regs, apia_lo)},
+        {"apib_lo", offsetof(struct el1_regs, apib_lo)},
         {"VBAR_EL1", offsetof(struct el1_regs, vbar)},
 };
 const unsigned el1_row_count = ARRAY_SIZE(el1_rows);
@@ -192,7 +192,7 @@ static void test_regs(void **state)
 	vcpus[1].frame.pstate = PSTATE_N | PSTATE_C | PSTATE_I | PSTATE_F | MODE_EL1H;
 	vcpus[1].frame.x[30] = UINT64_MAX;
 	vcpus[1].el1.sctlr = SCTLR_M | SCTLR_C;
-	vcpus[1].el1.apia_lo = 0x5ec7e7;
+	vcpus[1].el1.apib_lo = 0x5ec7e7;
 	assert_says("regs linux 1", true, "  pc             0xffff800010081234\r\n");
 	assert_non_null(strstr(answer, "EL1, masked: IF, flags N-C-\r\n"));
 	assert_non_null(strstr(answer, "MMU on, data cache on, instruction cache off\r\n"));

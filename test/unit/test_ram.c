@@ -424,6 +424,14 @@ static void test_the_self_audit_agrees(void **state)
 	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON & ~SCTLR_EL2_WXN);
 	el2audit_run(&result);
 	assert_string_equal(result.first, "SCTLR_EL2 has M, SA and WXN set");
+	features_present |= BIT_U64(FEATURE_PAUTH);
+	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON);
+	el2audit_run(&result);
+	assert_string_equal(result.first, "SCTLR_EL2 has EnIA set: return addresses are signed");
+	fake_set_sysreg("sctlr_el2", SCTLR_EL2_ON | BIT_U64(SCTLR_EL2_ENIA_BIT));
+	el2audit_run(&result);
+	assert_null(result.first);
+	features_present &= ~BIT_U64(FEATURE_PAUTH);
 }
 
 // Adds `set` to an entry and takes `clear` away.

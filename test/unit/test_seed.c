@@ -3,6 +3,9 @@
 // where the board gave none.
 #include "own_process.h"
 
+#include "fake.h"
+
+#include "arm/features.h"
 #include "main/seed.h"
 
 static uint8_t tree[256];
@@ -47,6 +50,40 @@ static void test_the_stack_word(void **state)
 	assert_true(kaslr != other && rng[0] != other);
 	board.rng_seed_size = 0;
 	assert_int_equal(seed_stack_word(&board, tree), 0);
+}
+
+static bool two_words(uint64_t *value)
+{
+	static uint64_t next = 0x1234;
+	*value = next++;
+	return true;
+}
+
+// EL2's keys: another for each CPU, seed, time, and with each random number; never 0, and nothing that a guest is given.
+static void test_the_keys_of_return_addresses(void **state)
+{
+	struct board board = board_with(1, 2);
+	uint64_t key[6][2], kaslr, rng[4];
+	(void)state;
+	seed_return_key(&board, tree, 0, key[0]);
+	seed_return_key(&board, tree, 1, key[1]);
+	board = board_with(3, 2);
+	seed_return_key(&board, tree, 0, key[2]);
+	fake_set_sysreg("cntpct_el0", fake_get_sysreg("cntpct_el0") + 1);
+	seed_return_key(&board, tree, 0, key[3]);
+	features_present |= BIT_U64(FEATURE_RNDR);
+	fake_random_hook = two_words;
+	seed_return_key(&board, tree, 0, key[4]);
+	seed_return_key(&board, tree, 0, key[5]);
+	for (unsigned i = 0; i < ARRAY_SIZE(key); i++) {
+		assert_true((key[i][0] & 1) != 0);
+		for (unsigned other = 0; other < i; other++)
+			assert_true(key[i][0] != key[other][0] && key[i][1] != key[other][1]);
+	}
+	seed_init(&board, tree);
+	assert_true(seed_for_vm(0, (uint8_t *)rng, sizeof rng, &kaslr));
+	for (unsigned i = 2; i < ARRAY_SIZE(key); i++)
+		assert_true(key[i][1] != kaslr && key[i][1] != rng[1]);
 }
 
 // The board's own generator adds to a seed that is there, and is enough without; it is used once.
@@ -134,6 +171,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_no_seed_no_seeds),
 	        cmocka_unit_test(test_the_stack_word),
+	        cmocka_unit_test(test_the_keys_of_return_addresses),
 	        cmocka_unit_test(test_noise),
 	        cmocka_unit_test(test_the_boards_own_is_wiped),
 	        cmocka_unit_test(test_each_has_its_own),

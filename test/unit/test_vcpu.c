@@ -52,11 +52,11 @@ static const char *const guest_registers[] = {
         "TPIDRRO_EL0",   "TPIDR_EL1", "PAR_EL1",   "CSSELR_EL1", "CNTKCTL_EL1",    "CNTV_CTL_EL0",
         "CNTV_CVAL_EL0", "MDSCR_EL1",
 };
-// By encoding: the pointer authentication keys, and what DISR_EL1 is while HCR_EL2.AMO is set.
+// By encoding: the pointer authentication keys but for APIAKey_EL1, which arm/guest.S switches (guest kernel `pac`), and
+// what DISR_EL1 is while HCR_EL2.AMO is set.
 static const char *const optional_registers[] = {
-        "S3_0_C2_C1_0", "S3_0_C2_C1_1", "S3_0_C2_C1_2",  "S3_0_C2_C1_3",
-        "S3_0_C2_C2_0", "S3_0_C2_C2_1", "S3_0_C2_C2_2",  "S3_0_C2_C2_3",
-        "S3_0_C2_C3_0", "S3_0_C2_C3_1", "S3_4_C12_C1_1",
+        "S3_0_C2_C1_2", "S3_0_C2_C1_3", "S3_0_C2_C2_0", "S3_0_C2_C2_1",  "S3_0_C2_C2_2",
+        "S3_0_C2_C2_3", "S3_0_C2_C3_0", "S3_0_C2_C3_1", "S3_4_C12_C1_1",
 };
 
 static const char *name_of(unsigned i)
@@ -74,6 +74,24 @@ static void test_the_list_is_whole(void **state)
 		if (!is_saved(guest_registers[i]))
 			fail_msg("%s is not in sysregs.def", guest_registers[i]);
 	assert_int_equal(el1_row_count, NR_NAMES);
+}
+
+// EL2 signs with the key that is in the registers: C must not touch them, and a new vCPU's is nobody's.
+static void test_key_a_stays(void **state)
+{
+	static const char *const halves[] = {"S3_0_C2_C1_0", "S3_0_C2_C1_1"};
+	(void)state;
+	vcpus[0].frame.key[0] = vcpus[0].frame.key[1] = 0xbad;
+	vcpu_reset(&vcpus[0], 0x40080000, 0);
+	assert_int_equal(vcpus[0].frame.key[0] | vcpus[0].frame.key[1], 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(halves); i++)
+		fake_set_sysreg(halves[i], 0x5ec7e7 + i);
+	vcpu_load(&vcpus[0]);
+	vcpu_take_sample(&vcpus[0]);
+	vcpu_unload(&vcpus[0]);
+	for (unsigned i = 0; i < ARRAY_SIZE(halves); i++)
+		assert_int_equal(fake_get_sysreg(halves[i]), 0x5ec7e7 + i);
+	assert_int_equal(vcpus[0].frame.key[0] | vcpus[0].frame.key[1], 0);
 }
 
 static uint64_t pattern(unsigned who, unsigned reg, unsigned round)
@@ -431,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        TEST(test_the_list_is_whole),
+	        TEST(test_key_a_stays),
 	        TEST(test_each_has_its_own),
 	        TEST(test_what_the_cpu_lacks_is_not_touched),
 	        TEST(test_stage_2_comes_before_stage_1),
