@@ -35,6 +35,22 @@ _start:
 called:
     hint #34
     ret
+signs:
+    paciasp
+    stp x29, x30, [sp, #-32]!
+    cbz x0, 1f
+    ldp x29, x30, [sp], #32
+    autiasp
+    b called
+1:  ldp x29, x30, [sp], #32
+    autiasp
+    ret
+fast_irq:
+    str x30, [sp, #16]
+    bl signs
+    ldr x30, [sp, #16]
+    eret
+    sb
     .section .data.rel.ro, "aw"
     .quad called
 """
@@ -62,12 +78,19 @@ def test_a_good_image_passes(tmp_path):
      "no speculation barrier behind the eret"),
     ("    eret\n    sb\n", "    .arch_extension pauth\n    eretaa\n", "no speculation barrier"),
     ("    eret\n", "    ret\n", "no eret at all"),
-    ("    hint #34\n    ret\n    .section", "    hint #34\n    eret\n    .section",
-     "nothing behind the last eret"),
+    ("    eret\n    sb\n    .section", "    eret\n    .section", "nothing behind the last eret"),
     ("    hint #34\n", "    nop\n", "called at"),
     ("    hint #34\n", "    bti j\n    nop\n", "called at"),
     (".Lbase:\n    bti j\n", ".Lbase:\n", "computed jump"),
     (".Lbase:\n    bti j\n", ".Lbase:\n    bti c\n", "computed jump"),
+    ("    paciasp\n", "    bti c\n", "no return address is signed"),
+    ("    paciasp\n", "    bti c\n", "signs: x30 is stored at"),
+    ("    stp x29, x30", "    autiasp\n    stp x29, x30", "signs: x30 is stored at"),
+    ("    autiasp\n    b called\n", "    b called\n", "is not checked before"),
+    ("    autiasp\n    ret\n", "    ret\n", "is not checked before"),
+    ("    autiasp\n    ret\n", "    brk #0\n", "is not checked"),
+    ("fast_irq:\n", "other:\n", "other: x30 is stored at"),
+    ("fast_irq:\n", "fdt:\n", "fdt: x30 is stored at"),
     ("    blr x0\n", "    blr x0\n    fmov d1, x0\n", "FP/SIMD register"),
     ("    blr x0\n", "    blr x0\n    ldr q31, [x1]\n", "FP/SIMD register"),
     ("    blr x0\n", "    blr x0\n    msr fpcr, x1\n", "FP/SIMD register"),
