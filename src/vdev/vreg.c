@@ -11,7 +11,7 @@
 static const struct vreg *find(const struct vregs *regs, uint32_t reg)
 {
 	for (const struct vreg *row = regs->rows; row != regs->rows + regs->nr_rows; row++)
-		if (reg - row->offset < row->count * 4U)
+		if (reg - row->offset < row->size)
 			return row;
 	return NULL;
 }
@@ -56,8 +56,8 @@ void vreg_set(const struct vregs *regs, void *dev, uint32_t reg, uint32_t value)
 void vreg_reset(const struct vregs *regs, void *dev)
 {
 	for (const struct vreg *row = regs->rows; row != regs->rows + regs->nr_rows; row++)
-		for (uint32_t i = 0; i < row->count && row->member != NOWHERE; i++)
-			*kept(row, dev, row->offset + 4 * i) = row->reset;
+		for (uint32_t i = 0; i < row->size && row->member != NOWHERE; i += 4)
+			*kept(row, dev, row->offset + i) = row->reset;
 }
 
 static const struct vregs *regs_of(const void *dev)

@@ -16,7 +16,7 @@ struct vreg {
 	const char *name; // as the manual has it
 	uint16_t
 	        member; // of the chip's structure, in bytes; 0: nothing is kept, and `reset` is what it reads
-	uint16_t count; // how many registers
+	uint16_t size; // bytes: four for each register
 	uint32_t reset;
 	uint32_t writable; // bits that become what is written
 	uint32_t clears;   // bits that writing a one clears
@@ -24,9 +24,9 @@ struct vreg {
 	void (*write)(void *dev, uint32_t value);
 };
 
-// The member and the count of a row: a uint32_t or an array of them. NOWHERE: nothing is kept, and it reads `reset`.
-#define VREG_IN(type, field) offsetof(type, field), sizeof(((type *)0)->field) / sizeof(uint32_t)
-#define VREG_NOWHERE         UINT16_MAX, 1
+// The member and the size of a row: a uint32_t or an array of them. NOWHERE: nothing is kept, and it reads `reset`.
+#define VREG_IN(type, field) offsetof(type, field), sizeof(((type *)0)->field)
+#define VREG_NOWHERE         UINT16_MAX, 4
 
 #define VREG_ALL UINT32_MAX // bits
 

@@ -163,20 +163,19 @@ static void check(const struct vstate *chip_state)
 	const struct vregs *table = chip_state->regs;
 	for (uint32_t i = 0; i < table->nr_rows; i++) {
 		const struct vreg *row = &table->rows[i];
-		assert_true(row->name[0] != 0 && row->count != 0 && row->offset % 4 == 0);
+		assert_true(row->name[0] != 0 && row->size != 0 && row->offset % 4 == 0);
 		assert_int_equal(row->writable & row->clears, 0);
 		if (i != 0)
-			assert_true(row->offset >= row[-1].offset + 4 * row[-1].count);
+			assert_true(row->offset >= row[-1].offset + row[-1].size);
 		if (row->member == UINT16_MAX)
 			continue;
 		for (uint32_t k = 0; k < i; k++)
 			assert_true(row->member == table->rows[k].member ||
-			            !ranges_overlap(row->member, 4U * row->count,
-			                            table->rows[k].member,
-			                            4U * table->rows[k].count));
+			            !ranges_overlap(row->member, row->size, table->rows[k].member,
+			                            table->rows[k].size));
 		for (uint32_t k = 0; k < chip_state->nr_fields; k++) {
 			const struct vstate_field *field = &chip_state->fields[k];
-			assert_false(ranges_overlap(row->member, 4U * row->count, field->offset,
+			assert_false(ranges_overlap(row->member, row->size, field->offset,
 			                            field->size * field->count));
 		}
 	}
