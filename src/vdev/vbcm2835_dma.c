@@ -216,15 +216,15 @@ static const struct vreg shared_rows[] = {
 static const struct vregs channel_regs = {channel_rows, ARRAY_SIZE(channel_rows), NULL, NULL};
 static const struct vregs shared_regs = {shared_rows, ARRAY_SIZE(shared_rows), NULL, NULL};
 
-// The channel at *offset, which becomes that of its register; NULL: all have it together, or it is nothing.
-static struct dma_channel *find_channel(const struct dma_region *region, uint32_t *offset)
+// The channel at *offset, which becomes that of its register; NR_CHANNELS: all have it together, or it is nothing.
+static uint32_t find_channel(const struct dma_region *region, uint32_t *offset)
 {
 	uint32_t n = *offset / SPAN;
 
 	if (n >= region->channels)
-		return NULL;
+		return NR_CHANNELS;
 	*offset %= SPAN;
-	return &region->dma->channel[region->first + n];
+	return region->first + n;
 }
 
 static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
@@ -232,16 +232,15 @@ static bool dma_read(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsig
 {
 	const struct dma_region *region = dev;
 	struct vbcm2835_dma *dma = region->dma;
-	struct dma_channel *channel = find_channel(region, &offset);
-	uint32_t reg = vreg_base(offset), result;
+	uint32_t n = find_channel(region, &offset), reg = vreg_base(offset), result;
 
 	if (!vreg_fits(offset, size))
 		return false;
-	if (channel != NULL && reg == CS) {
-		result = read_cs(channel);
+	if (n < NR_CHANNELS && reg == CS) {
+		result = read_cs(&dma->channel[n]);
 	} else {
 		spin_lock(&dma->lock);
-		result = channel != NULL ? vreg_get(&channel_regs, channel, reg)
+		result = n < NR_CHANNELS ? vreg_get(&channel_regs, &dma->channel[n], reg)
 		                         : vreg_get(&shared_regs, dma, reg);
 		spin_unlock(&dma->lock);
 	}
@@ -254,7 +253,7 @@ static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 {
 	const struct dma_region *region = dev;
 	struct vbcm2835_dma *dma = region->dma;
-	struct dma_channel *channel = find_channel(region, &offset);
+	uint32_t n = find_channel(region, &offset);
 
 	if (!vreg_fits(offset, size))
 		return false;
@@ -262,10 +261,10 @@ static bool dma_write(void *dev, struct vcpu *vcpu UNUSED, uint32_t offset, unsi
 		return true;
 	spin_lock(&dma->lock);
 	bool before = vbcm2835_dma_can_go_on(dma);
-	bool starts = channel != NULL && offset == CS && (value & CS_ACTIVE) != 0;
-	if (channel != NULL) {
-		vreg_set(&channel_regs, channel, offset, (uint32_t)value);
-		vbcm2835_dma_show(dma, (unsigned)(channel - dma->channel));
+	bool starts = n < NR_CHANNELS && offset == CS && (value & CS_ACTIVE) != 0;
+	if (n < NR_CHANNELS) {
+		vreg_set(&channel_regs, &dma->channel[n], offset, (uint32_t)value);
+		vbcm2835_dma_show(dma, n);
 	} else {
 		vreg_set(&shared_regs, dma, offset, (uint32_t)value);
 	}
