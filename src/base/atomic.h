@@ -7,7 +7,7 @@
 
 // On arm64 a relaxed access of an aligned word is one load or store, and a volatile one is the same: but GCC computes the
 // address of an atomic one in an instruction of its own.
-#ifdef __aarch64__
+#if !__STDC_HOSTED__
 #define load_relaxed(p)     (*(const volatile __typeof__(*(p)) *)(p))
 #define store_relaxed(p, v) ((void)(*(volatile __typeof__(*(p)) *)(p) = (v)))
 #else

@@ -30,18 +30,19 @@ static void note_released(const struct spinlock *lock UNUSED)
 }
 #endif
 
+#undef spin_lock
+#undef spin_trylock
+#undef spin_unlock
+
 void spin_lock(struct spinlock *lock)
 {
-	uint32_t ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-	while (load_acquire(&lock->serving) != ticket)
-		spin_relax();
+	spin_lock_inline(lock);
 	note_taken(lock);
 }
 
 bool spin_trylock(struct spinlock *lock)
 {
-	uint32_t ticket = load_acquire(&lock->serving);
-	if (!compare_exchange(&lock->next, &ticket, ticket + 1))
+	if (!spin_trylock_inline(lock))
 		return false;
 	note_taken(lock);
 	return true;
@@ -50,5 +51,5 @@ bool spin_trylock(struct spinlock *lock)
 void spin_unlock(struct spinlock *lock)
 {
 	note_released(lock);
-	store_release(&lock->serving, lock->serving + 1);
+	spin_unlock_inline(lock);
 }

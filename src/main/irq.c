@@ -41,9 +41,8 @@ void run_init_cpu(const struct board *board)
 }
 
 // `vcpu`: the one that is loaded here, or NULL.
-static void timers_due(struct vcpu *vcpu)
+static NOINLINE void timers_due(struct vcpu *vcpu, uint32_t due)
 {
-	uint32_t due = timer_expire();
 	if ((due & 1U << TIMER_VCPU) != 0 && vcpu != NULL)
 		cntp_update(vcpu);
 	if ((due & 1U << TIMER_VM) != 0 && vcpu != NULL)
@@ -62,6 +61,15 @@ static void timers_due(struct vcpu *vcpu)
 			vm_log_summary(vm);
 	if ((due & 1U << TIMER_STOP) != 0)
 		life_watch_stops();
+}
+
+static void timer_rang(struct vcpu *vcpu)
+{
+	uint32_t due = timer_expire();
+	if (LIKELY(due == 1U << TIMER_SCHED)) // the end of a slice
+		sched_tick();
+	else
+		timers_due(vcpu, due);
 }
 
 // The guest's own timer. Its interrupt stays active in the board's controller until the guest ends it
@@ -180,7 +188,7 @@ void irq_handle(void)
 			guest_timer(vcpu, intid);
 		} else {
 			if (intid == hyp_timer)
-				timers_due(vcpu);
+				timer_rang(vcpu);
 			else if (intid != KICK_SGI) // it needs no more than to have come
 				handle_else(vcpu, intid);
 			deactivate(intid);

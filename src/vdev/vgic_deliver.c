@@ -295,23 +295,20 @@ static uint32_t ready_mask(const struct vgic_cpu *cpu)
 {
 	const struct vgic_bank *bank = &cpu->bank;
 	uint32_t mask = vgic_lr_open(cpu, bank, 0) & ~bank->forced;
-	if (!cpu->loaded || cpu->folded || cpu->control != 0)
-		return 0;
 	return cpu->host->soft_links ? mask & ~bank->linked : mask;
 }
 
 // Also what vgic_deliver_timer() writes: it is right as long as `ready` is.
-static void set_ready(struct vgic_cpu *cpu)
+static inline void set_ready(struct vgic_cpu *cpu, uint32_t ready)
 {
-	uint32_t timer = BIT_U32(VGIC_VTIMER);
-	uint32_t ready = ready_mask(cpu), sgis = cpu->vgic->version == 2 ? VGIC_SGIS : 0;
+	uint32_t timer = BIT_U32(VGIC_VTIMER), sgis = cpu->vgic->version == 2 ? VGIC_SGIS : 0;
+	uint64_t lr = 0;
 	cpu->ready = ready & ~sgis;
 	cpu->ready_v2 = ready & sgis;
-	cpu->timer_lr = 0;
-	if (cpu->direct && (cpu->ready & cpu->bank.linked & timer) != 0)
-		cpu->timer_lr = vgic_lr_fresh(&cpu->bank, VGIC_VTIMER) | VGIC_LR_PENDING |
-		                VGIC_LR_HW |
-		                field_put(VGIC_LR_PHYSICAL, cpu->physical[VGIC_VTIMER]);
+	if (cpu->direct && (ready & cpu->bank.linked & timer) != 0)
+		lr = vgic_lr_fresh(&cpu->bank, VGIC_VTIMER) | VGIC_LR_PENDING | VGIC_LR_HW |
+		     field_put(VGIC_LR_PHYSICAL, cpu->physical[VGIC_VTIMER]);
+	cpu->timer_lr = lr;
 }
 
 void vgic_deliver_all(struct vgic_cpu *cpu)
@@ -339,7 +336,7 @@ void vgic_deliver_all(struct vgic_cpu *cpu)
 		refill(cpu, lr);
 		tell = notify_ended(cpu);
 	}
-	set_ready(cpu);
+	set_ready(cpu, cpu->folded || cpu->control != 0 ? 0 : ready_mask(cpu));
 	spin_unlock(&vgic->lock);
 	vgic_tell(vgic, tell);
 }
@@ -566,17 +563,14 @@ static bool nothing_in_play(const struct vgic_cpu *cpu)
 void vgic_deliver_load(struct vgic_cpu *cpu)
 {
 	spin_lock(&cpu->vgic->lock);
-	cpu->used = cpu->spis = cpu->soft = cpu->bound = cpu->control = cpu->ready = 0;
-	cpu->ready_v2 = 0;
-	cpu->timer_lr = 0;
 	if (UNLIKELY(cpu->relink != 0))
 		vgic_lr_relink(cpu);
 	cpu->host->backend->load(&cpu->interface);
 	store_release(&cpu->folded, cpu->freeze != 0);
 	store_release(&cpu->loaded, 1);
 	bool quiet = nothing_in_play(cpu);
-	if (quiet)
-		set_ready(cpu);
+	if (quiet) // nobody wants it frozen either
+		set_ready(cpu, ready_mask(cpu));
 	spin_unlock(&cpu->vgic->lock);
 	if (!quiet)
 		vgic_deliver_all(cpu);
@@ -614,6 +608,7 @@ void vgic_deliver_unload(struct vgic_cpu *cpu)
 	cpu->host->backend->save(&cpu->interface);
 	store_release(&cpu->loaded, 0);
 	store_release(&cpu->folded, 0);
+	// No list register is in use now, and none will be before it is loaded again.
 	cpu->ready = cpu->ready_v2 = 0;
 	cpu->timer_lr = 0;
 	uint32_t tell = hand_over(cpu);

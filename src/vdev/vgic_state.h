@@ -75,7 +75,8 @@ struct vgic_interface {
 struct vgic_cpu {
 	struct vgic_bank bank; // word 0
 
-	// run: what delivery looks at besides the bank; one line with what asks for it
+	// run: what delivery looks at besides the bank; one line with what asks for it. Not loaded: all 0
+	// but `relink`
 	uint32_t ready; // private interrupts that may go to a list register with nothing else to do
 	uint32_t used;  // bit n: list register n was filled and not yet found empty
 	uint32_t spis;  // of those: they hold SPIs

@@ -447,7 +447,7 @@ static bool vpl011_quick_write(void *dev, struct vcpu *vcpu, uint32_t offset, un
 {
 	struct vpl011 *uart = dev;
 
-	if (UNLIKELY(offset != PL011_DR || size > 4) || UNLIKELY(!spin_trylock_inline(uart->lock)))
+	if (UNLIKELY(offset != PL011_DR || size > 4) || UNLIKELY(!spin_trylock(uart->lock)))
 		return vpl011_write(dev, vcpu, offset, size, value);
 	if (UNLIKELY((uart->cr & PL011_CR_LBE) != 0 || uart->share != NULL))
 		return send_and_finish(uart, (uint8_t)value);
@@ -459,7 +459,7 @@ static bool vpl011_quick_write(void *dev, struct vcpu *vcpu, uint32_t offset, un
 	uart->ris |= PL011_INT_TX;
 	if (UNLIKELY(uart->line != ((uart->ris & uart->imsc) != 0)))
 		return finish(uart);
-	spin_unlock_inline(uart->lock);
+	spin_unlock(uart->lock);
 	return true;
 }
 

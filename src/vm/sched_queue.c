@@ -504,8 +504,7 @@ static void begin_turn(struct sched_queue *queue, struct vcpu *next, uint64_t no
 	store_relaxed(&sched->since, now);
 	store_ordered(&sched->state, (uint32_t)SCHED_RUNNING);
 	sched->slice_end = now + sched_queue_slice();
-	if (queue->last != next)
-		store_relaxed(&sched->switches, sched->switches + 1);
+	store_relaxed(&sched->switches, sched->switches + 1); // `last` is the one before
 	queue->last = queue->current = next;
 	queue->preempt = false;
 }

@@ -278,6 +278,9 @@ static inline void unload(unsigned id)
 	vgic_vcpu_unload(&vcpus[id]);
 	cpu_this()->vcpu = NULL;
 	vcpus[id].request = 0;
+	const struct vgic_cpu *gic = vcpus[id].gic; // loading counts on it
+	assert_int_equal(gic->used | gic->spis | gic->soft | gic->bound | gic->control, 0);
+	assert_int_equal(gic->ready | gic->ready_v2 | gic->timer_lr, 0);
 }
 
 static inline void load_all(void)
