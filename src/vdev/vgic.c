@@ -139,7 +139,16 @@ static void op_init(struct vgic_op *op, struct vcpu *self, struct vcpu *owner)
 	};
 }
 
-void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, uint32_t word,
+// A fast exit waits for nobody (docs/exits.md). in_guest tells one from an exit that the guest loop handles.
+static bool decline(struct vgic_op *op)
+{
+	op->declined = load_relaxed(&cpu_this()->in_guest) != 0;
+	if (op->declined)
+		spin_unlock(&op->vgic->lock);
+	return op->declined;
+}
+
+bool vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, uint32_t word,
                    uint32_t mask)
 {
 	uint32_t set;
@@ -148,20 +157,24 @@ void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, ui
 	if (word == 0 && op->owner == op->self && vgic_deliver_own(op->self)) {
 		vgic_deliver_take_posted(op->self);
 		op->flush = vgic_deliver_recall(op->self, 0, mask);
-		return;
+		return true;
 	}
 	op->locked = true;
 	spin_lock(&op->vgic->lock);
 	// Each turn freezes a vCPU more; while the lock is free another may take such an interrupt.
-	while ((set = to_freeze(op, word, mask) & ~op->frozen) != 0)
+	while ((set = to_freeze(op, word, mask) & ~op->frozen) != 0) {
+		if (decline(op))
+			return false;
 		freeze(op, set);
+	}
 	if (word == 0)
 		vgic_deliver_take_posted(op->owner);
 	if (op->self->loaded && (word != 0 || op->owner == op->self))
 		op->flush = vgic_deliver_recall(op->self, word, mask);
+	return true;
 }
 
-void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
+bool vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
 {
 	uint32_t set = 0;
 
@@ -173,11 +186,14 @@ void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self)
 		if (cpu != op->self && cpu->loaded)
 			set |= BIT_U32(id);
 	}
+	if (set != 0 && decline(op))
+		return false;
 	if (set != 0)
 		freeze(op, set);
 	if (op->self->loaded)
 		vgic_deliver_recall_all(op->self);
 	op->flush = true;
+	return true;
 }
 
 void vgic_op_changed(struct vgic_op *op, uint32_t word, uint32_t mask)
@@ -197,6 +213,11 @@ void vgic_op_end(struct vgic_op *op)
 	struct vgic *vgic = op->vgic;
 	uint32_t self = BIT_U32(op->self->vcpu->id);
 
+	if (!op->locked) {
+		if (op->flush)
+			vgic_deliver_private_back(op->self);
+		return;
+	}
 	for (uint32_t left = op->frozen; left != 0; left &= left - 1) {
 		uint32_t id = (uint32_t)__builtin_ctz(left);
 		struct vgic_cpu *cpu = vgic->vm->vcpu[id]->gic;
@@ -205,8 +226,7 @@ void vgic_op_end(struct vgic_op *op)
 			op->tell |= BIT_U32(id);
 		}
 	}
-	if (op->locked)
-		spin_unlock(&vgic->lock);
+	spin_unlock(&vgic->lock);
 	if (op->flush || (op->tell & self))
 		vgic_deliver_all(op->self);
 	vgic_tell(vgic, op->tell & ~self);

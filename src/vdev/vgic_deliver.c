@@ -341,6 +341,15 @@ void vgic_deliver_all(struct vgic_cpu *cpu)
 	vgic_tell(vgic, tell);
 }
 
+// Usually none of them waits or is active, and nothing else has to wait: then the list registers are right as they are.
+void vgic_deliver_private_back(struct vgic_cpu *cpu)
+{
+	if ((cpu->control | cpu->bank.active | waiting_mask(cpu, 0)) == 0)
+		set_ready(cpu, ready_mask(cpu)); // loaded and not folded: vgic_deliver_own
+	else
+		vgic_deliver_all(cpu);
+}
+
 // The first two list registers of a GICv3 without a detour: most interrupts are in one of them.
 #define NEAR 2
 static inline uint64_t read_near(uint32_t index)

@@ -7,6 +7,20 @@
 // Source: Arm GIC Architecture Specification v3/v4, "The GIC Distributor register descriptions".
 #include "vdev/vgic_reg.h"
 
+// ---- reads in a fast exit that are not one call of a handler ----
+
+uint64_t vgic_frame_quick_rest(const struct vgic_frame *frame, struct vgic_access access,
+                               uint32_t offset, unsigned size)
+{
+	uint32_t at = offset & (frame->size - 1);
+	const struct vgic_reg *row = vgic_frame_access(frame, at, size);
+	bool constant = row == NULL || row->read == NULL || (row->sizes & VGIC_CONST) != 0;
+	if (!constant && !(row->sizes & VGIC_PURE))
+		return MMIO_ASK;
+	uint64_t value = vgic_frame_read(frame, access, at, size);
+	return constant ? mmio_know(&access.self->hit, offset, size, value) : value;
+}
+
 // ---- helpers ----
 
 // The interrupts of word `index`; NULL: they do not exist.
@@ -15,21 +29,22 @@ static struct vgic_bank *find_bank(struct vgic_access access, uint32_t index, ui
 	return vgic_bound(index, VGIC_WORDS, word) ? vgic_bank(access.owner->gic, *word) : NULL;
 }
 
-// Begins a change of the interrupts `mask` of word `index`; NULL, and nothing begun, if there are none.
+// Begins a change of the interrupts `mask` of word `index`; NULL, and nothing begun: there are none, or op->declined.
 static struct vgic_bank *begin(struct vgic_op *op, struct vgic_access access, uint32_t index,
                                uint32_t mask, uint32_t *word)
 {
 	struct vgic_bank *bank = find_bank(access, index, word);
+	op->declined = false;
 	if (bank == NULL || mask == 0)
 		return NULL;
-	vgic_op_begin(op, access.self, access.owner, *word, mask);
-	return bank;
+	return vgic_op_begin(op, access.self, access.owner, *word, mask) ? bank : NULL;
 }
 
-static void end(struct vgic_op *op, uint32_t word, uint32_t mask)
+static bool end(struct vgic_op *op, uint32_t word, uint32_t mask)
 {
 	vgic_op_changed(op, word, mask);
 	vgic_op_end(op);
+	return true;
 }
 
 // The SGIs whose enable and pending bits a GICv2 does not let software change: they are always
@@ -48,15 +63,15 @@ uint64_t vgic_read_group(struct vgic_access access, uint32_t index)
 	return bank != NULL ? load_relaxed(&bank->group1) : 0;
 }
 
-void vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
+bool vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic_op op;
 	uint32_t word;
 	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)lanes, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	store_relaxed(&bank->group1, (uint32_t)value);
-	end(&op, word, ~0u);
+	return end(&op, word, ~0u);
 }
 
 uint64_t vgic_read_enabled(struct vgic_access access, uint32_t index)
@@ -66,30 +81,34 @@ uint64_t vgic_read_enabled(struct vgic_access access, uint32_t index)
 	return bank != NULL ? load_relaxed(&bank->enabled) : 0;
 }
 
-void vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value,
                       uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word;
+	if ((value & ~vgic_read_enabled(access, index)) == 0)
+		return true; // as it was: nobody has to be told
 	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)value, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	store_relaxed(&bank->enabled, bank->enabled | (uint32_t)value);
 	if (word == 0)
 		vgic_lr_resample(op.owner);
-	end(&op, word, (uint32_t)value);
+	return end(&op, word, (uint32_t)value);
 }
 
-void vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
+	if ((mask & vgic_read_enabled(access, index)) == 0)
+		return true;
 	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	store_relaxed(&bank->enabled, bank->enabled & ~mask);
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
 // ---- pending ----
@@ -100,7 +119,7 @@ uint64_t vgic_read_pending(struct vgic_access access, uint32_t index)
 	uint32_t word;
 	struct vgic_bank *bank = begin(&op, access, index, ~0u, &word);
 	if (bank == NULL)
-		return 0;
+		return op.declined ? MMIO_ASK : 0;
 	uint32_t pending = 0;
 	if (word == 0) {
 		vgic_lr_resample(op.owner);
@@ -111,34 +130,34 @@ uint64_t vgic_read_pending(struct vgic_access access, uint32_t index)
 	return pending;
 }
 
-void vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value,
                       uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
 	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	bank->latch |= mask;
 	// Pending and active cannot be told by a linked list register: the link is given up, and if
 	// the cause lasts the physical interrupt fires again.
 	if (word == 0)
 		vgic_lr_unlink(op.owner, (op.owner->hw_active | op.owner->relink) & mask);
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
-void vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word, mask = (uint32_t)value & ~fixed_sgis(access, index);
 	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	bank->latch &= ~mask;
 	if (word == 0)
 		vgic_lr_resample(op.owner);
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
 // ---- active ----
@@ -149,7 +168,7 @@ uint64_t vgic_read_active(struct vgic_access access, uint32_t index)
 	uint32_t word;
 	struct vgic_bank *bank = begin(&op, access, index, ~0u, &word);
 	if (bank == NULL)
-		return 0;
+		return op.declined ? MMIO_ASK : 0;
 	uint32_t active = bank->active;
 	vgic_op_end(&op);
 	return active;
@@ -167,14 +186,14 @@ static struct vgic_cpu *active_owner(const struct vgic *vgic, struct vgic_cpu *s
 	return self;
 }
 
-void vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value,
                      uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word;
 	struct vgic_bank *bank = begin(&op, access, index, (uint32_t)value, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	for (uint32_t left = (uint32_t)value & ~bank->active; left != 0; left &= left - 1) {
 		uint32_t n = (uint32_t)__builtin_ctz(left), bit = BIT_U32(n);
 		bank->ack[n] = bank->priority[n] | (bank->group1 & bit ? 1 : 0);
@@ -187,17 +206,17 @@ void vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value,
 	}
 	bank->forced |= (uint32_t)value & ~bank->active;
 	bank->active |= (uint32_t)value;
-	end(&op, word, (uint32_t)value);
+	return end(&op, word, (uint32_t)value);
 }
 
-void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value,
                        uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word, mask = (uint32_t)value;
 	struct vgic_bank *bank = begin(&op, access, index, mask, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	bank->active &= ~mask;
 	bank->forced &= ~mask;
 	if (word == 0)
@@ -205,7 +224,7 @@ void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value
 	else
 		for (uint32_t id = 0; id < op.vgic->nr_vcpus; id++)
 			op.vgic->vm->vcpu[id]->gic->spi_active[word - 1] &= ~mask;
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
 // ---- priority: registers of four bytes ----
@@ -221,7 +240,7 @@ uint64_t vgic_read_priority(struct vgic_access access, uint32_t index)
 	return value;
 }
 
-void vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
+bool vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic_op op;
 	uint32_t word, first = index * 4, mask = 0;
@@ -230,12 +249,12 @@ void vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t val
 			mask |= BIT_U32((first & 31) + i);
 	struct vgic_bank *bank = begin(&op, access, first >> 5, mask, &word);
 	if (bank == NULL)
-		return;
+		return !op.declined;
 	for (uint32_t i = 0; i < 4; i++)
 		if (lanes >> (8 * i) & 1)
 			store_relaxed(&bank->priority[(first & 31) + i],
 			              (uint8_t)(value >> (8 * i) & VGIC_PRIORITY_MASK));
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
 // ---- configuration: two bits for each of 16 interrupts, of which the upper one says edge ----
@@ -268,36 +287,39 @@ uint64_t vgic_read_config(struct vgic_access access, uint32_t index)
 	return spread(load_relaxed(&bank->edge) >> (16 * (index & 1)) & 0xffff);
 }
 
-void vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value,
+bool vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value,
                        uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t word, shift = 16 * (index & 1), mask = 0xffffu << shift;
 	struct vgic_bank *bank = find_bank(access, index >> 1, &word);
 	if (bank == NULL)
-		return;
+		return true;
 	mask &= ~bank->linked; // the board's timer is a level, whatever the guest says
-	vgic_op_begin(&op, access.self, access.owner, word, mask);
+	if (!vgic_op_begin(&op, access.self, access.owner, word, mask))
+		return false;
 	uint32_t edge = gather((uint32_t)value) << shift & mask;
 	store_relaxed(&bank->edge, (bank->edge & ~mask) | edge);
-	end(&op, word, mask);
+	return end(&op, word, mask);
 }
 
 // ---- control ----
 
-void vgic_write_ctlr(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
+bool vgic_write_ctlr(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                      uint64_t lanes UNUSED)
 {
 	struct vgic_op op;
 	uint32_t ctlr = (uint32_t)value & (VGIC_CTLR_GROUP0 | VGIC_CTLR_GROUP1);
 
 	if (ctlr == load_relaxed(&access.self->vm->gic->ctlr))
-		return;
+		return true;
 	// All interrupts of a group come or go: every list register is taken back, so that when the
 	// write is done it is done (GICD_CTLR.RWP never reads as 1).
-	vgic_op_begin_all(&op, access.self);
+	if (!vgic_op_begin_all(&op, access.self))
+		return false;
 	store_relaxed(&op.vgic->ctlr, ctlr);
 	for (uint32_t word = 1; word < VGIC_WORDS; word++)
 		vgic_op_changed(&op, word, ~0u);
 	vgic_op_end(&op);
+	return true;
 }

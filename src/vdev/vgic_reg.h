@@ -13,17 +13,19 @@ struct vgic_access {
 };
 
 // Access sizes a row allows.
-#define VGIC_B  1 // bytes
-#define VGIC_W  4 // 32-bit words
-#define VGIC_D  8 // 64-bit words
-#define VGIC_BW (VGIC_B | VGIC_W)
-#define VGIC_WD (VGIC_W | VGIC_D)
-// In the same byte: reads, writes of it never wait for another CPU, whosever interrupts they mean.
-#define VGIC_QR 0x10
-#define VGIC_QW 0x20
+#define VGIC_B     1 // bytes
+#define VGIC_W     4 // 32-bit words
+#define VGIC_D     8 // 64-bit words
+#define VGIC_BW    (VGIC_B | VGIC_W)
+#define VGIC_WD    (VGIC_W | VGIC_D)
+// In the same byte, of rows with a read handler: that has no effect besides, on nobody's interrupts; what it gives never
+// changes (nor does what is read without a handler).
+#define VGIC_PURE  0x10
+#define VGIC_CONST 0x20
 
 // A run of registers of one kind. Handlers get the register's number: `base` for the one at `first`.
-// A value has the register's whole width; `lanes` are the bits a write carries.
+// A value has the register's whole width; `lanes` are the bits a write carries. MMIO_ASK, or false: another CPU would
+// have to be waited for, this is a fast exit, and nothing was done (vgic_op_begin).
 struct vgic_reg {
 	uint16_t first, last; // offsets of the first and the last byte
 	uint8_t width;        // bytes of one register: 4 or 8
@@ -31,7 +33,7 @@ struct vgic_reg {
 	uint16_t base;
 	uint32_t fixed; // what it reads without a read handler
 	uint64_t (*read)(struct vgic_access access, uint32_t index);
-	void (*write)(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+	bool (*write)(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 	const char *why; // it has no read or no write handler: the reason
 };
 
@@ -74,7 +76,7 @@ static inline const struct vgic_reg *vgic_frame_access(const struct vgic_frame *
 // The number of the register at `offset`.
 static inline uint32_t vgic_reg_index(const struct vgic_reg *row, uint32_t offset)
 {
-	return row->base + ((offset - row->first) >> (row->width == 8 ? 3 : 2));
+	return row->base + ((offset - row->first) >> (2 + row->width / 8u));
 }
 
 // The bits of a value of `size` bytes: 1, 2, 4 or 8.
@@ -83,6 +85,7 @@ static inline uint64_t vgic_size_mask(unsigned size)
 	return ~(uint64_t)0 >> (64 - 8 * size);
 }
 
+// `access`, as the guest makes it. MMIO_ASK: as the row's handler says.
 static inline uint64_t vgic_frame_read(const struct vgic_frame *frame, struct vgic_access access,
                                        uint32_t offset, unsigned size)
 {
@@ -91,80 +94,60 @@ static inline uint64_t vgic_frame_read(const struct vgic_frame *frame, struct vg
 		return 0;
 	uint64_t value =
 	        row->read != NULL ? row->read(access, vgic_reg_index(row, offset)) : row->fixed;
-	if (LIKELY(size == row->width))
+	if (LIKELY(size == row->width) || value == MMIO_ASK)
 		return value;
 	return value >> (8 * (offset & (row->width - 1u))) & vgic_size_mask(size);
 }
 
-static inline void vgic_frame_write(const struct vgic_frame *frame, struct vgic_access access,
+static inline bool vgic_frame_write(const struct vgic_frame *frame, struct vgic_access access,
                                     uint32_t offset, unsigned size, uint64_t value)
 {
 	const struct vgic_reg *row = vgic_frame_access(frame, offset, size);
 	if (row == NULL || row->write == NULL)
-		return;
+		return true;
 	uint64_t mask = vgic_size_mask(size);
 	uint32_t shift = 8 * (offset & (row->width - 1u));
-	row->write(access, vgic_reg_index(row, offset), (value & mask) << shift, mask << shift);
+	return row->write(access, vgic_reg_index(row, offset), (value & mask) << shift,
+	                  mask << shift);
 }
 
-// The same for a fast exit (docs/exits.md); MMIO_ASK, or false: it might have to wait for another CPU, and nothing was
-// done. `alone`: whether no other CPU holds the interrupts of this frame that an access may mean. Only whole registers
-// are read here.
-static inline uint64_t vgic_frame_quick_read(const struct vgic_frame *frame, struct vcpu *self,
-                                             struct vcpu *owner,
-                                             bool (*alone)(struct vgic_access access),
-                                             uint32_t offset, unsigned size)
+// For mmio_ops.quick_read: reads that have no effect. `offset` counts from the region's beginning, which is a frame's.
+uint64_t vgic_frame_quick_rest(const struct vgic_frame *frame, struct vgic_access access,
+                               uint32_t offset, unsigned size);
+static inline uint64_t vgic_frame_quick_read(const struct vgic_frame *frame,
+                                             struct vgic_access access, uint32_t offset,
+                                             unsigned size)
 {
-	const struct vgic_reg *row =
-	        &frame->rows[frame->start[(offset & (frame->size - 1)) >> VGIC_GRANULE_SHIFT]];
-	while (offset > row->last)
+	uint32_t at = offset & (frame->size - 1);
+	const struct vgic_reg *row = &frame->rows[frame->start[at >> VGIC_GRANULE_SHIFT]];
+	while (at > row->last)
 		row++;
-	if (UNLIKELY(size != row->width || (offset & (size - 1)) != 0 || offset < row->first))
-		return MMIO_ASK;
-	if (row->read == NULL)
-		return row->fixed;
-	if (LIKELY(row->sizes & VGIC_QR) || alone((struct vgic_access){self, owner}))
-		return row->read((struct vgic_access){self, owner}, vgic_reg_index(row, offset));
-	return MMIO_ASK;
-}
-
-static inline bool vgic_frame_quick_write(const struct vgic_frame *frame, struct vgic_access access,
-                                          bool (*alone)(struct vgic_access access), uint32_t offset,
-                                          unsigned size, uint64_t value)
-{
-	const struct vgic_reg *row = vgic_frame_access(frame, offset, size);
-	if (row != NULL && row->write != NULL && !(row->sizes & VGIC_QW) && !alone(access))
-		return false;
-	vgic_frame_write(frame, access, offset, size, value);
-	return true;
-}
-
-// Whether the VM has no other vCPU that could hold an interrupt.
-static inline bool vgic_is_single(struct vgic_access access)
-{
-	return access.self->vm->nr_vcpus == 1;
+	if (UNLIKELY(!(row->sizes & VGIC_PURE)) || UNLIKELY(size != row->width) ||
+	    UNLIKELY((at & (size - 1)) != 0 || at < row->first))
+		return vgic_frame_quick_rest(frame, access, offset, size);
+	return row->read(access, vgic_reg_index(row, at));
 }
 
 // Shared handlers. index: of 32 interrupts for most, of 4 for priorities, of 16 for configuration.
 // What lies beyond the interrupts that exist reads as zero and ignores writes.
 uint64_t vgic_read_group(struct vgic_access access, uint32_t index);
-void vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_write_group(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 uint64_t vgic_read_enabled(struct vgic_access access, uint32_t index);
-void vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
-void vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_set_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_clear_enabled(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 uint64_t vgic_read_pending(struct vgic_access access, uint32_t index);
-void vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
-void vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_set_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_clear_pending(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 uint64_t vgic_read_active(struct vgic_access access, uint32_t index);
-void vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
-void vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_set_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_clear_active(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 uint64_t vgic_read_priority(struct vgic_access access, uint32_t index);
-void vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_write_priority(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 uint64_t vgic_read_config(struct vgic_access access, uint32_t index);
-void vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_write_config(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 
 // The enables of both groups: bits 1:0 of GICD_CTLR; the version's table adds the fixed bits.
-void vgic_write_ctlr(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
+bool vgic_write_ctlr(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes);
 
 #define VGIC_IIDR 0x4d00043bu // product 'M', variant and revision 0, JEP106 code of Arm
 

@@ -223,6 +223,9 @@ bool vgic_deliver_sgi_v2(struct vgic_cpu *cpu, uint32_t intid, uint32_t source);
 // The same for the virtual timer, shorter still.
 bool vgic_deliver_timer(struct vgic_cpu *cpu);
 
+// Private interrupts that were in the caller's hands without the lock (vgic_deliver_own) are back, changed or not.
+void vgic_deliver_private_back(struct vgic_cpu *cpu);
+
 // Serves every request; see vgic_flush.
 void vgic_deliver_posted(struct vgic_cpu *cpu);
 // The same, and looks at every list register although nobody asked.
@@ -267,14 +270,15 @@ struct vgic_op {
 	uint32_t frozen;        // vCPUs held frozen for this operation
 	uint32_t tell;          // vCPUs to be told afterwards
 	bool locked;
-	bool flush; // self has something to look at
+	bool flush;    // self has something to look at
+	bool declined; // another CPU would have to be waited for, in a fast exit: nothing has begun
 };
 
-// From begin to end the interrupts of `word` in `mask` are in memory and belong to the caller.
-void vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, uint32_t word,
+// From begin to end the interrupts of `word` in `mask` are in memory and belong to the caller. False: op->declined.
+bool vgic_op_begin(struct vgic_op *op, struct vcpu *self, struct vcpu *owner, uint32_t word,
                    uint32_t mask);
 // The same for every interrupt of the VM.
-void vgic_op_begin_all(struct vgic_op *op, struct vcpu *self);
+bool vgic_op_begin_all(struct vgic_op *op, struct vcpu *self);
 // Interrupts of `word` in `mask` may have become deliverable.
 void vgic_op_changed(struct vgic_op *op, uint32_t word, uint32_t mask);
 void vgic_op_end(struct vgic_op *op);

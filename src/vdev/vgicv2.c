@@ -47,7 +47,7 @@ static uint64_t read_targets(struct vgic_access access, uint32_t index)
 	return value;
 }
 
-static void write_targets(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
+static bool write_targets(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic *vgic = access.self->vm->gic;
 	struct vgic_op op;
@@ -55,11 +55,12 @@ static void write_targets(struct vgic_access access, uint32_t index, uint64_t va
 
 	if (vgic->nr_vcpus == 1 || index * 4 < VGIC_NR_PRIVATE ||
 	    !vgic_bound(index * 4 - VGIC_NR_PRIVATE, VGIC_NR_SPIS, &spi))
-		return;
+		return true;
 	for (uint32_t i = 0; i < 4; i++)
 		if (lanes >> (8 * i) & 1)
 			mask |= BIT_U32((spi & 31) + i);
-	vgic_op_begin(&op, access.self, access.owner, (spi >> 5) + 1, mask);
+	if (!vgic_op_begin(&op, access.self, access.owner, (spi >> 5) + 1, mask))
+		return false;
 	for (uint32_t i = 0; i < 4; i++) {
 		if (!(lanes >> (8 * i) & 1))
 			continue;
@@ -69,11 +70,12 @@ static void write_targets(struct vgic_access access, uint32_t index, uint64_t va
 	}
 	vgic_op_changed(&op, (spi >> 5) + 1, mask);
 	vgic_op_end(&op);
+	return true;
 }
 
 // ---- SGIs ----
 
-static void write_sgir(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
+static bool write_sgir(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                        uint64_t lanes UNUSED)
 {
 	uint32_t all = vgic_all_vcpus(access.self->vm->gic), self = BIT_U32(access.self->id),
@@ -83,9 +85,10 @@ static void write_sgir(struct vgic_access access, uint32_t index UNUSED, uint64_
 	case SGIR_FILTER_LIST: targets = (uint32_t)field_get(SGIR_TARGETS, value) & all; break;
 	case SGIR_FILTER_OTHERS: targets = all & ~self; break;
 	case SGIR_FILTER_SELF: targets = self; break;
-	default: return; // reserved
+	default: return true; // reserved
 	}
 	vgic_send_sgi(access.self, (uint32_t)field_get(SGIR_INTID, value), targets, false);
+	return true;
 }
 
 // Four SGIs a register, a byte each: the CPUs that sent it.
@@ -95,21 +98,23 @@ static uint64_t read_sgi_sources(struct vgic_access access, uint32_t index)
 	uint32_t first, value = 0;
 	if (!vgic_bound(index * 4, VGIC_NR_SGIS, &first))
 		return 0;
-	vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS);
+	if (!vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS))
+		return MMIO_ASK;
 	for (uint32_t i = 0; i < 4; i++)
 		value |= (uint32_t)op.owner->sgi_sources[first + i] << (8 * i);
 	vgic_op_end(&op);
 	return value;
 }
 
-static void change_sgi_sources(struct vgic_access access, uint32_t index, uint32_t add,
+static bool change_sgi_sources(struct vgic_access access, uint32_t index, uint32_t add,
                                uint32_t remove)
 {
 	struct vgic_op op;
 	uint32_t first;
 	if (!vgic_bound(index * 4, VGIC_NR_SGIS, &first))
-		return;
-	vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS);
+		return true;
+	if (!vgic_op_begin(&op, access.self, access.owner, 0, VGIC_SGIS))
+		return false;
 	for (uint32_t i = 0; i < 4; i++) {
 		uint32_t n = first + i, sources = op.owner->sgi_sources[n];
 		sources |= add >> (8 * i) & vgic_all_vcpus(op.vgic);
@@ -122,18 +127,19 @@ static void change_sgi_sources(struct vgic_access access, uint32_t index, uint32
 	}
 	vgic_op_changed(&op, 0, VGIC_SGIS);
 	vgic_op_end(&op);
+	return true;
 }
 
-static void set_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
+static bool set_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
                             uint64_t lanes UNUSED)
 {
-	change_sgi_sources(access, index, (uint32_t)value, 0);
+	return change_sgi_sources(access, index, (uint32_t)value, 0);
 }
 
-static void clear_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
+static bool clear_sgi_sources(struct vgic_access access, uint32_t index, uint64_t value,
                               uint64_t lanes UNUSED)
 {
-	change_sgi_sources(access, index, 0, (uint32_t)value);
+	return change_sgi_sources(access, index, 0, (uint32_t)value);
 }
 
 // ---- identification ----
@@ -172,25 +178,25 @@ enum row {
 
 // clang-format off
 static const struct vgic_reg rows[] = {
-[ROW_CTLR]       = {0x000, 0x003, 4, VGIC_W | VGIC_QR, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
-[ROW_TYPER]      = {0x004, 0x007, 4, VGIC_W | VGIC_QR, 0, 0, read_typer, NULL, "read-only"},
+[ROW_CTLR]       = {0x000, 0x003, 4, VGIC_W | VGIC_PURE, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
+[ROW_TYPER]      = {0x004, 0x007, 4, VGIC_W | VGIC_CONST, 0, 0, read_typer, NULL, "read-only"},
 [ROW_IIDR]       = {0x008, 0x00b, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
-[ROW_IGROUPR]    = {0x080, 0x0ff, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_group, vgic_write_group, NULL},
-[ROW_ISENABLER]  = {0x100, 0x17f, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
-[ROW_ICENABLER]  = {0x180, 0x1ff, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[ROW_IGROUPR]    = {0x080, 0x0ff, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_group, vgic_write_group, NULL},
+[ROW_ISENABLER]  = {0x100, 0x17f, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[ROW_ICENABLER]  = {0x180, 0x1ff, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [ROW_ISPENDR]    = {0x200, 0x27f, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_set_pending, NULL},
 [ROW_ICPENDR]    = {0x280, 0x2ff, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_clear_pending, NULL},
 [ROW_ISACTIVER]  = {0x300, 0x37f, 4, VGIC_W,  0, 0, vgic_read_active, vgic_set_active, NULL},
 [ROW_ICACTIVER]  = {0x380, 0x3ff, 4, VGIC_W,  0, 0, vgic_read_active, vgic_clear_active, NULL},
-[ROW_IPRIORITYR] = {0x400, 0x7fb, 4, VGIC_BW | VGIC_QR, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
-[ROW_ITARGETSR]  = {0x800, 0xbfb, 4, VGIC_BW | VGIC_QR, 0, 0, read_targets, write_targets, NULL},
+[ROW_IPRIORITYR] = {0x400, 0x7fb, 4, VGIC_BW | VGIC_PURE, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
+[ROW_ITARGETSR]  = {0x800, 0xbfb, 4, VGIC_BW | VGIC_PURE, 0, 0, read_targets, write_targets, NULL},
 [ROW_ICFGR0]     = {0xc00, 0xc03, 4, VGIC_W,  0, 0xaaaaaaaa, NULL, NULL, "SGIs are edge-triggered"},
-[ROW_ICFGR]      = {0xc04, 0xcff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_config, vgic_write_config, NULL},
+[ROW_ICFGR]      = {0xc04, 0xcff, 4, VGIC_W | VGIC_PURE, 1, 0, vgic_read_config, vgic_write_config, NULL},
 [ROW_NSACR]      = {0xe00, 0xeff, 4, VGIC_W,  0, 0, NULL, NULL, "one security state"},
-[ROW_SGIR]       = {0xf00, 0xf03, 4, VGIC_W | VGIC_QW, 0, 0, NULL, write_sgir, "write-only"},
+[ROW_SGIR]       = {0xf00, 0xf03, 4, VGIC_W,  0, 0, NULL, write_sgir, "write-only"},
 [ROW_CPENDSGIR]  = {0xf10, 0xf1f, 4, VGIC_BW, 0, 0, read_sgi_sources, clear_sgi_sources, NULL},
 [ROW_SPENDSGIR]  = {0xf20, 0xf2f, 4, VGIC_BW, 0, 0, read_sgi_sources, set_sgi_sources, NULL},
-[ROW_ID]         = {0xfd0, 0xfff, 4, VGIC_W | VGIC_QR, 0, 0, read_id, NULL, "read-only"},
+[ROW_ID]         = {0xfd0, 0xfff, 4, VGIC_W | VGIC_CONST, 0, 0, read_id, NULL, "read-only"},
 };
 
 #define AT(offset) ((offset) >> VGIC_GRANULE_SHIFT)
@@ -221,11 +227,23 @@ const struct vgic_frame vgicv2_distributor = {
         .size = GICD_SIZE,
 };
 
-static bool read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                      uint64_t *value)
+// The same functions serve both ways, as a handler declines only in a fast exit.
+
+static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
 {
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&vgicv2_distributor, access, offset, size);
+	return vgic_frame_quick_read(&vgicv2_distributor, access, offset, size);
+}
+
+static uint64_t quick_take_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	return vgic_frame_read(&vgicv2_distributor, access, offset, size);
+}
+
+static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+{
+	*value = quick_take_gicd(dev, vcpu, offset, size);
 	return true;
 }
 
@@ -233,21 +251,7 @@ static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, uns
                        uint64_t value)
 {
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	vgic_frame_write(&vgicv2_distributor, access, offset, size, value);
-	return true;
-}
-
-static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
-{
-	return vgic_frame_quick_read(&vgicv2_distributor, vcpu, vcpu, vgic_is_single, offset, size);
-}
-
-static bool quick_write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                             uint64_t value)
-{
-	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	return vgic_frame_quick_write(&vgicv2_distributor, access, vgic_is_single, offset, size,
-	                              value);
+	return vgic_frame_write(&vgicv2_distributor, access, offset, size, value);
 }
 
 static const struct mmio_ops gicd_ops = {
@@ -255,7 +259,8 @@ static const struct mmio_ops gicd_ops = {
         .read = read_gicd,
         .write = write_gicd,
         .quick_read = quick_read_gicd,
-        .quick_write = quick_write_gicd,
+        .quick_take = quick_take_gicd,
+        .quick_write = write_gicd,
 };
 
 void vgicv2_reset(struct vgic *vgic)

@@ -66,21 +66,23 @@ static uint64_t read_route(struct vgic_access access, uint32_t index)
 	               : 0;
 }
 
-static void write_route(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
+static bool write_route(struct vgic_access access, uint32_t index, uint64_t value, uint64_t lanes)
 {
 	struct vgic *vgic = access.self->vm->gic;
 	struct vgic_op op;
 	uint32_t spi;
 	if (!vgic_bound(index, VGIC_NR_SPIS, &spi))
-		return;
+		return true;
 	uint32_t word = (spi >> 5) + 1, bit = BIT_U32(spi & 31);
-	vgic_op_begin(&op, access.self, access.owner, word, bit);
+	if (!vgic_op_begin(&op, access.self, access.owner, word, bit))
+		return false;
 	uint64_t route = (vgic->route[spi] & ~lanes) | (value & lanes);
 	route &= ROUTE_ANY | ROUTE_AFFINITY;
 	store_relaxed(&vgic->route[spi], route);
 	vgic_set_targets(vgic, spi, route_targets(vgic, route));
 	vgic_op_changed(&op, word, bit);
 	vgic_op_end(&op);
+	return true;
 }
 
 // ---- redistributor ----
@@ -101,12 +103,13 @@ static uint64_t read_waker(struct vgic_access access, uint32_t index UNUSED)
 
 // Going to sleep takes no time. It does not hold interrupts back, and neither does QEMU's: programs
 // that never wake their redistributor run on it.
-static void write_waker(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
+static bool write_waker(struct vgic_access access, uint32_t index UNUSED, uint64_t value,
                         uint64_t lanes UNUSED)
 {
 	uint32_t waker =
 	        value & WAKER_PROCESSOR_SLEEP ? WAKER_PROCESSOR_SLEEP | WAKER_CHILDREN_ASLEEP : 0;
 	store_relaxed(&access.owner->gic->waker, waker);
+	return true;
 }
 
 // ---- identification ----
@@ -172,18 +175,18 @@ enum gicd_row {
 
 // clang-format off
 static const struct vgic_reg gicd_rows[] = {
-[GICD_CTLR]        = {0x0000, 0x0003, 4, VGIC_W | VGIC_QR, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
+[GICD_CTLR]        = {0x0000, 0x0003, 4, VGIC_W | VGIC_PURE, 0, 0, read_ctlr, vgic_write_ctlr, NULL},
 [GICD_TYPER]       = {0x0004, 0x0007, 4, VGIC_W,  0, TYPER_LINES | TYPER_ID_BITS, NULL, NULL, "read-only"},
 [GICD_IIDR]        = {0x0008, 0x000b, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
 [GICD_TYPER2]      = {0x000c, 0x000f, 4, VGIC_W,  0, 0, NULL, NULL, "no GICv4.1"},
 [GICD_STATUSR]     = {0x0010, 0x0013, 4, VGIC_W,  0, 0, NULL, NULL, "optional: access errors are not recorded"},
 [GICD_SETSPI]      = {0x0040, 0x005f, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_TYPER.MBIS = 0: no message-based SPIs"},
 [GICD_IGROUPR0]    = {0x0080, 0x0083, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_IGROUPR]     = {0x0084, 0x00ff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_group, vgic_write_group, NULL},
+[GICD_IGROUPR]     = {0x0084, 0x00ff, 4, VGIC_W | VGIC_PURE, 1, 0, vgic_read_group, vgic_write_group, NULL},
 [GICD_ISENABLER0]  = {0x0100, 0x0103, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ISENABLER]   = {0x0104, 0x017f, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[GICD_ISENABLER]   = {0x0104, 0x017f, 4, VGIC_W | VGIC_PURE, 1, 0, vgic_read_enabled, vgic_set_enabled, NULL},
 [GICD_ICENABLER0]  = {0x0180, 0x0183, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ICENABLER]   = {0x0184, 0x01ff, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[GICD_ICENABLER]   = {0x0184, 0x01ff, 4, VGIC_W | VGIC_PURE, 1, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [GICD_ISPENDR0]    = {0x0200, 0x0203, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
 [GICD_ISPENDR]     = {0x0204, 0x027f, 4, VGIC_W,  1, 0, vgic_read_pending, vgic_set_pending, NULL},
 [GICD_ICPENDR0]    = {0x0280, 0x0283, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
@@ -193,16 +196,16 @@ static const struct vgic_reg gicd_rows[] = {
 [GICD_ICACTIVER0]  = {0x0380, 0x0383, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
 [GICD_ICACTIVER]   = {0x0384, 0x03ff, 4, VGIC_W,  1, 0, vgic_read_active, vgic_clear_active, NULL},
 [GICD_IPRIORITYR0] = {0x0400, 0x041f, 4, VGIC_BW, 0, 0, NULL, NULL, in_redistributor},
-[GICD_IPRIORITYR]  = {0x0420, 0x07fb, 4, VGIC_BW | VGIC_QR, 8, 0, vgic_read_priority, vgic_write_priority, NULL},
+[GICD_IPRIORITYR]  = {0x0420, 0x07fb, 4, VGIC_BW | VGIC_PURE, 8, 0, vgic_read_priority, vgic_write_priority, NULL},
 [GICD_ITARGETSR]   = {0x0800, 0x0bfb, 4, VGIC_BW, 0, 0, NULL, NULL, "affinity routing is on: GICD_IROUTER"},
 [GICD_ICFGR0]      = {0x0c00, 0x0c07, 4, VGIC_W,  0, 0, NULL, NULL, in_redistributor},
-[GICD_ICFGR]       = {0x0c08, 0x0cff, 4, VGIC_W | VGIC_QR, 2, 0, vgic_read_config, vgic_write_config, NULL},
+[GICD_ICFGR]       = {0x0c08, 0x0cff, 4, VGIC_W | VGIC_PURE, 2, 0, vgic_read_config, vgic_write_config, NULL},
 [GICD_IGRPMODR]    = {0x0d00, 0x0d7f, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [GICD_NSACR]       = {0x0e00, 0x0eff, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [GICD_SGIR]        = {0x0f00, 0x0f03, 4, VGIC_W,  0, 0, NULL, NULL, "affinity routing is on: ICC_SGI1R_EL1"},
 [GICD_SGI_PENDING] = {0x0f10, 0x0f2f, 4, VGIC_BW, 0, 0, NULL, NULL, "affinity routing is on: SGIs have no source"},
-[GICD_IROUTER]     = {0x6100, 0x7fdf, 8, VGIC_WD | VGIC_QR, 0, 0, read_route, write_route, NULL},
-[GICD_ID]          = {0xffd0, 0xffff, 4, VGIC_W | VGIC_QR, 0, 0, read_gicd_id, NULL, "read-only"},
+[GICD_IROUTER]     = {0x6100, 0x7fdf, 8, VGIC_WD | VGIC_PURE, 0, 0, read_route, write_route, NULL},
+[GICD_ID]          = {0xffd0, 0xffff, 4, VGIC_W | VGIC_CONST, 0, 0, read_gicd_id, NULL, "read-only"},
 };
 
 static const uint8_t gicd_start[AT(GIC_FRAME_SIZE)] = {
@@ -231,11 +234,11 @@ enum rd_row { RD_CTLR, RD_IIDR, RD_TYPER, RD_STATUSR, RD_WAKER, RD_LPI, RD_ID };
 static const struct vgic_reg rd_rows[] = {
 [RD_CTLR]    = {0x0000, 0x0003, 4, VGIC_W,  0, 0, NULL, NULL, "no LPIs to enable, no DPG bits, writes take effect at once"},
 [RD_IIDR]    = {0x0004, 0x0007, 4, VGIC_W,  0, VGIC_IIDR, NULL, NULL, "read-only"},
-[RD_TYPER]   = {0x0008, 0x000f, 8, VGIC_WD | VGIC_QR, 0, 0, read_gicr_typer, NULL, "read-only"},
+[RD_TYPER]   = {0x0008, 0x000f, 8, VGIC_WD | VGIC_CONST, 0, 0, read_gicr_typer, NULL, "read-only"},
 [RD_STATUSR] = {0x0010, 0x0013, 4, VGIC_W,  0, 0, NULL, NULL, "optional: access errors are not recorded"},
-[RD_WAKER]   = {0x0014, 0x0017, 4, VGIC_W | VGIC_QR | VGIC_QW, 0, 0, read_waker, write_waker, NULL},
+[RD_WAKER]   = {0x0014, 0x0017, 4, VGIC_W | VGIC_PURE, 0, 0, read_waker, write_waker, NULL},
 [RD_LPI]     = {0x0040, 0x00cf, 8, VGIC_WD, 0, 0, NULL, NULL, "GICR_TYPER.PLPIS = 0: no LPIs"},
-[RD_ID]      = {0xffd0, 0xffff, 4, VGIC_W | VGIC_QR, 0, 0, read_gicr_id, NULL, "read-only"},
+[RD_ID]      = {0xffd0, 0xffff, 4, VGIC_W | VGIC_CONST, 0, 0, read_gicr_id, NULL, "read-only"},
 };
 
 static const uint8_t rd_start[AT(GIC_FRAME_SIZE)] = {
@@ -261,16 +264,16 @@ enum sgi_row {
 };
 
 static const struct vgic_reg sgi_rows[] = {
-[SGI_IGROUPR0]   = {0x0080, 0x0083, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_group, vgic_write_group, NULL},
-[SGI_ISENABLER0] = {0x0100, 0x0103, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
-[SGI_ICENABLER0] = {0x0180, 0x0183, 4, VGIC_W | VGIC_QR, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
+[SGI_IGROUPR0]   = {0x0080, 0x0083, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_group, vgic_write_group, NULL},
+[SGI_ISENABLER0] = {0x0100, 0x0103, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_enabled, vgic_set_enabled, NULL},
+[SGI_ICENABLER0] = {0x0180, 0x0183, 4, VGIC_W | VGIC_PURE, 0, 0, vgic_read_enabled, vgic_clear_enabled, NULL},
 [SGI_ISPENDR0]   = {0x0200, 0x0203, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_set_pending, NULL},
 [SGI_ICPENDR0]   = {0x0280, 0x0283, 4, VGIC_W,  0, 0, vgic_read_pending, vgic_clear_pending, NULL},
 [SGI_ISACTIVER0] = {0x0300, 0x0303, 4, VGIC_W,  0, 0, vgic_read_active, vgic_set_active, NULL},
 [SGI_ICACTIVER0] = {0x0380, 0x0383, 4, VGIC_W,  0, 0, vgic_read_active, vgic_clear_active, NULL},
-[SGI_IPRIORITYR] = {0x0400, 0x041f, 4, VGIC_BW | VGIC_QR, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
+[SGI_IPRIORITYR] = {0x0400, 0x041f, 4, VGIC_BW | VGIC_PURE, 0, 0, vgic_read_priority, vgic_write_priority, NULL},
 [SGI_ICFGR0]     = {0x0c00, 0x0c03, 4, VGIC_W,  0, 0xaaaaaaaa, NULL, NULL, "SGIs are edge-triggered"},
-[SGI_ICFGR1]     = {0x0c04, 0x0c07, 4, VGIC_W | VGIC_QR, 1, 0, vgic_read_config, vgic_write_config, NULL},
+[SGI_ICFGR1]     = {0x0c04, 0x0c07, 4, VGIC_W | VGIC_PURE, 1, 0, vgic_read_config, vgic_write_config, NULL},
 [SGI_IGRPMODR0]  = {0x0d00, 0x0d03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [SGI_NSACR]      = {0x0e00, 0x0e03, 4, VGIC_W,  0, 0, NULL, NULL, "GICD_CTLR.DS = 1: one security state"},
 [SGI_REST]       = {0x0e04, 0xffff, 4, VGIC_W,  0, 0, NULL, NULL, "nothing defined"},
@@ -313,12 +316,24 @@ const struct vgic_frame vgicv3_redistributor[2] = {
 };
 
 // ---- regions ----
+//
+// The same functions serve both ways, as a handler declines only in a fast exit.
 
-static bool read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                      uint64_t *value)
+static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
 {
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	*value = vgic_frame_read(&vgicv3_distributor, access, offset, size);
+	return vgic_frame_quick_read(&vgicv3_distributor, access, offset, size);
+}
+
+static uint64_t quick_take_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
+	return vgic_frame_read(&vgicv3_distributor, access, offset, size);
+}
+
+static bool read_gicd(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+{
+	*value = quick_take_gicd(dev, vcpu, offset, size);
 	return true;
 }
 
@@ -326,22 +341,7 @@ static bool write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, uns
                        uint64_t value)
 {
 	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	vgic_frame_write(&vgicv3_distributor, access, offset, size, value);
-	return true;
-}
-
-// The distributor has interrupts of all vCPUs.
-static uint64_t quick_read_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
-{
-	return vgic_frame_quick_read(&vgicv3_distributor, vcpu, vcpu, vgic_is_single, offset, size);
-}
-
-static bool quick_write_gicd(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                             uint64_t value)
-{
-	const struct vgic_access access = {.self = vcpu, .owner = vcpu};
-	return vgic_frame_quick_write(&vgicv3_distributor, access, vgic_is_single, offset, size,
-	                              value);
+	return vgic_frame_write(&vgicv3_distributor, access, offset, size, value);
 }
 
 // The redistributor that `offset` belongs to: the region has one for each vCPU that exists.
@@ -352,44 +352,33 @@ static struct vgic_access gicr_access(struct vcpu *vcpu, uint32_t offset)
 	return (struct vgic_access){.self = vcpu, .owner = vcpu->vm->vcpu[id]};
 }
 
-static bool read_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                      uint64_t *value)
+static const struct vgic_frame *gicr_frame(uint32_t offset)
 {
-	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
-	*value = vgic_frame_read(frame, gicr_access(vcpu, offset), offset & (GIC_FRAME_SIZE - 1),
-	                         size);
+	return &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
+}
+
+static uint64_t quick_read_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	return vgic_frame_quick_read(gicr_frame(offset), gicr_access(vcpu, offset), offset, size);
+}
+
+static uint64_t quick_take_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
+{
+	return vgic_frame_read(gicr_frame(offset), gicr_access(vcpu, offset),
+	                       offset & (GIC_FRAME_SIZE - 1), size);
+}
+
+static bool read_gicr(void *dev, struct vcpu *vcpu, uint32_t offset, unsigned size, uint64_t *value)
+{
+	*value = quick_take_gicr(dev, vcpu, offset, size);
 	return true;
 }
 
 static bool write_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
                        uint64_t value)
 {
-	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
-	vgic_frame_write(frame, gicr_access(vcpu, offset), offset & (GIC_FRAME_SIZE - 1), size,
-	                 value);
-	return true;
-}
-
-static bool is_own(struct vgic_access access)
-{
-	return access.owner == access.self && vgic_deliver_own(access.self->gic);
-}
-
-static uint64_t quick_read_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size)
-{
-	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
-	struct vcpu *owner = gicr_access(vcpu, offset).owner;
-	return vgic_frame_quick_read(frame, vcpu, owner, is_own, offset & (GIC_FRAME_SIZE - 1),
-	                             size);
-}
-
-static bool quick_write_gicr(void *dev UNUSED, struct vcpu *vcpu, uint32_t offset, unsigned size,
-                             uint64_t value)
-{
-	const struct vgic_frame *frame = &vgicv3_redistributor[offset / GIC_FRAME_SIZE & 1];
-	struct vgic_access access = gicr_access(vcpu, offset);
-	return vgic_frame_quick_write(frame, access, is_own, offset & (GIC_FRAME_SIZE - 1), size,
-	                              value);
+	return vgic_frame_write(gicr_frame(offset), gicr_access(vcpu, offset),
+	                        offset & (GIC_FRAME_SIZE - 1), size, value);
 }
 
 static const struct mmio_ops gicd_ops = {
@@ -397,7 +386,8 @@ static const struct mmio_ops gicd_ops = {
         .read = read_gicd,
         .write = write_gicd,
         .quick_read = quick_read_gicd,
-        .quick_write = quick_write_gicd,
+        .quick_take = quick_take_gicd,
+        .quick_write = write_gicd,
 };
 
 static const struct mmio_ops gicr_ops = {
@@ -405,7 +395,8 @@ static const struct mmio_ops gicr_ops = {
         .read = read_gicr,
         .write = write_gicr,
         .quick_read = quick_read_gicr,
-        .quick_write = quick_write_gicr,
+        .quick_take = quick_take_gicr,
+        .quick_write = write_gicr,
 };
 
 // ---- system registers ----

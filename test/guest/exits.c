@@ -57,6 +57,8 @@ static void devices(void)
 	SAY("gicd-typer-x20", "ldr w20, [x1]\n\tmov w0, w20", 0, gicd + GICD_TYPER);
 	SAY("gicd-isenabler1", "ldr w0, [x1]", 0, gicd + GICD_ISENABLER + 4);
 	SAY("gicd-isenabler1-write", "str w0, [x1]", 0, gicd + GICD_ISENABLER + 4);
+	SAY("gicd-enable-disable", "str w0, [x1, #-128]\n\tstr w0, [x1]", BIT(31),
+	    gicd + GICD_ICENABLER + 4);
 	SAY("gicd-ipriorityr8", "ldr w0, [x1]", 0, gicd + GICD_IPRIORITYR + 32);
 	SAY("gicd-ispendr1", "ldr w0, [x1]", 0, gicd + GICD_ISPENDR + 4);
 	if (platform.gic_version == 3) {
@@ -66,6 +68,8 @@ static void devices(void)
 		SAY("gicr-isenabler0-write", "str w0, [x1]", 0,
 		    gicr + GICR_SGI_FRAME + GICD_ISENABLER);
 		SAY("gicr-icenabler0-write", "str w0, [x1]", 1UL << 9,
+		    gicr + GICR_SGI_FRAME + GICD_ICENABLER);
+		SAY("gicr-enable-disable", "str w0, [x1, #-128]\n\tstr w0, [x1]", BIT(9),
 		    gicr + GICR_SGI_FRAME + GICD_ICENABLER);
 	}
 	SAY("uart-fr", "ldr w0, [x1]", 0, uart + 0x18);

@@ -564,6 +564,89 @@ static void test_quiet(void **state)
 	assert_int_equal(interfaces[0].lr_writes, writes);
 }
 
+// Whether vCPU 0's access is done by a fast exit; made the long way else.
+static bool is_fast(uint64_t at, bool write, uint64_t value)
+{
+	uint64_t count = nr_fast;
+	fast = true;
+	if (write)
+		write_gic(0, at, 4, value);
+	else
+		(void)read_gic(0, at, 4);
+	fast = false;
+	return nr_fast != count;
+}
+
+// A fast exit declines what has to wait for another CPU, and nothing else.
+static void test_fast_exits(void **state)
+{
+	(void)state;
+	BOTH(version)
+	{
+		start(version, 3);
+		set_edge(0, 70, true);
+		enable(0, 70, 0x50);
+		set_target(0, 70, 1);
+		enable(0, 40, 0x50);
+		line(70, true);
+		settle(); // vCPU 1 has 70 in a list register
+		nr_posts = 0;
+		assert_true(is_fast(GICD(ISENABLER + 8), true, BIT_U32(6)));
+		assert_true(is_fast(GICD(ICENABLER + 8), true, BIT_U32(7)));
+		assert_true(is_fast(GICD(ISENABLER + 4), true, BIT_U32(9)));
+		assert_true(is_fast(GICD(ISPENDR + 4), false, 0));
+		assert_true(is_fast(GICD(IPRIORITYR + 44), true, 0x40404040));
+		assert_true(is_fast(GICD(CTLR), true, 3));
+		assert_int_equal(nr_posts, 0);
+		assert_false(is_fast(GICD(ICENABLER + 8), true, BIT_U32(6)));
+		assert_int_equal(nr_posts, 2); // to fold, and to go on
+		assert_int_equal(ack(1), SPURIOUS);
+		assert_true(is_fast(GICD(ISENABLER + 8), true, BIT_U32(6))); // it is in memory now
+		settle();
+		assert_false(is_fast(GICD(ISPENDR + 8), false, 0));
+		settle();
+		assert_int_equal(ack(1), 70);
+		assert_false(is_fast(GICD(CTLR), true, 0));
+		if (version == 2)
+			continue;
+		// Private ones: its own, or of one that is not in a CPU.
+		assert_true(is_fast(GICR(0, SGI_FRAME + ISENABLER), true, 0xff));
+		assert_true(is_fast(GICR(0, SGI_FRAME + ISPENDR), false, 0));
+		assert_false(is_fast(GICR(1, SGI_FRAME + ISENABLER), true, 0xff));
+		assert_true(is_fast(GICR(1, SGI_FRAME + ISENABLER), true, 0xff)); // as it was
+		assert_false(is_fast(GICR(1, SGI_FRAME + ISPENDR), false, 0));
+		unload(1);
+		assert_true(is_fast(GICR(1, SGI_FRAME + ISENABLER), true, 0xff00));
+		assert_int_equal(read_gic(1, GICR(1, SGI_FRAME + ISENABLER), 4), 0xffff);
+	}
+}
+
+// Changes of own private interrupts that leave the list registers alone look at none of them.
+static void test_quiet_private(void **state)
+{
+	(void)state;
+	start(3, 2);
+	enable(0, 40, 0x50);
+	set_target(0, 40, 0);
+	line(40, true);
+	unsigned writes = interfaces[0].lr_writes, reads = interfaces[0].lr_reads;
+	write_gic(0, GICR(0, SGI_FRAME + ISENABLER), 4, 0x1f);
+	write_gic(0, GICR(0, SGI_FRAME + ICENABLER), 4, 0x10);
+	write_gic(0, GICR(0, SGI_FRAME + IPRIORITYR), 4, 0x10101010);
+	assert_int_equal(interfaces[0].lr_writes, writes);
+	assert_int_equal(interfaces[0].lr_reads, reads);
+	// What is ready follows: one is delivered at once, the other waits for its enable.
+	send_sgi(0, 3, 1);
+	assert_int_equal(ack(0), 3);
+	eoi(0, 3);
+	assert_int_equal(ack(0), 40);
+	eoi(0, 40);
+	send_sgi(0, 4, 1);
+	assert_int_equal(ack(0), SPURIOUS);
+	write_gic(0, GICR(0, SGI_FRAME + ISENABLER), 4, 0x10);
+	assert_int_equal(ack(0), 4);
+}
+
 static void test_bad_lines(void **state)
 {
 	(void)state;
@@ -602,6 +685,8 @@ int main(void)
 	        cmocka_unit_test(test_forced_active),
 	        cmocka_unit_test(test_reset),
 	        cmocka_unit_test(test_quiet),
+	        cmocka_unit_test(test_quiet_private),
+	        cmocka_unit_test(test_fast_exits),
 	        cmocka_unit_test(test_bad_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,6 +481,7 @@ static void run_seed(uint64_t number, unsigned nr_steps)
 			total += steps[j].weight;
 		for (unsigned pick = any(total); pick >= steps[i].weight; i++)
 			pick -= steps[i].weight;
+		fast = any(2);
 		steps[i].step();
 		if (any(2))
 			timers_run();
@@ -509,12 +510,14 @@ static void test_random(void **state)
 	for (current = first_seed; current < first_seed + nr_seeds; current++)
 		run_seed(current, nr_steps);
 	assert_true(delivered > nr_seeds);
+	assert_true(nr_fast > nr_seeds && nr_declined > nr_seeds);
 }
 
 static void test_random_soft(void **state)
 {
 	soft = true;
 	delivered = 0;
+	nr_fast = nr_declined = 0;
 	test_random(state);
 }
 

@@ -141,6 +141,7 @@ static void *run_cpu(void *arg)
 	load(cpu);
 	while (load_acquire(&stop) == 0) {
 		serve(cpu);
+		fast = any(2);
 		switch (any(8)) {
 		case 0:
 		case 1:
@@ -216,7 +217,7 @@ static void run_version(unsigned version)
 	memset(spi_taken, 0, sizeof spi_taken);
 	memset(sgi_raised, 0, sizeof sgi_raised);
 	memset(sgi_taken, 0, sizeof sgi_taken);
-	now = taken = operations = 0;
+	now = taken = operations = nr_fast = nr_declined = 0;
 	load_all();
 	write_gic(0, GICD(CTLR), 4, 3);
 	for (uint32_t i = 0; i < NR_TESTED; i++) {
@@ -241,9 +242,10 @@ static void run_version(unsigned version)
 		pthread_join(threads[cpu], NULL);
 	threaded = false;
 	drain();
-	print_message("GICv%u: %llu operations, %llu interrupts\n", version,
-	              (unsigned long long)operations, (unsigned long long)taken);
-	assert_true(taken > 0);
+	print_message("GICv%u: %llu operations, %llu interrupts, %llu fast exits, %llu declined\n",
+	              version, (unsigned long long)operations, (unsigned long long)taken,
+	              (unsigned long long)nr_fast, (unsigned long long)nr_declined);
+	assert_true(taken > 0 && nr_fast > 0);
 }
 
 static void test_threads(void **state)
