@@ -31,7 +31,7 @@
 // ---- who waits, and how urgently ----
 
 // Interrupts of a word that may be delivered to this vCPU and wait in memory.
-static uint32_t waiting_mask(struct vgic_cpu *cpu, uint32_t word)
+static inline uint32_t waiting_mask(struct vgic_cpu *cpu, uint32_t word)
 {
 	const struct vgic_bank *bank = vgic_bank(cpu, word);
 	uint32_t pending = vgic_bank_pending(bank) & ~bank->active & ~bank->held;
@@ -356,6 +356,10 @@ static inline uint64_t read_near(uint32_t index)
 {
 	return index == 0 ? read_sysreg(ICH_LR0_EL2) : read_sysreg(ICH_LR1_EL2);
 }
+static inline uint64_t read_lr(const struct vgic_cpu *cpu, uint32_t index)
+{
+	return cpu->direct && index < NEAR ? read_near(index) : cpu->host->backend->read_lr(index);
+}
 static inline void write_near(uint32_t index, uint64_t lr)
 {
 	if (index == 0)
@@ -530,7 +534,7 @@ bool vgic_pending(struct vcpu *vcpu)
 	if (load_relaxed(&cpu->posted) & vgic_lr_open(cpu, &cpu->bank, 0))
 		return true;
 	for (uint32_t left = vcpu_is_here(vcpu) ? cpu->used : 0; left != 0; left &= left - 1)
-		if (cpu->host->backend->read_lr((uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
+		if (read_lr(cpu, (uint32_t)__builtin_ctz(left)) & VGIC_LR_PENDING)
 			return true;
 	if (waiting_mask(cpu, 0) != 0)
 		return true;
