@@ -217,6 +217,7 @@ static void restore(const struct hostile_case *row)
 	(void)exc_disarm();
 	hook_of_case = NULL;
 	mmu_mend_walk();
+	mmu_unmap_devices_user();
 	if (row != NULL && leaves_spis_alone(row))
 		gic_init_cpu();
 	else

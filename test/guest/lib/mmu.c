@@ -204,13 +204,29 @@ u64 mmu_window(u64 page)
 	return (u64)WINDOW_GIB << GIB_SHIFT;
 }
 
+static bool devices_are_users;
+
 void mmu_map_devices_user(void)
 {
+	devices_are_users = true;
 	*(volatile u64 *)&level1[0] = 0;
 	dsb(ish);
 	__asm__ volatile("tlbi vmalle1is" ::: "memory");
 	dsb(ish);
 	*(volatile u64 *)&level1[0] = device_block(0) | PTE_AP_EL0;
+	dsb(ish);
+	isb();
+}
+
+/* Other CPUs use the devices all the while: only the permission changes. */
+void mmu_unmap_devices_user(void)
+{
+	if (!devices_are_users)
+		return;
+	devices_are_users = false;
+	*(volatile u64 *)&level1[0] = device_block(0);
+	dsb(ish);
+	__asm__ volatile("tlbi vmalle1is" ::: "memory");
 	dsb(ish);
 	isb();
 }

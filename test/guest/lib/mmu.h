@@ -45,5 +45,7 @@ u64 mmu_window(u64 page);
 
 /* The first GiB, where the devices are, becomes usable at EL0 as well. */
 void mmu_map_devices_user(void);
+/* No longer. */
+void mmu_unmap_devices_user(void);
 
 #endif
