@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hostile image beside a victim, on every board of the list; nothing escapes and everything is right."""
 
+import inputs
 import pytest
 import suite
 from suite import machine
@@ -82,3 +83,10 @@ def test_share(bad, alone, request):
     beside = suite.work(machine.vm("bad", *GREEDY[bad], on_crash="restart"))
     print(f"share beside {bad}: {beside} of {alone} rounds, {200 * beside / alone:.1f} % of the half")
     assert beside >= 0.95 * alone / 2
+
+
+def test_inputs(tmp_path):
+    """What VMs are built from, wrong in every way (H39)."""
+    verdicts = inputs.Run(suite.Board("max", "3", 2), tmp_path).go()
+    bad = [f"{case} {verdict}: {detail}" for case, (verdict, detail) in verdicts.items() if verdict != "right"]
+    assert not bad and len(verdicts) == len(inputs.INPUTS) + inputs.SEEDS, "\n".join(bad)
