@@ -16,6 +16,7 @@
 #define VALUES     4 /* registers x0-x3 of an operation */
 #define PASSES     6 /* how often a program runs, each time with other values */
 #define SVC_END    0xf00du
+#define FUZZ_ERET  0xd69f03e0u /* the word of ERET */
 #define WORK_BYTES \
 	(512 *     \
 	 KIB) /* memory that operations may write; nothing else is within GUARD of its middle */

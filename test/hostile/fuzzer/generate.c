@@ -11,9 +11,8 @@
 #define MSR(reg)  (0xd5000000u | (reg)) /* x0 */
 #define MRS(reg)  (0xd5200000u | (reg))
 #define ISB       0xd5033fdfu
-#define DAIFSET   0xd5034fdfu /* msr daifset, #15 */
-#define SPSEL_1   0xd50041bfu /* msr spsel, #1 */
-#define ERET      0xd69f03e0u
+#define DAIFSET   0xd5034fdfu              /* msr daifset, #15 */
+#define SPSEL_1   0xd50041bfu              /* msr spsel, #1 */
 #define ADR_X4(n) (0x10000004u | (n) << 5) /* adr x4, n instructions further */
 #define BLR_X1    0xd63f0020u
 #define SVC(imm)  (0xd4000001u | (imm) << 5)
@@ -201,7 +200,7 @@ static void op_return(struct fuzzer *f)
 	emit(f, ADR_X4(4u));
 	emit(f, MSR(ELR) | 4);
 	emit(f, MSR(SPSR));
-	emit(f, ERET);
+	emit(f, FUZZ_ERET);
 }
 
 static void op_exception(struct fuzzer *f)

@@ -103,12 +103,26 @@ static void step_over(struct exc_frame *frame, const struct fuzzer *f, unsigned 
 	}
 }
 
-bool recover(struct exc_frame *frame, unsigned vector)
+/*
+ * An exception between op_return's write of ELR_EL1 and its ERET takes the place of what was written there, and the
+ * ERET would go back to where the exception was, for ever: what is left of them is left out.
+ */
+static void leave_out_return(struct exc_frame *frame, const struct fuzzer *f)
 {
-	struct fuzzer *f = &fuzzers[smp_cpu()];
+	const u32 *next = (const u32 *)(frame->elr & ~3ul);
+
+	if (!in_code(f, frame->elr))
+		return;
+	if (next[0] == FUZZ_ERET)
+		frame->elr += 4;
+	else if (next[1] == FUZZ_ERET) /* the write of SPSR_EL1; no program ends so */
+		frame->elr += 8;
+}
+
+static bool recover_exception(struct fuzzer *f, struct exc_frame *frame, unsigned vector)
+{
 	unsigned kind = vector % 4;
 
-	f->progress++;
 	if (kind == VEC_IRQ || kind == VEC_FIQ) {
 		take_interrupt(f, frame, kind);
 		return true;
@@ -127,6 +141,17 @@ bool recover(struct exc_frame *frame, unsigned vector)
 	else
 		step_over(frame, f, vector);
 	return true;
+}
+
+bool recover(struct exc_frame *frame, unsigned vector)
+{
+	struct fuzzer *f = &fuzzers[smp_cpu()];
+	bool recovered;
+
+	f->progress++;
+	recovered = recover_exception(f, frame, vector);
+	leave_out_return(frame, f);
+	return recovered;
 }
 
 /* Also where the MMU is off. */
