@@ -4,6 +4,7 @@ no honest build makes, each in the description of a VM of its own beside the vic
 would never make. That VM alone is refused, in words; the others run.
 """
 
+import contextlib
 import dataclasses
 import random
 import re
@@ -157,12 +158,18 @@ class Run(suite.Run):
         return machine.vm("not-looked-at", "hello")  # the bundle of `mezzo run`, which QEMU does not get
 
     def judge(self, link, row):
+        def said():
+            return [line for line in link.log().text.split("\n")
+                    if re.search(rf"\b{re.escape(row.id)}\b(?: \(.*\))?: ", line)]
+
+        def is_said():
+            return any(re.search(row.says, line) for line in said())
+
         if link.vm(row.id):
             link.wait_state(row.id, "crashed")  # what was no kernel of a known kind has run
-        said = [line for line in link.log().text.split("\n") if re.search(rf"\b{re.escape(row.id)}\b(?: \(.*\))?: ", line)]
-        if any(re.search(row.says, line) for line in said):
-            return "right", ""
-        return "wrong", str(said)
+            with contextlib.suppress(AssertionError):
+                link.wait(is_said, 20)  # the log comes by a channel of its own
+        return ("right", "") if is_said() else ("wrong", str(said()))
 
     def end(self, link, name):
         """One of random bytes: refused, or it comes to an end of its own or by `kill`."""
