@@ -11,27 +11,12 @@
  */
 #include "bench.h"
 
+#include "timer.h"
+
 #define MOST 1000
 #define GAP  64ul /* ticks between two readings, which are five instructions apart */
 
 static u64 last_of[MOST], first_of[MOST];
-
-/* Reads until two readings are further apart than `limit`; the last one before, *first: the one after. */
-static u64 next_gap(u64 limit, u64 *first)
-{
-	u64 last, now = read_sysreg(cntvct_el0), step;
-
-	__asm__ volatile("1: mov %0, %1\n\t"
-	                 "mrs %1, cntvct_el0\n\t"
-	                 "sub %2, %1, %0\n\t"
-	                 "cmp %2, %3\n\t"
-	                 "b.ls 1b"
-	                 : "=&r"(last), "+r"(now), "=&r"(step)
-	                 : "r"(limit)
-	                 : "cc");
-	*first = now;
-	return last;
-}
 
 void turns_main(u64 n)
 {
@@ -39,7 +24,7 @@ void turns_main(u64 n)
 
 	n = n < MOST ? n : MOST;
 	for (u64 i = 0; i < n; i++)
-		last_of[i] = next_gap(GAP, &first_of[i]);
+		last_of[i] = timer_gap(GAP, &first_of[i]);
 	print("bench: counters %lu %lu\n", virtual, physical);
 	for (u64 i = 0; i < n; i++)
 		print("bench: turn %lu %lu\n", last_of[i], first_of[i]);

@@ -10,28 +10,12 @@
  * one to FIRST of the other, both counted from the board's reset (`starts N ticks after reset`).
  */
 #include "test.h"
+#include "timer.h"
 
 #define MOST 1000
 #define GAP  64ul /* ticks between two readings, which are five instructions apart */
 
 static u64 last_of[MOST], first_of[MOST];
-
-/* Reads until two readings are further apart than `limit`; the last one before, *first: the one after. */
-static u64 next_gap(u64 limit, u64 *first)
-{
-	u64 last, now = read_sysreg(cntvct_el0), step;
-
-	__asm__ volatile("1: mov %0, %1\n\t"
-	                 "mrs %1, cntvct_el0\n\t"
-	                 "sub %2, %1, %0\n\t"
-	                 "cmp %2, %3\n\t"
-	                 "b.ls 1b"
-	                 : "=&r"(last), "+r"(now), "=&r"(step)
-	                 : "r"(limit)
-	                 : "cc");
-	*first = now;
-	return last;
-}
 
 void tool_main(void)
 {
@@ -39,7 +23,7 @@ void tool_main(void)
 
 	n = n < MOST ? n : MOST;
 	for (u64 i = 0; i < n; i++)
-		last_of[i] = next_gap(GAP, &first_of[i]);
+		last_of[i] = timer_gap(GAP, &first_of[i]);
 	for (u64 i = 0; i < n; i++)
 		print("turns: GAP %lu %lu\n", last_of[i], first_of[i]);
 	print("turns: end\n");

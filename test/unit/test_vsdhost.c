@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SDHOST: every command in every state of the card, transfers of all kinds, errors, interrupts, its data port, and that
 // no sequence of accesses makes it work without end.
-#include "sd_bench.h"
+#include "sd_host.h"
 
-#include "vdev/vbcm2835_dma.h"
 #include "vdev/vsdhost.h"
 
 #define HOST RASPI3_SDHOST_BASE
@@ -28,22 +27,6 @@ enum { NEW = 0x8000, FAILED = 0x4000, BUSY = 0x800, NO_ANSWER = 0x400, LONG = 0x
 enum { WRITE = 0x80, READ = 0x40 };
 enum { FLAG = 1, FIFO_ERROR = 8, CRC16 = 0x20, NOBODY = 0x40, NO_DATA = 0x80 };
 enum { BLOCK_END = 0x200, BUSY_END = 0x400, DATA_EN = 0x10, BLOCK_EN = 0x100, BUSY_EN = 0x400 };
-
-static const struct vbcm2835_dma_port *port;
-static unsigned kicks;
-
-void vbcm2835_dma_connect(struct vm *v, const struct vbcm2835_dma_port *p)
-{
-	assert_ptr_equal(v, vm);
-	port = p;
-}
-
-void vbcm2835_dma_kick(struct vm *v, unsigned dreq)
-{
-	assert_ptr_equal(v, vm);
-	assert_int_equal(dreq, 13);
-	kicks++;
-}
 
 // What the command register holds in the end.
 static uint32_t send(unsigned index, uint32_t argument, uint32_t mode)
@@ -72,29 +55,16 @@ static void lines_to(uint32_t function)
 	set(GPIO + 0x14, function * 01111);
 }
 
-static void prepare(const void *image, uint64_t size, enum desc_sdcard mode)
+static void setup_sdhost(const void *image, uint64_t size, enum desc_sdcard mode)
 {
 	sd_send = by_sdhost;
-	kicks = 0;
 	sd_setup(image, size, mode);
 	assert_int_equal(vsdhost_create(vm), 0);
 	vsdhost_reset(vm);
 	lines_to(4);
 }
 
-static int setup(void **state)
-{
-	(void)state;
-	prepare(sd_image, SD_BYTES, DESC_SDCARD_COW);
-	return 0;
-}
-
-static void again(const void *image, uint64_t size, enum desc_sdcard mode)
-{
-	void *state = NULL;
-	sd_teardown(&state);
-	prepare(image, size, mode);
-}
+static const struct sd_host sd_host = {HOST + SDDATA, 13, setup_sdhost};
 
 static void size(uint32_t bytes, uint32_t blocks)
 {
@@ -112,38 +82,12 @@ static unsigned fsm(void)
 	return get(HOST + SDEDM) & 15;
 }
 
-static unsigned state_of_card(void)
-{
-	return sd_command(13, sd_rca()) >> 9 & 15;
-}
-
-static void read_block(uint64_t block)
-{
-	for (unsigned i = 0; i < 512; i += 4) {
-		uint32_t word = get(HOST + SDDATA);
-		for (unsigned n = 0; n < 4; n++)
-			assert_int_equal(word >> (8 * n) & 0xff, sd_byte(block, i + n));
-	}
-}
-
-static void write_block(uint32_t word)
-{
-	for (unsigned i = 0; i < 512; i += 4)
-		set(HOST + SDDATA, word);
-}
-
 static void expect_block_of(uint32_t block, uint32_t word)
 {
 	size(512, 1);
 	assert_int_equal(send(17, block, READ), 0);
 	for (unsigned i = 0; i < 512; i += 4)
 		assert_int_equal(get(HOST + SDDATA), word);
-}
-
-static void test_every_command_in_every_state(void **state)
-{
-	(void)state;
-	sd_check_all_commands();
 }
 
 static void test_answers(void **state)

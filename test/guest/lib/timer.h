@@ -27,6 +27,26 @@ static inline void timer_delay(u64 us)
 		__asm__ volatile("yield");
 }
 
+/*
+ * Reads the counter until two readings, five instructions apart where nobody interrupts, are further apart than `limit`
+ * ticks. Returns the last one before; *first: the one after.
+ */
+static inline u64 timer_gap(u64 limit, u64 *first)
+{
+	u64 last, now = read_sysreg(cntvct_el0), step;
+
+	__asm__ volatile("1: mov %0, %1\n\t"
+	                 "mrs %1, cntvct_el0\n\t"
+	                 "sub %2, %1, %0\n\t"
+	                 "cmp %2, %3\n\t"
+	                 "b.ls 1b"
+	                 : "=&r"(last), "+r"(now), "=&r"(step)
+	                 : "r"(limit)
+	                 : "cc");
+	*first = now;
+	return last;
+}
+
 /* Spins until `condition` holds; false if it does not within `us` microseconds. */
 #define WAIT_FOR(condition, us)                                                   \
 	({                                                                        \
