@@ -54,10 +54,11 @@ static void show_shell(struct hub *hub)
 
 static void list_keys(struct hub *hub)
 {
-	view_note(hub->view, "Ctrl-] then: 0 Mezzo's shell, 1-9 a VM by its number, n/p "
-	                     "next/previous VM,");
-	view_note(hub->view, "             a all output with names, ] Ctrl-] itself, q leave, ? "
-	                     "this help");
+	view_note(hub->view,
+	          "Ctrl-] then: 0 Mezzo's shell, 1-9 a VM by its number, n/p "
+	          "next/previous VM,\r\n"
+	          "                    a all output with names, ] Ctrl-] itself, q leave, ? "
+	          "this help");
 }
 
 static void type(struct hub *hub, uint8_t key)
