@@ -79,7 +79,7 @@ static uint32_t source_of(uint32_t intid)
 	return 0;
 }
 
-static uint32_t get_nr_intids(void)
+static uint32_t nr_intids(void)
 {
 	return armctrl != 0 ? NR_INTIDS : INTC_FIRST_SPI;
 }
@@ -228,7 +228,7 @@ static void eoi(uint32_t intid UNUSED)
 // Calls `change` with what a shared INTID is in its bank. False: there is no such interrupt.
 static bool find_shared(uint32_t intid, unsigned *bank, uint32_t *bit)
 {
-	if (intid < INTC_FIRST_SPI || intid >= get_nr_intids())
+	if (intid < INTC_FIRST_SPI || intid >= nr_intids())
 		return false;
 	*bank = (intid - INTC_FIRST_SPI) / 32;
 	*bit = BIT_U32((intid - INTC_FIRST_SPI) % 32);
@@ -332,7 +332,6 @@ static uint32_t number(const struct board_irq *irq)
 
 const struct intc_ops intc_bcm2836 = {
         .name = "BCM2836 and BCM2835",
-        .nr_intids = get_nr_intids,
         .number = number,
         .init = init,
         .init_cpu = init_cpu,

@@ -41,11 +41,6 @@ static bool forgets_level(void)
 	return false;
 }
 
-static uint32_t get_nr_intids(void)
-{
-	return nr_intids;
-}
-
 // All in group 0 where there is one security state: CTLR's bit 0 enables that, and firmware may have left group 1.
 // Where there are two, the groups are the firmware's, and what is written to them here is ignored.
 static int init(const struct board *board)
@@ -174,7 +169,6 @@ static void send_sgi(const struct cpu *cpu, uint32_t sgi)
 const struct intc_ops intc_gicv2 = {
         .name = "GICv2",
         .version = 2,
-        .nr_intids = get_nr_intids,
         .number = intc_gic_number,
         .init = init,
         .init_cpu = init_cpu,

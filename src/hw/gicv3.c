@@ -61,11 +61,6 @@ static bool wait_for(uintptr_t address, uint32_t mask, uint32_t value)
 	return true;
 }
 
-static uint32_t get_nr_intids(void)
-{
-	return nr_intids;
-}
-
 static void init_spis(uint32_t lines, uint64_t route)
 {
 	for (uint32_t word = 1; word < lines; word++) {
@@ -262,7 +257,6 @@ static void send_sgi(const struct cpu *cpu, uint32_t sgi)
 const struct intc_ops intc_gicv3 = {
         .name = "GICv3",
         .version = 3,
-        .nr_intids = get_nr_intids,
         .number = intc_gic_number,
         .init = init,
         .init_cpu = init_cpu,

@@ -30,11 +30,6 @@ int intc_init_cpu(struct cpu *cpu)
 	return intc->init_cpu(cpu);
 }
 
-uint32_t intc_nr_intids(void)
-{
-	return intc->nr_intids();
-}
-
 bool intc_forgets_level(void)
 {
 	return intc != NULL && intc->forgets_level != NULL && intc->forgets_level();

@@ -28,7 +28,6 @@ enum intc_trigger { INTC_LEVEL, INTC_EDGE };
 struct intc_ops {
 	const char *name;
 	uint32_t version; // of the GIC: 2 or 3; 0: it is none
-	uint32_t (*nr_intids)(void);
 	uint32_t (*number)(const struct board_irq *irq);
 	int (*init)(const struct board *board);
 	int (*init_cpu)(struct cpu *cpu);
@@ -59,9 +58,6 @@ int intc_init(const struct board *board);
 // off but the SGIs. Sets cpu->gicv2_mask. The same errors, and ERR_NOT_FOUND: no redistributor
 // belongs to this CPU.
 int intc_init_cpu(struct cpu *cpu);
-
-// How many INTIDs below INTC_NR_INTIDS exist; the SPIs are those from INTC_FIRST_SPI on.
-uint32_t intc_nr_intids(void);
 
 // The INTID of an interrupt that the device tree gives, or INTC_NONE: it does not reach this
 // controller. After intc_init.

@@ -14,9 +14,7 @@
 #define FN_CPU_ON       0xc4000003
 #define FN_SYSTEM_OFF   0x84000008
 #define FN_SYSTEM_RESET 0x84000009
-#define FN_FEATURES     0x8400000a
 #define VERSION_0_1     1
-#define VERSION_1_0     0x10000
 
 // Fixed once psci_client_init has run.
 static struct {
@@ -65,11 +63,6 @@ int psci_client_init(const struct board *board)
 uint32_t psci_client_version(void)
 {
 	return client.version;
-}
-
-bool psci_client_has(uint32_t function)
-{
-	return client.version >= VERSION_1_0 && call(FN_FEATURES, function, 0, 0) >= 0;
 }
 
 int psci_client_cpu_on(uint64_t mpidr, pa_t entry, uint64_t context)

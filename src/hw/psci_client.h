@@ -29,9 +29,6 @@ int psci_client_init(const struct board *board);
 // Major in bits 31:16, minor in 15:0; 0: no PSCI.
 uint32_t psci_client_version(void);
 
-// Whether the firmware has this function; needs version 1.0, else false.
-bool psci_client_has(uint32_t function);
-
 // Starts the CPU with this MPIDR (only its affinity fields are used) at physical address `entry` with
 // x0 = context, MMU off. Returns enum psci_status.
 int psci_client_cpu_on(uint64_t mpidr, pa_t entry, uint64_t context);

@@ -295,11 +295,6 @@ static const struct mmio_ops ops = {
         .write = gpio_write,
 };
 
-uint32_t vbcm2835_gpio_function(const struct vm *vm, unsigned pin)
-{
-	return pin < NR_PINS ? load_relaxed(&vm->raspi3->gpio->function[pin]) : INPUT;
-}
-
 enum vbcm2835_card vbcm2835_gpio_card(const struct vm *vm)
 {
 	return (enum vbcm2835_card)load_acquire(&vm->raspi3->gpio->card);

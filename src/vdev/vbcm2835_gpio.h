@@ -16,10 +16,6 @@ int vbcm2835_gpio_create(struct vm *vm);
 // As the firmware leaves it. No vCPU of the VM runs.
 void vbcm2835_gpio_reset(struct vm *vm);
 
-// What GPIO `pin` (0 to 53) is used for: the register's value, 0 input, 1 output, 4 to 7 alternative
-// functions 0 to 3, 3 and 2 functions 4 and 5. Any CPU; no lock.
-uint32_t vbcm2835_gpio_function(const struct vm *vm, unsigned pin);
-
 // Which controller the SD card's lines, 48 to 53, lead to: SDHOST (function 0), or the Arasan SDHCI (3, or inputs; so
 // after power-on), unless that one's own lead to the WiFi chip by 34 to 39 (function 3). Any CPU; no lock.
 enum vbcm2835_card { VBCM2835_CARD_EMMC, VBCM2835_CARD_SDHOST, VBCM2835_CARD_NOWHERE };

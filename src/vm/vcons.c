@@ -74,11 +74,6 @@ uint32_t vcons_out_read(struct vcons *con, uint64_t *at, uint8_t *bytes, uint32_
 	return n;
 }
 
-bool vcons_out_get(struct vcons *con, uint64_t *at, uint8_t *byte)
-{
-	return vcons_out_read(con, at, byte, 1) == 1;
-}
-
 uint32_t vcons_out_find(const struct vcons *con, uint64_t at, uint8_t wanted, uint32_t max)
 {
 	for (uint32_t i = 0; i < max; i++)

@@ -165,9 +165,7 @@ bool vcons_watched(const struct vcons *con);
 uint64_t vcons_out_attach(struct vcons *con, uint64_t from);
 // Where a reader at `at` finds the next byte: there, or later if the device gave some up.
 uint64_t vcons_out_next(const struct vcons *con, uint64_t at);
-// Takes the byte at *at and moves on; false when there is none, or not any more.
-bool vcons_out_get(struct vcons *con, uint64_t *at, uint8_t *byte);
-// The same for at most `max` bytes; returns how many.
+// Takes at most `max` bytes from *at on and moves on; returns how many. 0: there is none, or not any more.
 uint32_t vcons_out_read(struct vcons *con, uint64_t *at, uint8_t *bytes, uint32_t max);
 // How far from `at` the first `wanted` is, or `max` if it is not among so many bytes, all of them written.
 uint32_t vcons_out_find(const struct vcons *con, uint64_t at, uint8_t wanted, uint32_t max);

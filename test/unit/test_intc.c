@@ -167,6 +167,17 @@ static uint32_t bit_of(uint32_t reg, uint32_t intid)
 	return gicd[(reg + intid / 32 * 4) / 4] >> (intid % 32) & 1;
 }
 
+// Interrupts from `count` on do not exist: nothing is written for them.
+static void expect_intids(uint32_t count)
+{
+	gicd[(GICD_ISPENDR + count / 32 * 4) / 4] = 0;
+	for (uint32_t intid = count - 1; intid <= count; intid++) {
+		intc_set_pending(intid, true);
+		assert_int_equal(bit_of(GICD_ISPENDR, intid), intid < count);
+	}
+	intc_set_pending(count - 1, false);
+}
+
 // ---- GICv2 ----
 
 static void start_v2(void)
@@ -184,7 +195,7 @@ static void test_v2_init(void **state)
 	(void)state;
 	memset(gicd, 0xff, sizeof gicd);
 	start_v2();
-	assert_int_equal(intc_nr_intids(), 288);
+	expect_intids(288);
 	assert_int_equal(fake_cpu_this->gicv2_mask, 4);
 	assert_int_equal(gicd[GICD_CTLR / 4], 1);
 	for (uint32_t i = 32; i < 288; i++) {
@@ -284,7 +295,7 @@ static void test_v3_init(void **state)
 	gicd[GICD_CTLR / 4] = 0;
 	fake_cpu_this->mpidr = 0x100000203;
 	start_v3();
-	assert_int_equal(intc_nr_intids(), 288);
+	expect_intids(288);
 	assert_int_equal(gicd[GICD_CTLR / 4], GICD_CTLR_ARE | GICD_CTLR_GRP1);
 	for (uint32_t i = 32; i < 288; i++) {
 		assert_int_equal(bit_of(GICD_ISENABLER, i), 0);
@@ -301,7 +312,7 @@ static void test_v3_all_intids(void **state)
 	(void)state;
 	typer = 31; // 1024 lines, of which 1020 are INTIDs
 	start_v3();
-	assert_int_equal(intc_nr_intids(), 1020);
+	expect_intids(1020);
 }
 
 static void test_v3_init_cpu(void **state)
