@@ -282,18 +282,34 @@ int stage2_fault(struct stage2 *s2, ipa_t ipa)
 	return error;
 }
 
+void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left)
+{
+	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, 1))
+		return NULL;
+	unsigned level;
+	spin_lock(&s2->lock);
+	uint64_t entry = *pgtable_find(&s2->table, ipa.v, &level);
+	if ((entry & PTE_VALID) == 0) {
+		if (!may_map || fault_locked(s2, ipa.v) != 0) {
+			spin_unlock(&s2->lock);
+			return NULL;
+		}
+		entry = *pgtable_find(&s2->table, ipa.v, &level);
+	}
+	spin_unlock(&s2->lock);
+	uint64_t span = pgtable_span(level), inside = ipa.v & (span - 1);
+	uint64_t to_end = s2->ram_base + s2->ram_size - ipa.v;
+	*left = span - inside < to_end ? span - inside : to_end;
+	return (void *)(uintptr_t)((entry & PTE_ADDRESS & ~(span - 1)) + inside);
+}
+
 void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left)
 {
-	if (stage2_fault(s2, ipa) != 0)
-		return NULL;
-	spin_lock(&s2->lock);
-	unsigned level;
-	uint64_t entry = *pgtable_find(&s2->table, ipa.v, &level);
-	spin_unlock(&s2->lock);
-	uint64_t span = pgtable_span(level);
-	uint64_t pa = (entry & PTE_ADDRESS & ~(span - 1)) + (ipa.v & (span - 1));
-	*left = PAGE_SIZE - (ipa.v & (PAGE_SIZE - 1));
-	return (void *)(uintptr_t)pa;
+	void *memory = stage2_span(s2, ipa, true, left);
+	uint64_t in_page = PAGE_SIZE - (ipa.v & (PAGE_SIZE - 1));
+	if (memory != NULL && *left > in_page)
+		*left = in_page;
+	return memory;
 }
 
 int stage2_peek(struct stage2 *s2, ipa_t ipa, void *to, size_t size)

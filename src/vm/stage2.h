@@ -63,6 +63,11 @@ int stage2_fault(struct stage2 *s2, ipa_t ipa);
 // same page. NULL: not RAM, or no memory. The mapping stays until the VM ends.
 void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 
+// The same for whole runs of memory: *left bytes follow in one piece, up to the end of a page or a block, and no further
+// than RAM. With `may_map` false memory that nobody touched is not mapped, and NULL is the answer. At most one piece of
+// 64 KiB is filled. Any CPU, while the VM's memory cannot go away.
+void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left);
+
 // The entry that decides for a guest address now, and its level; 0 above the widest address, and when the VM
 // has no tables. Any CPU.
 uint64_t stage2_entry(struct stage2 *s2, ipa_t ipa, unsigned *level);
