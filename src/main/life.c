@@ -84,6 +84,7 @@ static void check_all_off(void)
 
 static void add_chore(struct vm *vm)
 {
+	vm->quiet = false;
 	struct cpu *cpu = cpu_this();
 	store_relaxed(&vm->chore_cpu, cpu->id);
 	vm->next_chore = cpu->chores;
@@ -410,6 +411,10 @@ static enum chore do_piece(struct cpu *cpu, struct vm *vm, uint64_t now, uint64_
 	default: // CLEANING
 		if (vm->crashed != NULL && dump_some(vm))
 			return CHORE_MORE;
+		vm->quiet = vm->quiet || model_quiet(vm);
+		*when = now + timer_from_us(GRACE_US);
+		if (!vm->quiet) // the board's disk still has a request of its
+			return CHORE_LATER;
 		if (vm->stage2.pages.first != 0) { // the last piece is a turn of its own, too
 			(void)stage2_destroy_some(&vm->stage2);
 			return CHORE_MORE;

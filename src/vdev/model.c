@@ -42,6 +42,15 @@ int model_reset(struct vm *vm)
 	return error;
 }
 
+bool model_quiet(struct vm *vm)
+{
+	bool quiet = true;
+	for (unsigned i = 0; i < vm->model->nr_parts; i++)
+		if (vm->model->parts[i].quiet != NULL)
+			quiet &= vm->model->parts[i].quiet(vm);
+	return quiet;
+}
+
 int model_tree(const struct vm *vm, const struct model_chosen *chosen, void *buffer, size_t size)
 {
 	return vm->model->tree(vm, chosen, buffer, size);

@@ -15,6 +15,9 @@ struct model_part {
 	int (*create)(struct vm *vm);
 	// As after power-on; no vCPU of the VM runs, and its stage 2 is fresh. NULL: has no state.
 	int (*reset)(struct vm *vm);
+	// Lets go of the VM's memory, which is about to be given back: true when nothing outside reads or writes it for
+	// the device any more, nor will before the next reset. No vCPU of the VM runs. NULL: nothing ever does.
+	bool (*quiet)(struct vm *vm);
 };
 
 struct model {
@@ -48,6 +51,10 @@ int model_create(struct vm *vm, unsigned gic_version);
 // Every device as after power-on, and what stage 2 maps for them. No vCPU of the VM runs; its stage 2
 // is fresh. ERR_NO_MEMORY.
 int model_reset(struct vm *vm);
+
+// Whether no device of the VM has anything outside work in its memory any more; to be asked again until it is so,
+// before the memory is given back. No vCPU of the VM runs.
+bool model_quiet(struct vm *vm);
 
 // What a guest is told beyond its devices.
 struct model_chosen {

@@ -68,23 +68,24 @@ RESET(vsdhost)
 
 // The interrupt controller before those who have lines to it.
 static const struct model_part parts[] = {
-        {create_board, reset_board},
-        {vbcm2836_create, reset_vbcm2836},
-        {raspi3_console_create, reset_raspi3_console},
-        {vbcm2835_gpio_create, reset_vbcm2835_gpio}, // after the UARTs, whose lines it connects
-        {vbcm2835_systimer_create, reset_vbcm2835_systimer},
-        {vbcm2835_armtimer_create, reset_vbcm2835_armtimer},
-        {vbcm2835_cprman_create, reset_vbcm2835_cprman},
-        {vbcm2835_pm_create, reset_vbcm2835_pm},
-        {vbcm2835_misc_create, reset_vbcm2835_misc},
-        {vbcm2835_fb_create, reset_vbcm2835_fb},
-        {vbcm2835_property_create, reset_vbcm2835_property},
-        {vbcm2835_mbox_create, reset_vbcm2835_mbox},
-        {vbcm2835_dma_create, reset_vbcm2835_dma}, // before the chips that connect to it
-        {vdwc2_create, reset_vdwc2},
-        {vsd_card_create, reset_vsd_card}, // before its controllers
-        {vsdhci_create, reset_vsdhci},
-        {vsdhost_create, reset_vsdhost},
+        {create_board, reset_board, NULL},
+        {vbcm2836_create, reset_vbcm2836, NULL},
+        {raspi3_console_create, reset_raspi3_console, NULL},
+        {vbcm2835_gpio_create, reset_vbcm2835_gpio,
+         NULL}, // after the UARTs, whose lines it connects
+        {vbcm2835_systimer_create, reset_vbcm2835_systimer, NULL},
+        {vbcm2835_armtimer_create, reset_vbcm2835_armtimer, NULL},
+        {vbcm2835_cprman_create, reset_vbcm2835_cprman, NULL},
+        {vbcm2835_pm_create, reset_vbcm2835_pm, NULL},
+        {vbcm2835_misc_create, reset_vbcm2835_misc, NULL},
+        {vbcm2835_fb_create, reset_vbcm2835_fb, NULL},
+        {vbcm2835_property_create, reset_vbcm2835_property, NULL},
+        {vbcm2835_mbox_create, reset_vbcm2835_mbox, NULL},
+        {vbcm2835_dma_create, reset_vbcm2835_dma, NULL}, // before the chips that connect to it
+        {vdwc2_create, reset_vdwc2, NULL},
+        {vsd_card_create, reset_vsd_card, NULL}, // before its controllers
+        {vsdhci_create, reset_vsdhci, NULL},
+        {vsdhost_create, reset_vsdhost, NULL},
 };
 
 // The board's tree, or a plain one, with what its firmware would put in.

@@ -24,6 +24,7 @@
 struct model;
 struct vgic;
 struct pvtime;
+struct vvirtio_bus;
 
 enum vm_state {
 	VM_CREATED, // built, not yet run
@@ -79,7 +80,8 @@ struct vm {
 	struct raspi3 *raspi3;    // NULL: another model
 	bool has_secret;          // or nobody gave Mezzo anything to make one from
 	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
-	struct pvtime *pvtime;    // NULL: its guest is not told about stolen time
+	struct vvirtio_bus *virtio; // NULL: its model has none
+	struct pvtime *pvtime;      // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;
 	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)
@@ -132,6 +134,7 @@ struct vm {
 	bool unborn; // PAUSED before its first instruction
 
 	// Of the CPU that has it among its chores.
+	bool quiet; // CLEANING: nothing outside touches its memory any more
 	struct vm *next_chore;
 	uint64_t unseen[CPU_MAX / 64]; // GONE: CPUs that may still hold a pointer to it
 	uint32_t chore_cpu;            // its number; read by anyone

@@ -31,6 +31,8 @@ static unsigned presses, forgotten, dismissed, model_resets, ends, ended_off, en
         switched_off;
 static unsigned dump_parts;
 static int model_answer;
+static unsigned model_asked,
+        model_loud; // how often its devices were asked to let go; how often they will not
 static jmp_buf halted;
 
 void console_write(const char *text, size_t length)
@@ -46,6 +48,17 @@ int model_reset(struct vm *vm)
 	model_resets++;
 	assert_int_equal(vm->live, 0);
 	return model_answer;
+}
+bool model_quiet(struct vm *vm)
+{
+	assert_int_equal(vm->live, 0);
+	assert_int_equal(vm->state, VM_CLEANING);
+	assert_true(vm->stage2.pages.first != 0);
+	model_asked++;
+	if (model_loud == 0)
+		return true;
+	model_loud--;
+	return false;
 }
 void dump_exits(struct vm *vm)
 {
@@ -340,6 +353,29 @@ static void test_off(void **state)
 	assert_true(ends == 1 && ended_off == 2 && ended_crashed == 1); // one was never built
 	assert_int_equal(switched_off, 1);
 	assert_all_back();
+}
+
+// The board's disk works for the guest until after its end: its memory waits.
+static void test_devices_let_go_first(void **state)
+{
+	(void)state;
+	board(1, MIB(32));
+	struct vm *vm = vm_by_id(1);
+	begin_all(1);
+	model_loud = 100;
+	live_and_end(vm, VM_END_RESET);
+	uint64_t free = pages_counts().free;
+	assert_int_equal(vm->state, VM_CLEANING);
+	settle();
+	assert_int_equal(pages_counts().free, free);
+	assert_in_range(model_asked, 1, 99);
+	model_loud = 0;
+	settle();
+	assert_int_equal(vm->state, VM_RUNNING);
+	assert_int_equal(vm->restarts, 1);
+	model_asked = 0;
+	live_and_end(vm, VM_END_OFF);
+	assert_int_equal(model_asked, 1); // if the answer is yes
 }
 
 static void test_the_shell_stays(void **state)
@@ -830,6 +866,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_only_those_that_are_to_begin),
 	        cmocka_unit_test(test_nothing_begins),
 	        cmocka_unit_test(test_off),
+	        cmocka_unit_test(test_devices_let_go_first),
 	        cmocka_unit_test(test_the_shell_stays),
 	        cmocka_unit_test(test_a_thousand_reboots),
 	        cmocka_unit_test(test_a_crash),
