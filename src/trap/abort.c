@@ -178,7 +178,9 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 			return;
 		}
 		if (!walk && (esr & ISS_ISV) != 0 && device_access(vcpu, ipa, esr)) {
-			trap_advance(vcpu, esr);
+			if (!vcpu->repeat)
+				trap_advance(vcpu, esr);
+			vcpu->repeat = false;
 			return;
 		}
 		if (inject_would_loop(vcpu) && walk) {

@@ -21,7 +21,8 @@ struct access {
 
 // What a device is to the map. `offset` is relative to the region's base; offset + size never leaves
 // the region. `vcpu` is the one that makes the access (banked registers). Each returns false when
-// the hardware would answer with a bus error: the guest then gets an external abort.
+// the hardware would answer with a bus error: the guest then gets an external abort. One that cannot do what is asked
+// before something outside is done sets vcpu->repeat: the guest makes the access once more.
 // Called on the CPU that runs `vcpu`, no lock held.
 struct mmio_ops {
 	const char *name;

@@ -55,6 +55,7 @@ struct vcpu {
 	uint32_t request; // enum vcpu_request; any CPU, atomically
 	uint32_t power;   // enum vcpu_power; any CPU, atomically
 	bool watched;     // its interrupt controller looks at it before each entry; its CPU
+	bool repeat;      // the access that a device was asked for is to be made again; its CPU
 	bool waiting;  // WFI, CPU_SUSPEND: not entered before an interrupt is there for it; its CPU
 	struct vm *vm; // fixed after start
 	struct vgic_cpu *gic; // fixed after start; the contents belong to vdev/vgic
