@@ -11,7 +11,8 @@
 #include "vdev/vgic_state.h"
 #include "vdev/vpl011.h"
 #include "vdev/vpl031.h"
-#include "vdev/vvirtio_slot.h"
+#include "vdev/vvirtio.h"
+#include "vdev/vvirtio_mmio.h"
 #include "vm/audit.h"
 #include "vm/vm.h"
 

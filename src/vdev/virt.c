@@ -9,7 +9,9 @@
 #include "vdev/vpl011.h"
 #include "vdev/vpl031.h"
 #include "vdev/vpl061.h"
-#include "vdev/vvirtio_slot.h"
+#include "vdev/vvirtio.h"
+#include "vdev/vvirtio_mmio.h"
+#include "vdev/vvirtio_rng.h"
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
@@ -63,9 +65,14 @@ static int reset_power_key(struct vm *vm)
 }
 
 static const struct model_part parts[] = {
-        {create_gic, reset_gic},     {vpl011_create, reset_uart},
-        {create_rtc, reset_rtc},     {vpl061_create, reset_power_key},
-        {vvirtio_slot_create, NULL}, {pvtime_create, pvtime_reset},
+        {.create = create_gic, .reset = reset_gic},
+        {.create = vpl011_create, .reset = reset_uart},
+        {.create = create_rtc, .reset = reset_rtc},
+        {.create = vpl061_create, .reset = reset_power_key},
+        {.create = vvirtio_create, .reset = vvirtio_reset_all, .quiet = vvirtio_quiet},
+        // The kinds in the order of their slots.
+        {.create = vvirtio_rng_create},
+        {.create = pvtime_create, .reset = pvtime_reset},
 };
 
 // The devices that the tree names; the slots of virtio follow one another.

@@ -11,7 +11,6 @@
 #include "hw/pl031_regs.h"
 #include "hw/timer.h"
 #include "vdev/vpl031.h"
-#include "vdev/vvirtio_slot.h"
 #include "vm/vm.h"
 
 #define HZ 1000000
@@ -258,38 +257,14 @@ static void test_random(void **state)
 	}
 }
 
-static void test_virtio_slots(void **state)
-{
-	(void)state;
-	uint64_t value;
-	assert_int_equal(vvirtio_slot_create(vm), 0);
-	assert_int_equal(base, VVIRTIO_BASE);
-	for (unsigned slot = 0; slot < VVIRTIO_SLOTS; slot++)
-		for (uint32_t offset = 0; offset < VVIRTIO_SLOT_SIZE; offset += 4) {
-			uint32_t expected = offset == 0x00   ? 0x74726976
-			                    : offset == 0x04 ? 1
-			                    : offset == 0x0c ? 0x554d4551
-			                                     : 0;
-			uint32_t at = slot * (uint32_t)VVIRTIO_SLOT_SIZE + offset;
-			assert_true(ops->write(dev, NULL, at, 4, 0xffffffff));
-			assert_true(ops->read(dev, NULL, at, 4, &value));
-			assert_int_equal(value, expected);
-			assert_true(ops->read(dev, NULL, at, 1, &value));
-			assert_int_equal(value, 0);
-		}
-	assert_false(ops->read(dev, NULL, 0, 8, &value));
-	assert_false(ops->write(dev, NULL, 0, 8, 0));
-}
-
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_clock),        TEST(test_registers),
-	        TEST(test_alarm),        TEST(test_setting_the_clock_moves_the_alarm),
-	        TEST(test_late_tick),    TEST(test_stale_tick),
-	        TEST(test_reset),        TEST(test_random),
-	        TEST(test_virtio_slots),
+	        TEST(test_clock),     TEST(test_registers),
+	        TEST(test_alarm),     TEST(test_setting_the_clock_moves_the_alarm),
+	        TEST(test_late_tick), TEST(test_stale_tick),
+	        TEST(test_reset),     TEST(test_random),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// Virtio as the standard numbers it: identifiers, feature bits, the split ring, registers of virtio-mmio, and what the
+// devices of each kind say. All fields of memory are little-endian, as EL2 is.
+// Source: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device", "Split Virtqueues", "Virtio Over
+// MMIO", "Block Device", "Network Device", "Console Device", "Entropy Device".
+#ifndef HW_VIRTIO_REGS_H
+#define HW_VIRTIO_REGS_H
+
+#include "base/bits.h"
+
+enum virtio_kind {
+	VIRTIO_NONE = 0, // an empty slot
+	VIRTIO_NET = 1,
+	VIRTIO_BLOCK = 2,
+	VIRTIO_CONSOLE = 3,
+	VIRTIO_ENTROPY = 4,
+};
+
+// ---- device status ----
+
+#define VIRTIO_ACKNOWLEDGE 0x01U
+#define VIRTIO_DRIVER      0x02U
+#define VIRTIO_DRIVER_OK   0x04U
+#define VIRTIO_FEATURES_OK 0x08U
+#define VIRTIO_NEEDS_RESET 0x40U
+#define VIRTIO_FAILED      0x80U
+
+// ---- interrupt status ----
+
+#define VIRTIO_ISR_RING   BIT_U32(0)
+#define VIRTIO_ISR_CONFIG BIT_U32(1)
+
+// ---- features of every device ----
+
+#define VIRTIO_F_ANY_LAYOUT      BIT_U64(27) // legacy: no rule how buffers are cut into segments
+#define VIRTIO_F_INDIRECT        BIT_U64(28)
+#define VIRTIO_F_EVENT_IDX       BIT_U64(29)
+#define VIRTIO_F_VERSION_1       BIT_U64(32)
+#define VIRTIO_F_ACCESS_PLATFORM BIT_U64(33)
+#define VIRTIO_F_RING_PACKED     BIT_U64(34)
+#define VIRTIO_F_ORDER_PLATFORM  BIT_U64(36)
+
+// ---- the split ring ----
+
+struct virtio_desc {
+	uint64_t address; // physical
+	uint32_t length;
+	uint16_t flags;
+	uint16_t next;
+};
+#define VIRTIO_DESC_NEXT     BIT_U32(0)
+#define VIRTIO_DESC_WRITE    BIT_U32(1) // by the device
+#define VIRTIO_DESC_INDIRECT BIT_U32(2)
+
+struct virtio_avail {
+	uint16_t flags;
+	uint16_t index;
+	uint16_t ring[];
+};
+#define VIRTIO_AVAIL_NO_INTERRUPT BIT_U32(0)
+
+struct virtio_used_entry {
+	uint32_t id;
+	uint32_t length;
+};
+struct virtio_used {
+	uint16_t flags;
+	uint16_t index;
+	struct virtio_used_entry ring[];
+};
+#define VIRTIO_USED_NO_NOTIFY BIT_U32(0)
+
+// ---- virtio-mmio; LEGACY: version 1 alone, MODERN: version 2 alone ----
+
+enum virtio_mmio_reg {
+	VIRTIO_MMIO_MAGIC = 0x000,
+	VIRTIO_MMIO_VERSION = 0x004,
+	VIRTIO_MMIO_DEVICE_ID = 0x008,
+	VIRTIO_MMIO_VENDOR_ID = 0x00c,
+	VIRTIO_MMIO_DEVICE_FEATURES = 0x010,
+	VIRTIO_MMIO_DEVICE_FEATURES_SEL = 0x014,
+	VIRTIO_MMIO_DRIVER_FEATURES = 0x020,
+	VIRTIO_MMIO_DRIVER_FEATURES_SEL = 0x024,
+	VIRTIO_MMIO_LEGACY_PAGE_SIZE = 0x028,
+	VIRTIO_MMIO_QUEUE_SEL = 0x030,
+	VIRTIO_MMIO_QUEUE_NUM_MAX = 0x034,
+	VIRTIO_MMIO_QUEUE_NUM = 0x038,
+	VIRTIO_MMIO_LEGACY_QUEUE_ALIGN = 0x03c,
+	VIRTIO_MMIO_LEGACY_QUEUE_PFN = 0x040,
+	VIRTIO_MMIO_QUEUE_READY = 0x044,
+	VIRTIO_MMIO_QUEUE_NOTIFY = 0x050,
+	VIRTIO_MMIO_INTERRUPT_STATUS = 0x060,
+	VIRTIO_MMIO_INTERRUPT_ACK = 0x064,
+	VIRTIO_MMIO_STATUS = 0x070,
+	VIRTIO_MMIO_QUEUE_DESC_LOW = 0x080,
+	VIRTIO_MMIO_QUEUE_DESC_HIGH = 0x084,
+	VIRTIO_MMIO_QUEUE_DRIVER_LOW = 0x090,
+	VIRTIO_MMIO_QUEUE_DRIVER_HIGH = 0x094,
+	VIRTIO_MMIO_QUEUE_DEVICE_LOW = 0x0a0,
+	VIRTIO_MMIO_QUEUE_DEVICE_HIGH = 0x0a4,
+	VIRTIO_MMIO_SHM_LEN_LOW = 0x0b0, // MODERN, and what follows up to the next
+	VIRTIO_MMIO_SHM_BASE_HIGH = 0x0bc,
+	VIRTIO_MMIO_CONFIG_GENERATION = 0x0fc,
+	VIRTIO_MMIO_CONFIG = 0x100,
+};
+
+#define VIRTIO_MMIO_MAGIC_VALUE 0x74726976U // "virt"
+#define VIRTIO_MMIO_LEGACY      1           // versions
+#define VIRTIO_MMIO_MODERN      2
+
+// ---- block ----
+
+#define VIRTIO_BLK_F_SIZE_MAX     BIT_U64(1)
+#define VIRTIO_BLK_F_SEG_MAX      BIT_U64(2)
+#define VIRTIO_BLK_F_RO           BIT_U64(5)
+#define VIRTIO_BLK_F_BLK_SIZE     BIT_U64(6)
+#define VIRTIO_BLK_F_FLUSH        BIT_U64(9)
+#define VIRTIO_BLK_F_CONFIG_WCE   BIT_U64(11)
+#define VIRTIO_BLK_F_DISCARD      BIT_U64(13)
+#define VIRTIO_BLK_F_WRITE_ZEROES BIT_U64(14)
+
+enum virtio_blk_config {
+	VIRTIO_BLK_CAPACITY = 0, // 64 bits, in sectors of 512 bytes whatever BLK_SIZE is
+	VIRTIO_BLK_SIZE_MAX = 8,
+	VIRTIO_BLK_SEG_MAX = 12,
+	VIRTIO_BLK_BLK_SIZE = 20,
+	VIRTIO_BLK_WRITEBACK = 32, // 8 bits
+	VIRTIO_BLK_DISCARD_SECTORS = 36,
+	VIRTIO_BLK_DISCARD_SEGMENTS = 40,
+	VIRTIO_BLK_DISCARD_ALIGNMENT = 44,
+	VIRTIO_BLK_ZEROES_SECTORS = 48,
+	VIRTIO_BLK_ZEROES_SEGMENTS = 52,
+	VIRTIO_BLK_ZEROES_MAY_UNMAP = 56, // 8 bits
+	VIRTIO_BLK_CONFIG_SIZE = 60,
+};
+
+enum virtio_blk_type {
+	VIRTIO_BLK_IN = 0,
+	VIRTIO_BLK_OUT = 1,
+	VIRTIO_BLK_FLUSH = 4,
+	VIRTIO_BLK_GET_ID = 8,
+	VIRTIO_BLK_DISCARD = 11,
+	VIRTIO_BLK_WRITE_ZEROES = 13,
+};
+
+struct virtio_blk_header {
+	uint32_t type;
+	uint32_t reserved;
+	uint64_t sector;
+};
+struct virtio_blk_extent { // of DISCARD and WRITE_ZEROES
+	uint64_t sector;
+	uint32_t sectors;
+	uint32_t flags;
+};
+#define VIRTIO_BLK_EXTENT_UNMAP BIT_U32(0)
+
+#define VIRTIO_BLK_S_OK     0 // the status byte
+#define VIRTIO_BLK_S_IOERR  1
+#define VIRTIO_BLK_S_UNSUPP 2
+
+// ---- net ----
+
+#define VIRTIO_NET_F_MTU       BIT_U64(3)
+#define VIRTIO_NET_F_MAC       BIT_U64(5)
+#define VIRTIO_NET_F_MRG_RXBUF BIT_U64(15)
+#define VIRTIO_NET_F_STATUS    BIT_U64(16)
+
+enum virtio_net_config {
+	VIRTIO_NET_MAC = 0,    // 6 bytes
+	VIRTIO_NET_STATUS = 6, // 16 bits
+	VIRTIO_NET_MTU = 10,   // 16 bits
+};
+#define VIRTIO_NET_LINK_UP BIT_U32(0)
+
+enum virtio_net_queue { VIRTIO_NET_RX, VIRTIO_NET_TX };
+
+// In front of each packet. A legacy device that does not merge buffers has none of the last field.
+struct virtio_net_header {
+	uint8_t flags;
+	uint8_t gso_type;
+	uint16_t header_length;
+	uint16_t gso_size;
+	uint16_t checksum_start;
+	uint16_t checksum_offset;
+	uint16_t buffers;
+};
+#define VIRTIO_NET_HEADER        12
+#define VIRTIO_NET_HEADER_LEGACY 10
+
+// ---- console ----
+
+#define VIRTIO_CONSOLE_F_SIZE      BIT_U64(0)
+#define VIRTIO_CONSOLE_F_MULTIPORT BIT_U64(1)
+
+enum virtio_console_queue { VIRTIO_CONSOLE_RX, VIRTIO_CONSOLE_TX };
+
+#endif
