@@ -206,18 +206,21 @@ bool vvirtio_warm(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
 static void work_on(struct vvirtio *dev, unsigned queue, struct vvirtio_work *work)
 {
 	struct vvirtqueue *ring = &dev->queue[queue].ring;
+	bool again = true;
 
 	vvirtqueue_ignore(ring);
-	while (vvirtio_is_on(dev)) {
+	while (again && vvirtio_is_on(dev)) {
 		dev->pending &= ~BIT_U32(queue);
-		if (!dev->ops->work(dev, queue, work)) {
-			dev->pending |= vvirtio_is_on(dev) ? BIT_U32(queue) : 0;
-			break;
+		bool done = dev->ops->work(dev, queue, work);
+		vvirtio_spend(work, COST_TAKE); // whatever it did: it cannot go on for ever
+		again = done && (dev->deaf & BIT_U32(queue)) == 0 && vvirtqueue_listen(ring) &&
+		        !dev->queue[queue].in_hand;
+		if (again)
+			vvirtqueue_ignore(ring);
+		if (vvirtio_is_on(dev) && (!done || (again && !vvirtio_may(work)))) {
+			dev->pending |= BIT_U32(queue);
+			again = false;
 		}
-		if ((dev->deaf & BIT_U32(queue)) != 0 || !vvirtqueue_listen(ring) ||
-		    dev->queue[queue].in_hand)
-			break;
-		vvirtqueue_ignore(ring);
 	}
 	vvirtio_tell(dev, queue);
 }

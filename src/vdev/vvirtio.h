@@ -70,7 +70,9 @@ struct vvirtio {
 	uint64_t driver_features; // that the driver took
 	uint32_t guest_page_size; // legacy
 	uint32_t pending;         // queues that are to be worked on
-	uint32_t deaf; // queues whose driver is never to notify: work is called when there is some
+	// Queues whose driver need not notify: what their buffers are for comes from outside, and there is none now. The
+	// device keeps this, by vvirtio_deafen; work on such a queue may leave buffers where they are.
+	uint32_t deaf;
 };
 
 // What is left of the time that an exit may take, in instructions, roughly.
@@ -121,6 +123,16 @@ static inline bool vvirtio_is_on(const struct vvirtio *dev)
 static inline bool vvirtio_may(const struct vvirtio_work *work)
 {
 	return work->left > 0;
+}
+// Whether the driver need not say that there are buffers in a queue.
+static inline void vvirtio_deafen(struct vvirtio *dev, unsigned queue, bool deaf)
+{
+	dev->deaf = (dev->deaf & ~BIT_U32(queue)) | (deaf ? BIT_U32(queue) : 0);
+}
+// More queues are to be worked on, as soon as this one is done.
+static inline void vvirtio_again(struct vvirtio *dev, uint32_t mask)
+{
+	dev->pending |= mask;
 }
 static inline void vvirtio_spend(struct vvirtio_work *work, uint32_t instructions)
 {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Virtio devices: their registers, their life, and what drivers may do wrong. The device is one of the test's own, which
 // gives back what it was given.
-#define VB_PROGRAM
 #include "virtio_bench.h"
 
 #define ECHO_ID 42 // no real kind
@@ -14,7 +13,8 @@ struct echo {
 	uint8_t config[16];
 	unsigned began, resets, config_writes;
 	uint32_t config_offset, config_size, config_value;
-	bool busy, is_slow;
+	bool busy, is_slow, is_lazy;
+	unsigned calls;
 };
 
 static struct echo *echo;
@@ -25,6 +25,9 @@ static bool echo_work(struct vvirtio *dev, unsigned queue, struct vvirtio_work *
 	struct vvirtqueue_chain *chain;
 	uint8_t bytes[64];
 
+	e->calls++;
+	if (e->is_lazy) // as if it had nothing for its buffers
+		return true;
 	while (vvirtio_may(work) && (chain = vvirtio_chain(dev, queue, work)) != NULL) {
 		struct vvirtio_place from = vvirtio_readable(chain), to = vvirtio_writable(chain);
 		uint32_t written = 0;
@@ -306,6 +309,31 @@ static void test_long_work(void **state)
 		assert_true(wants_notify(&drv));
 		echo->is_slow = false;
 		vb_interrupted(&drv);
+	}
+}
+
+// A device that leaves buffers where they are is not asked for ever.
+static void test_lazy(void **state)
+{
+	(void)state;
+	const struct vb_segment segment = {VB_HEAP, 4, true};
+	for (unsigned deaf = 0; deaf < 2; deaf++) {
+		struct vb_driver drv;
+		start(&drv, 0, 8);
+		echo->is_lazy = true;
+		echo->calls = 0;
+		vvirtio_deafen(&echo->dev, 0, deaf != 0);
+		vb_add(&drv, 0, &segment, 1);
+		vb_notify(&drv, 0);
+		assert_in_range(echo->calls, 1, deaf ? 1 : VVIRTIO_WORK / 100);
+		assert_int_equal(echo->dev.pending != 0, !deaf);
+		if (deaf) { // neither are notifications wanted
+			assert_false(wants_notify(&drv));
+			vb_pass_us(1000);
+			assert_int_equal(echo->calls, 1);
+		}
+		echo->is_lazy = false;
+		vvirtio_deafen(&echo->dev, 0, false);
 	}
 }
 
@@ -638,11 +666,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, vb_teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_registers),   TEST(test_empty_slots),   TEST(test_features),
-	        TEST(test_buffers),     TEST(test_interrupts),    TEST(test_long_work),
-	        TEST(test_legacy),      TEST(test_config_change), TEST(test_reset_waits),
-	        TEST(test_bad_buffers), TEST(test_bad_tables),    TEST(test_bad_chains),
-	        TEST(test_bad_rings),   TEST(test_queue_in_use),  TEST(test_random),
+	        TEST(test_registers),   TEST(test_empty_slots), TEST(test_features),
+	        TEST(test_buffers),     TEST(test_interrupts),  TEST(test_long_work),
+	        TEST(test_lazy),        TEST(test_legacy),      TEST(test_config_change),
+	        TEST(test_reset_waits), TEST(test_bad_buffers), TEST(test_bad_tables),
+	        TEST(test_bad_chains),  TEST(test_bad_rings),   TEST(test_queue_in_use),
+	        TEST(test_random),
 	};
 	return cmocka_run_group_tests(tests, vb_open, NULL);
 }
