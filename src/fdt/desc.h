@@ -77,6 +77,11 @@ struct desc_vm {
 	uint32_t stop_timeout_ms;      // DESC_STOP_MIN_MS..DESC_STOP_MAX_MS
 };
 
+// Devices that a VM has only if its description says so.
+#define DESC_EXTRA_CONSOLE 1U // a virtio console
+#define DESC_EXTRA_BALLOON 2U
+#define DESC_EXTRA_VSOCK   4U
+
 struct desc {
 	enum desc_on_all_off on_all_off;
 	bool overcommit;

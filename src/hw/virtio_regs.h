@@ -190,8 +190,9 @@ struct virtio_net_header {
 
 // ---- console ----
 
-#define VIRTIO_CONSOLE_F_SIZE      BIT_U64(0)
-#define VIRTIO_CONSOLE_F_MULTIPORT BIT_U64(1)
+#define VIRTIO_CONSOLE_F_SIZE        BIT_U64(0)
+#define VIRTIO_CONSOLE_F_MULTIPORT   BIT_U64(1)
+#define VIRTIO_CONSOLE_F_EMERG_WRITE BIT_U64(2)
 
 enum virtio_console_queue { VIRTIO_CONSOLE_RX, VIRTIO_CONSOLE_TX };
 

@@ -10,6 +10,7 @@
 #include "vdev/vpl031.h"
 #include "vdev/vpl061.h"
 #include "vdev/vvirtio.h"
+#include "vdev/vvirtio_console.h"
 #include "vdev/vvirtio_mmio.h"
 #include "vdev/vvirtio_rng.h"
 #include "vm/pvtime.h"
@@ -71,6 +72,7 @@ static const struct model_part parts[] = {
         {.create = vpl061_create, .reset = reset_power_key},
         {.create = vvirtio_create, .reset = vvirtio_reset_all, .quiet = vvirtio_quiet},
         // The kinds in the order of their slots.
+        {.create = vvirtio_console_create},
         {.create = vvirtio_rng_create},
         {.create = pvtime_create, .reset = pvtime_reset},
 };

@@ -567,6 +567,12 @@ int vpl011_create_at(struct vm *vm, const struct vpl011_place *place)
 	return mmio_add(&vm->mmio, place->base, VPL011_SIZE, &ops, uart);
 }
 
+void vpl011_share(struct vpl011 *uart, struct vuart_share *share)
+{
+	uart->share = share;
+	uart->lock = &share->lock;
+}
+
 int vpl011_create(struct vm *vm)
 {
 	static const struct vpl011_place place = {VPL011_BASE, VPL011_INTID, NULL};

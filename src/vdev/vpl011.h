@@ -28,6 +28,9 @@ int vpl011_create(struct vm *vm);
 // The same elsewhere, in a VM whose console and uart_ops are somebody else's.
 int vpl011_create_at(struct vm *vm, const struct vpl011_place *place);
 
+// From now on it shares the VM's console, under the lock of `share`. While the VM is built.
+void vpl011_share(struct vpl011 *uart, struct vuart_share *share);
+
 // Back to the state after power-on, its line low. Typed bytes that the guest did not take are gone.
 // No vCPU of the VM runs.
 void vpl011_reset(struct vpl011 *uart);

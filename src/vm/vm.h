@@ -25,6 +25,7 @@ struct model;
 struct vgic;
 struct pvtime;
 struct vvirtio_bus;
+struct vvirtio_console;
 
 enum vm_state {
 	VM_CREATED, // built, not yet run
@@ -80,8 +81,10 @@ struct vm {
 	struct raspi3 *raspi3;    // NULL: another model
 	bool has_secret;          // or nobody gave Mezzo anything to make one from
 	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
-	struct vvirtio_bus *virtio; // NULL: its model has none
-	struct pvtime *pvtime;      // NULL: its guest is not told about stolen time
+	struct vvirtio_bus *virtio;             // NULL: its model has none
+	struct vvirtio_console *virtio_console; // NULL: it has none
+	uint32_t extras;       // DESC_EXTRA_*: devices that its description asks for
+	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;
 	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)
