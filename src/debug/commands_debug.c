@@ -9,6 +9,7 @@
 #include "base/string.h"
 #include "fdt/tree_text.h"
 #include "vdev/vgic_state.h"
+#include "vdev/vgwdt.h"
 #include "vdev/vpl011.h"
 #include "vdev/vpl031.h"
 #include "vdev/vvirtio.h"
@@ -31,6 +32,7 @@ static const struct {
         {VPL011_INTID, VPL011_INTID, "UART (PL011)"},
         {VPL031_INTID, VPL031_INTID, "clock (PL031)"},
         {39, 39, "power button (PL061)"},
+        {VGWDT_INTID, VGWDT_INTID, "watchdog"},
         {VVIRTIO_FIRST_INTID, VVIRTIO_FIRST_INTID + VVIRTIO_SLOTS - 1, "virtio"},
 };
 

@@ -248,6 +248,19 @@ static void write_pl061(struct guest_tree *tree, const struct guest_device *devi
 	guest_tree_close(tree);
 }
 
+// Control frame, refresh frame: the halves of its registers.
+static void write_gwdt(struct guest_tree *tree, const struct guest_device *device)
+{
+	const uint64_t half = device->size / 2;
+	const uint64_t reg[][2] = {{device->base, half}, {device->base + half, half}};
+
+	guest_tree_open_at(tree, "watchdog", device->base);
+	guest_tree_string(tree, "compatible", "arm,sbsa-gwdt");
+	guest_tree_reg(tree, reg, ARRAY_SIZE(reg));
+	guest_tree_irq(tree, GUEST_IRQ_SPI, device->intid - FIRST_SPI, GUEST_IRQ_LEVEL);
+	guest_tree_close(tree);
+}
+
 static void write_virtio(struct guest_tree *tree, const struct guest_device *device)
 {
 	const uint64_t reg[][2] = {{device->base, device->size}};
@@ -261,9 +274,8 @@ static void write_virtio(struct guest_tree *tree, const struct guest_device *dev
 }
 
 static void (*const device_writers[])(struct guest_tree *, const struct guest_device *) = {
-        [GUEST_PL011] = write_pl011,
-        [GUEST_PL031] = write_pl031,
-        [GUEST_PL061] = write_pl061,
+        [GUEST_PL011] = write_pl011,        [GUEST_PL031] = write_pl031,
+        [GUEST_PL061] = write_pl061,        [GUEST_GWDT] = write_gwdt,
         [GUEST_VIRTIO_MMIO] = write_virtio,
 };
 

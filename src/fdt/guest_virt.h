@@ -9,7 +9,7 @@
 #define GUEST_VIRT_TREE_SIZE KIB(16) // enough for 8 CPUs, 40 devices and the longest command line
 #define GUEST_VIRT_RNG_SIZE  32      // bytes of rng-seed
 
-enum guest_device_kind { GUEST_PL011, GUEST_PL031, GUEST_PL061, GUEST_VIRTIO_MMIO };
+enum guest_device_kind { GUEST_PL011, GUEST_PL031, GUEST_PL061, GUEST_GWDT, GUEST_VIRTIO_MMIO };
 
 struct guest_device {
 	enum guest_device_kind kind;

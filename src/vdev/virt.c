@@ -6,6 +6,7 @@
 #include "fdt/guest_patch.h"
 #include "fdt/guest_virt.h"
 #include "vdev/vgic.h"
+#include "vdev/vgwdt.h"
 #include "vdev/vpl011.h"
 #include "vdev/vpl031.h"
 #include "vdev/vpl061.h"
@@ -65,11 +66,18 @@ static int reset_power_key(struct vm *vm)
 	return 0;
 }
 
+static int reset_watchdog(struct vm *vm)
+{
+	vgwdt_reset(vm->watchdog);
+	return 0;
+}
+
 static const struct model_part parts[] = {
         {.create = create_gic, .reset = reset_gic},
         {.create = vpl011_create, .reset = reset_uart},
         {.create = create_rtc, .reset = reset_rtc},
         {.create = vpl061_create, .reset = reset_power_key},
+        {.create = vgwdt_create, .reset = reset_watchdog},
         {.create = vvirtio_create, .reset = vvirtio_reset_all, .quiet = vvirtio_quiet},
         // The kinds in the order of their slots.
         {.create = vvirtio_console_create},
@@ -84,6 +92,7 @@ static unsigned list_devices(struct guest_device *list)
 	list[n++] = (struct guest_device){GUEST_PL011, VPL011_BASE, VPL011_SIZE, VPL011_INTID};
 	list[n++] = (struct guest_device){GUEST_PL031, VPL031_BASE, VPL031_SIZE, VPL031_INTID};
 	list[n++] = (struct guest_device){GUEST_PL061, VPL061_BASE, VPL061_SIZE, VPL061_INTID};
+	list[n++] = (struct guest_device){GUEST_GWDT, VGWDT_BASE, VGWDT_SIZE, VGWDT_INTID};
 	for (uint32_t i = 0; i < VVIRTIO_SLOTS; i++)
 		list[n++] = (struct guest_device){GUEST_VIRTIO_MMIO,
 		                                  VVIRTIO_BASE + i * VVIRTIO_SLOT_SIZE,
@@ -109,7 +118,7 @@ static int patch_tree(const struct vm *vm, const struct model_chosen *chosen, vo
 static int write_tree(const struct vm *vm, const struct model_chosen *chosen, void *buffer,
                       size_t size)
 {
-	struct guest_device devices[3 + VVIRTIO_SLOTS];
+	struct guest_device devices[4 + VVIRTIO_SLOTS];
 	if (chosen->dtb != NULL)
 		return patch_tree(vm, chosen, buffer, size);
 	uint64_t mpidr[VM_MAX_VCPUS];

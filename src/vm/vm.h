@@ -77,6 +77,7 @@ struct vm {
 	const struct vuart_ops *uart_ops;
 	struct vpl011 *uart;
 	struct vpl031 *rtc;
+	struct vgwdt *watchdog;   // NULL: it has none
 	struct vpl061 *power_key; // NULL: it has none
 	struct raspi3 *raspi3;    // NULL: another model
 	bool has_secret;          // or nobody gave Mezzo anything to make one from

@@ -13,7 +13,7 @@
 #include "tree_files.h"
 
 #define SCHEMA     "build/deb/schema.json"
-#define NR_DEVICES 35
+#define NR_DEVICES 36
 
 static uint64_t buffer[GUEST_VIRT_TREE_SIZE / sizeof(uint64_t)];
 static struct board board;
@@ -26,13 +26,14 @@ static struct guest_virt model(uint32_t gic, uint32_t cpus)
 	        {GUEST_PL011, 0x09000000, 0x1000, 33},
 	        {GUEST_PL031, 0x09010000, 0x1000, 34},
 	        {GUEST_PL061, 0x09030000, 0x1000, 39},
+	        {GUEST_GWDT, 0x090c0000, 0x2000, 44},
 	};
 	static const uint8_t seed[GUEST_VIRT_RNG_SIZE] = {1, 2, 3};
 	static const uint64_t kaslr = 0x0123456789abcdef;
 
-	for (uint32_t i = 3; i < NR_DEVICES; i++)
-		devices[i] = (struct guest_device){GUEST_VIRTIO_MMIO, 0x0a000000 + (i - 3) * 0x200,
-		                                   0x200, 48 + i - 3};
+	for (uint32_t i = 4; i < NR_DEVICES; i++)
+		devices[i] = (struct guest_device){GUEST_VIRTIO_MMIO, 0x0a000000 + (i - 4) * 0x200,
+		                                   0x200, 48 + i - 4};
 	return (struct guest_virt){
 	        .ram_base = 0x40000000,
 	        .ram_size = MIB(512),
