@@ -122,6 +122,16 @@ static bool read_sdcard(struct vm *vm, struct diags *diags)
 	return false;
 }
 
+// A virtio device that a key asks for.
+static void check_extra(const char *name, const struct number_key *key,
+                        const struct model_facts *facts, struct diags *diags)
+{
+	if (key->value != 0 && !facts->has_virtio)
+		diag_add(diags, key->at,
+		         "%s: a VM of machine `%s` has no slots for virtio devices; drop the line",
+		         name, facts->name);
+}
+
 // What the machine model takes. False: the memory cannot be planned.
 static bool check_model(const struct vm *vm, struct diags *diags)
 {
@@ -143,6 +153,8 @@ static bool check_model(const struct vm *vm, struct diags *diags)
 		         "sdcard: a VM of machine `%s` has no slot for a card; drop the line, or "
 		         "say `machine = raspi3`",
 		         facts->name);
+	check_extra("virtio_console", &vm->virtio_console, facts, diags);
+	check_extra("rng", &vm->rng, facts, diags);
 	return sound;
 }
 

@@ -220,6 +220,10 @@ static void print_vm_json(const struct desc_vm *vm)
 		json_text("sdcard", vm->sdcard->path);
 		json_text("sdcard_mode", card_modes[vm->sdcard_mode]);
 	}
+	if (vm->virtio_console)
+		json_bool("virtio_console", true);
+	if (vm->rng)
+		json_bool("rng", true);
 	if (vm->cmdline != NULL)
 		json_text("cmdline", vm->cmdline);
 	json_bool("autostart", vm->autostart);

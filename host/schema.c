@@ -101,6 +101,8 @@ static const struct key vm_keys[] = {
         {"gic", true, KIND_NUMBER, VM(gic), 2, 3, .example = "3"},
         LATER("disk"),
         LATER("net"),
+        {"virtio_console", true, KIND_BOOL, VM(virtio_console), .example = "true"},
+        {"rng", true, KIND_BOOL, VM(rng), .example = "true"},
         {"sdcard", true, KIND_IMAGE, VM(sdcard), .example = "\"cow:card.img\""},
         LATER("passthrough"),
         LATER("features"),

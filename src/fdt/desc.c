@@ -86,6 +86,8 @@ static const struct rule vm_rules[] = {
         {"dtb", KIND_FILE, false, IN(desc_vm, dtb), .max = DESC_PATH_MAX},
         {"sdcard", KIND_FILE, false, IN(desc_vm, sdcard), .max = DESC_PATH_MAX},
         {"sdcard-mode", KIND_CHOICE, false, IN(desc_vm, sdcard_mode), .choices = cards},
+        {"virtio-console", KIND_FLAG, false, IN(desc_vm, virtio_console)},
+        {"rng", KIND_FLAG, false, IN(desc_vm, rng)},
         {"cmdline", KIND_STRING, false, IN(desc_vm, cmdline), .max = DESC_CMDLINE_MAX},
         {"memory", KIND_U64, true, IN(desc_vm, memory), .min = DESC_MIN_MEMORY,
          .max = DESC_MAX_MEMORY, .unit = PAGE_SIZE},
@@ -230,6 +232,17 @@ static int check_sdcard(struct reader *reader, const struct desc_vm *vm)
 	return 0;
 }
 
+// Devices that any VM may have whose machine has slots for them.
+static int check_extras(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct model_facts *facts = model_facts(vm->machine);
+
+	if (facts->has_virtio || (!vm->virtio_console && !vm->rng))
+		return 0;
+	return desc_fail(reader, vm->rng ? "rng" : "virtio-console",
+	                 "a %s has no slots for virtio devices, leave it out", facts->name);
+}
+
 static int check_vm(struct reader *reader, const struct desc_vm *vm)
 {
 	const struct desc_file *files[] = {vm->kernel, vm->initrd, vm->dtb, vm->sdcard};
@@ -239,6 +252,8 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 		error = check_model(reader, vm);
 	if (error == 0)
 		error = check_sdcard(reader, vm);
+	if (error == 0)
+		error = check_extras(reader, vm);
 	if (error != 0)
 		return error;
 	if (vm->exclusive && vm->nr_pins < vm->cpus)

@@ -58,6 +58,8 @@ struct desc_vm {
 	const struct desc_file *dtb;    // NULL: the model's own
 	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
 	enum desc_sdcard sdcard_mode;
+	// Devices that it has besides those of its model; the model has slots for them.
+	bool virtio_console, rng;
 	const char *cmdline;
 	uint64_t memory; // bytes, whole pages, as much as the model takes (fdt/model_facts.h)
 	uint32_t cpus;   // 1 to as many as the model takes
@@ -76,11 +78,6 @@ struct desc_vm {
 	uint32_t budget_us, period_us; // of each vCPU, the budget within the period; 0: none
 	uint32_t stop_timeout_ms;      // DESC_STOP_MIN_MS..DESC_STOP_MAX_MS
 };
-
-// Devices that a VM has only if its description says so.
-#define DESC_EXTRA_CONSOLE 1U // a virtio console
-#define DESC_EXTRA_BALLOON 2U
-#define DESC_EXTRA_VSOCK   4U
 
 struct desc {
 	enum desc_on_all_off on_all_off;

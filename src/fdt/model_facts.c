@@ -14,6 +14,7 @@ static const struct model_facts facts[] = {
                         .ram_end = UINT64_MAX,
                         .max_cpus = DESC_MAX_VCPUS,
                         .has_gic = true,
+                        .has_virtio = true,
                 },
         [DESC_MACHINE_RASPI3] =
                 {

@@ -18,6 +18,7 @@ struct model_facts {
 	uint32_t max_cpus;
 	bool has_gic;
 	bool has_sdcard; // a slot for one
+	bool has_virtio; // devices of virtio: disks, networks
 	bool takes_raw;  // a file without a header is a kernel, with or without `load =`
 };
 

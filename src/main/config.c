@@ -414,6 +414,8 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->card.image = plan->files.sdcard;
 	vm->card.size = plan->files.sdcard_size;
 	vm->card.mode = plan->from->sdcard_mode;
+	vm->wants_console = plan->from->virtio_console;
+	vm->wants_rng = plan->from->rng;
 	vm->has_secret = seed_secret(vm->serial, vm->secret);
 	set_rules(vm, plan->from);
 	if (sched_admit(vm, why, WHY_SIZE) != 0)

@@ -337,7 +337,7 @@ static const struct vuart_ops uart_ops = {
 
 int vvirtio_console_create(struct vm *vm)
 {
-	if ((vm->extras & DESC_EXTRA_CONSOLE) == 0)
+	if (!vm->wants_console)
 		return 0;
 	struct vvirtio_console *console = vm_alloc(vm, sizeof *console);
 	if (console == NULL)

@@ -9,7 +9,7 @@
 struct vm;
 struct vuart_share;
 
-// Puts one into the VM's next slot if the VM is to have one (vm->extras), and gives it half of the console that its PL011
+// Puts one into the VM's next slot if the VM is to have one (vm->wants_console), and gives it half of the console that its PL011
 // has: vpl011_create_shared. The VM is being built. ERR_NO_MEMORY.
 int vvirtio_console_create(struct vm *vm);
 

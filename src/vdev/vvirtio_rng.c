@@ -45,8 +45,13 @@ static const struct vvirtio_ops ops = {
 
 int vvirtio_rng_create(struct vm *vm)
 {
-	if (!entropy_exists())
+	if (!vm->wants_rng)
 		return 0;
+	if (!entropy_exists()) {
+		log_line("%s: it gets no rng: this board has no source of true random numbers",
+		         vm->name);
+		return 0;
+	}
 	struct vvirtio_rng *rng = vm_alloc(vm, sizeof *rng);
 	if (rng == NULL)
 		return ERR_NO_MEMORY;

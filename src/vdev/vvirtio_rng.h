@@ -5,8 +5,8 @@
 
 struct vm;
 
-// Puts one into the VM's next slot, if the board has a source of true random numbers; else nothing. The VM is being
-// built. ERR_NO_MEMORY.
+// Puts one into the VM's next slot if it is to have one (vm->wants_rng) and the board has a source of true random
+// numbers; without that the log says so. The VM is being built. ERR_NO_MEMORY.
 int vvirtio_rng_create(struct vm *vm);
 
 #endif

@@ -84,8 +84,8 @@ struct vm {
 	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
 	struct vvirtio_bus *virtio;             // NULL: its model has none
 	struct vvirtio_console *virtio_console; // NULL: it has none
-	uint32_t extras;       // DESC_EXTRA_*: devices that its description asks for
-	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
+	bool wants_console, wants_rng;          // virtio devices that its description asks for
+	struct pvtime *pvtime;                  // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;
 	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)

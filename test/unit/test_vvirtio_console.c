@@ -19,7 +19,7 @@ static int setup(void **state)
 	vb_setup(state);
 	vb_other_lines = true; // the UART's
 	assert_int_equal(vpl011_create(vm), 0);
-	vm->extras = DESC_EXTRA_CONSOLE;
+	vm->wants_console = true;
 	assert_int_equal(vvirtio_console_create(vm), 0);
 	vvirtio_reset_all(vm);
 	vpl011_reset(vm->uart);
