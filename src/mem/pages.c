@@ -326,6 +326,24 @@ void pages_free(pa_t chunk, struct page_list *list)
 	spin_unlock(&lock);
 }
 
+void pages_move(pa_t chunk, struct page_list *from, struct page_list *to, enum page_state state)
+{
+	uint32_t frame = frame_of(chunk), size = (uint32_t)1 << map[frame].order;
+	spin_lock(&lock);
+	CHECK(map[frame].order <= PAGES_MAX_ORDER && map[frame].state > PAGE_ZEROED);
+	unlink_from(&from->first, frame);
+	from->scrubbed = 0;
+	account(map[frame].owner, map[frame].state, -(int32_t)size);
+	for (uint32_t i = 0; i < size; i++) {
+		map[frame + i].state = (uint8_t)state;
+		map[frame + i].refs = 0;
+	}
+	account(map[frame].owner, (uint8_t)state, (int32_t)size);
+	link_in(&to->first, frame);
+	to->scrubbed = 0; // of the one that was first
+	spin_unlock(&lock);
+}
+
 // Zeroes pages in memory itself: a guest may read them with its MMU off.
 static void zero(uint64_t pa, uint64_t size)
 {

@@ -55,6 +55,8 @@ void pages_claim(pa_t base, uint64_t size, uint16_t owner, enum page_state state
 pa_t pages_alloc(unsigned order, uint16_t owner, enum page_state state, struct page_list *list);
 // A 2 MiB chunk that was zeroed and cleaned; PA 0 when none is ready.
 pa_t pages_alloc_zeroed(uint16_t owner, enum page_state state, struct page_list *list);
+// Moves a chunk to another list of its owner's, in another state. Both lists as at the allocation.
+void pages_move(pa_t chunk, struct page_list *from, struct page_list *to, enum page_state state);
 // Gives a chunk back as it is: nobody's secrets are in it. `list` as at the allocation.
 void pages_free(pa_t chunk, struct page_list *list);
 // Zeroes a chunk of at most 64 KiB, in memory and not only in the caches, and gives it back.

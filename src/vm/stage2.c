@@ -17,6 +17,7 @@
 #include "arm/features.h"
 #include "arm/regs.h"
 #include "arm/tlb.h"
+#include "base/atomic.h"
 #include "base/panic.h"
 #include "base/string.h"
 
@@ -218,17 +219,38 @@ static bool begin_block(struct stage2 *s2, uint64_t ipa)
 	return true;
 }
 
+// Fills and maps what is not mapped of a piece whose pages are remembered: all of it at once, or, if the guest gave some
+// of it back, those pages. Returns how many.
+static uint32_t fill_remembered(struct stage2 *s2, uint64_t *slots, uint64_t ipa)
+{
+	const uint32_t all = 1U << PIECE_ORDER;
+	uint32_t done = 0;
+	bool whole = true;
+	for (uint32_t i = 0; i < all; i++)
+		whole = whole && (slots[i] & PTE_VALID) == 0;
+	if (whole) {
+		map_pages(s2, slots, slots[0] & PTE_ADDRESS, ipa, all);
+		return all;
+	}
+	for (uint32_t i = 0; i < all; i++) {
+		if ((slots[i] & PTE_VALID) != 0)
+			continue;
+		map_pages(s2, &slots[i], slots[i] & PTE_ADDRESS, ipa + i * PAGE_SIZE, 1);
+		done++;
+	}
+	return done;
+}
+
 // A fault on a page that has its own level 3 entry. 0 or ERR_NO_MEMORY.
 static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa)
 {
 	uint64_t first = align_down(ipa, PIECE);
-	if ((*slot & PTE_ADDRESS) != 0) { // a remembered block: the piece is whole
+	if ((*slot & PTE_ADDRESS) != 0) { // a remembered block
 		uint64_t *slots = slot - ((ipa - first) >> PAGE_SHIFT);
 		uint64_t block = align_down(*slot & PTE_ADDRESS, BLOCK_SIZE);
-		map_pages(s2, slots, *slots & PTE_ADDRESS, first, 1 << PIECE_ORDER);
 		uint64_t *table = (uint64_t *)align_down((uintptr_t)slot, PAGE_SIZE);
 		struct page *entry = pages_entry(PA((uintptr_t)table));
-		entry->refs += 1 << PIECE_ORDER;
+		entry->refs += fill_remembered(s2, slots, first);
 		if (entry->refs == TABLE_ENTRIES) {
 			promote(s2, pgtable_make(&s2->table, ipa, 2), block);
 		}
@@ -252,6 +274,27 @@ static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa)
 	return 0;
 }
 
+static uint64_t block_index(const struct stage2 *s2, uint64_t ipa)
+{
+	return (ipa >> BLOCK_SHIFT) - (s2->ram_base >> BLOCK_SHIFT);
+}
+
+// Memory comes to 2 MiB from which the guest gave it back. False: nobody promises it any more.
+static bool promise_again(struct stage2 *s2, uint64_t ipa)
+{
+	if (s2->unpromised == NULL)
+		return true;
+	uint64_t n = block_index(s2, ipa), bit = BIT_U64(n % 64);
+	if ((s2->unpromised[n / 64] & bit) == 0)
+		return true;
+	if (s2->promise != NULL && pages_commit(TABLE_ENTRIES) != 0)
+		return false;
+	if (s2->promise != NULL)
+		fetch_add(s2->promise, TABLE_ENTRIES);
+	s2->unpromised[n / 64] &= ~bit;
+	return true;
+}
+
 static int fault_locked(struct stage2 *s2, uint64_t ipa)
 {
 	unsigned level;
@@ -259,6 +302,8 @@ static int fault_locked(struct stage2 *s2, uint64_t ipa)
 	if ((*entry & PTE_VALID) != 0)
 		return 0; // another vCPU was faster
 	if (level < 3) {
+		if (!promise_again(s2, ipa))
+			return ERR_NO_MEMORY;
 		if (begin_block(s2, ipa)) {
 			entry = pgtable_find(&s2->table, ipa, &level);
 			if ((*entry & PTE_VALID) != 0)
@@ -310,6 +355,112 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left)
 	if (memory != NULL && *left > in_page)
 		*left = in_page;
 	return memory;
+}
+
+// ---- what a guest gives back ----
+
+// Makes a table of a block, so that a part of it can be unmapped. NULL: there is no memory for one.
+static uint64_t *split(struct stage2 *s2, uint64_t *entry)
+{
+	pa_t page = pages_alloc(0, s2->owner, PAGE_TABLE, &s2->pages);
+	uint64_t *slots = (uint64_t *)(uintptr_t)page.v, block = *entry;
+	if (slots == NULL)
+		return NULL;
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		slots[i] = (block + i * PAGE_SIZE) | PTE_TABLE;
+	pages_entry(page)->refs = TABLE_ENTRIES;
+	pte_write(entry, 0);
+	tlb_invalidate_vmid(); // every CPU has forgotten the block before its pages appear
+	pte_write(entry, page.v | PTE_VALID | PTE_TABLE);
+	tlb_publish();
+	return slots;
+}
+
+// Unmaps pages that are remembered; those that were not mapped stay as they are. False: some are left.
+static bool forget_pages(struct stage2 *s2, uint64_t *slots, unsigned count)
+{
+	uint64_t *table = (uint64_t *)align_down((uintptr_t)slots, PAGE_SIZE);
+	struct page *page = pages_entry(PA((uintptr_t)table));
+	uint32_t before = page->refs;
+	if (before == 0)
+		return false; // its pages are no block's
+	for (unsigned i = 0; i < count; i++) {
+		if ((slots[i] & PTE_VALID) == 0)
+			continue;
+		pte_write(&slots[i], slots[i] & PTE_ADDRESS);
+		page->refs--;
+	}
+	s2->mapped -= (before - page->refs) * PAGE_SIZE;
+	if (page->refs != before)
+		tlb_invalidate_vmid(); // they may be filled and mapped again
+	return page->refs == 0;
+}
+
+// What the guest gives up of a 2 MiB block: its level 2 entry, if nothing of the block is mapped any more. *table: the
+// table that the entry leads to then; NULL: none.
+static uint64_t *give_up_some(struct stage2 *s2, uint64_t ipa, uint64_t size, uint64_t **table)
+{
+	unsigned level;
+	uint64_t *entry = pgtable_find(&s2->table, ipa, &level);
+	unsigned first = (unsigned)((ipa & (BLOCK_SIZE - 1)) >> PAGE_SHIFT);
+	*table = NULL;
+	if (level < 2 || (level == 2 && (*entry & PTE_VALID) == 0))
+		return NULL;
+	if (level == 2 && size == BLOCK_SIZE) {
+		s2->mapped -= BLOCK_SIZE;
+		return entry;
+	}
+	*table = level == 2 ? split(s2, entry) : entry - first;
+	if (*table == NULL || !forget_pages(s2, *table + first, (unsigned)(size >> PAGE_SHIFT)))
+		return NULL;
+	return pgtable_make(&s2->table, ipa, 2);
+}
+
+bool stage2_give_up(struct stage2 *s2, uint64_t ipa, uint64_t size, struct page_list *to,
+                    bool unpromise)
+{
+	uint64_t *table, *entry = NULL;
+	spin_lock(&s2->lock);
+	if (s2->table.root != NULL)
+		entry = give_up_some(s2, ipa, size, &table);
+	if (entry != NULL) {
+		uint64_t block = (table != NULL ? table[0] : *entry) & PTE_ADDRESS;
+		pte_write(entry, 0);
+		tlb_invalidate_vmid(); // no CPU leads to the block, or to its table, from here on
+		if (table != NULL)
+			pages_scrub(PA((uintptr_t)table), &s2->pages);
+		pages_move(PA(block), &s2->pages, to, PAGE_DATA);
+	}
+	if (entry != NULL && unpromise) {
+		uint64_t n = block_index(s2, ipa);
+		s2->unpromised[n / 64] |= BIT_U64(n % 64);
+	}
+	spin_unlock(&s2->lock);
+	return entry != NULL;
+}
+
+int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size)
+{
+	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, size))
+		return ERR_FAULT;
+	for (size_t done = 0, n; done < size; done += n) {
+		unsigned level;
+		uint64_t at = ipa.v + done, left = PAGE_SIZE - (at & (PAGE_SIZE - 1));
+		n = left < size - done ? left : size - done;
+		spin_lock(
+		        &s2->lock); // as long as it is held no page is given up: see stage2_give_up
+		bool good = s2->table.root != NULL && fault_locked(s2, at) == 0;
+		if (good) {
+			uint64_t entry = *pgtable_find(&s2->table, at, &level);
+			uint64_t span = pgtable_span(level);
+			uint64_t pa = (entry & PTE_ADDRESS & ~(span - 1)) + (at & (span - 1));
+			memcpy((uint8_t *)to + done, (const void *)(uintptr_t)pa, n);
+		}
+		spin_unlock(&s2->lock);
+		if (!good)
+			return ERR_FAULT;
+	}
+	return 0;
 }
 
 int stage2_peek(struct stage2 *s2, ipa_t ipa, void *to, size_t size)

@@ -32,6 +32,11 @@ struct stage2 {
 	struct pgtable table;   // root NULL: there is none
 	struct page_list pages; // every chunk: memory and tables
 	uint64_t mapped;        // bytes of RAM mapped
+	// Of memory that the guest gave back (vm/giveback.h). NULL: it never does. A bit for each 2 MiB that RAM touches: its
+	// promise was given back with it, and has to be had again before memory comes there.
+	uint64_t *unpromised;
+	uint64_t *
+	        promise; // what the owner was promised, in pages, atomically; NULL: nothing is promised
 
 	struct vmid vmid; // under LOCK_VMID
 };
@@ -67,6 +72,18 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 // than RAM. With `may_map` false memory that nobody touched is not mapped, and NULL is the answer. At most one piece of
 // 64 KiB is filled. Any CPU, while the VM's memory cannot go away.
 void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left);
+
+// Copies what the guest has at `ipa` now; what nobody touched is mapped first. A few bytes: each page's are copied under
+// the lock. ERR_FAULT: not all of it is RAM, or there is no memory for it. Any CPU.
+int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size);
+
+// The guest gives up [ipa, ipa + size), which lies in RAM and in one 2 MiB of addresses: what is mapped there is unmapped.
+// If nothing of a 2 MiB block is mapped any more the block moves to the list `to`, as PAGE_DATA, and no CPU and no TLB
+// leads to it; but pointers that EL2 took before may. What lies elsewhere than in such a block stays as it is. With
+// `unpromise` the block's promise goes as well: its bit is set, the pages are the caller's to take off. True: a block
+// moved. On a CPU that runs the VM (its VMID is loaded). At most 512 entries, and three TLB invalidations.
+bool stage2_give_up(struct stage2 *s2, uint64_t ipa, uint64_t size, struct page_list *to,
+                    bool unpromise);
 
 // The entry that decides for a guest address now, and its level; 0 above the widest address, and when the VM
 // has no tables. Any CPU.

@@ -327,22 +327,7 @@ void vm_log(struct vm *vm, const char *format, ...)
 
 int vm_read_memory(struct vm *vm, ipa_t ipa, void *to, size_t size)
 {
-	uint8_t *d = to;
-	if (!range_contains(vm->ram_base, vm->ram_size, ipa.v, size))
-		return ERR_FAULT;
-	while (size > 0) {
-		uint64_t left;
-		const void *from = stage2_pointer(&vm->stage2, ipa, &left);
-		if (from == NULL)
-			return ERR_FAULT;
-		if (left > size)
-			left = size;
-		memcpy(d, from, left);
-		d += left;
-		ipa.v += left;
-		size -= left;
-	}
-	return 0;
+	return stage2_read(&vm->stage2, ipa, to, size);
 }
 
 // The guest's buffer may be mapped non-cacheable there: its writes are below our caches, and ours have to get

@@ -30,9 +30,10 @@
 enum order_stage { ORDER_FRESH, ORDER_BROKEN, ORDER_DSB1, ORDER_TLBI, ORDER_GONE };
 
 struct order_entry {
-	uint64_t value;         // as it was last written
-	enum order_stage stage; // how far the break of its last valid value has come
-	unsigned rounds;        // of TLBI and DSB since
+	uint64_t value;              // as it was last written
+	enum order_stage stage;      // how far the break of its last valid value has come
+	unsigned rounds;             // of TLBI and DSB since
+	uint64_t leaf_pa, leaf_size; // what it mapped before the break; size 0: it led to a table
 };
 
 static struct {
@@ -43,6 +44,7 @@ static struct {
 	bool *is_table;                // by page: linked from some entry
 	uint32_t *unlinked;            // by page: 1 + the word that led to it, when it was a table
 	bool *given;                   // by page: a guest has it, and may have written to it
+	bool *left;                    // by page: a guest had it, and nobody zeroed it since
 	uint64_t now, written_barrier; // counts events
 	uint64_t ic_issued, ic_done;
 	uint32_t *line; // cleaned lines whose DSB has not come
@@ -83,6 +85,17 @@ static void order_wrote(uint64_t address, uint64_t size)
 			order.written[order_page(a)] = order.now;
 }
 
+// No TLB leads to what the entry mapped any more: the guest has lost it.
+static void order_gone(const struct order_entry *e)
+{
+	if (!order_in_arena(e->leaf_pa, e->leaf_size))
+		return;
+	for (uint64_t a = e->leaf_pa; a < e->leaf_pa + e->leaf_size; a += PAGE_SIZE) {
+		order.given[order_page(a)] = false;
+		order.left[order_page(a)] = true;
+	}
+}
+
 // A DSB: cleaned lines have arrived behind the caches, broken entries are one step further.
 static void order_dsb(bool stores_only)
 {
@@ -94,6 +107,10 @@ static void order_dsb(bool stores_only)
 			e->stage = ORDER_DSB1;
 		else if (e->stage == ORDER_TLBI && !stores_only)
 			e->stage = ++e->rounds < order.rounds ? ORDER_DSB1 : ORDER_GONE;
+		if (e->stage == ORDER_GONE && e->leaf_size != 0) {
+			order_gone(e);
+			e->leaf_size = 0;
+		}
 	}
 	if (stores_only)
 		return; // cache and TLB maintenance do not end with it
@@ -141,6 +158,8 @@ static void order_leaf(uint64_t value, uint64_t size)
 		if (order.given[order_page(a)])
 			continue; // the same page in a larger block
 		order.given[order_page(a)] = true;
+		if (order.left[order_page(a)])
+			continue; // with what it wrote there itself
 		if (order.is_table[order_page(a)])
 			order_complain("a table is mapped as the guest's memory", a);
 		if ((value & PTE_S2_XN) == 0 && order.ic_done <= order.written[order_page(a)])
@@ -148,6 +167,19 @@ static void order_leaf(uint64_t value, uint64_t size)
 		if (order.needs_clean &&
 		    memcmp((void *)a, order.memory + (a - RAM_ARENA_BASE), PAGE_SIZE) != 0)
 			order_complain("behind the caches is not what was written", a);
+	}
+}
+
+// Leaves of a table that was filled before it was linked: a block that became a table of its pages.
+static void order_table(uint64_t table)
+{
+	for (uint64_t at = table; at < table + PAGE_SIZE; at += 8) {
+		uint64_t value = *(uint64_t *)at;
+		struct order_entry *e = &order.entry[(at - RAM_ARENA_BASE) / 8];
+		if ((value & PTE_VALID) == 0 || (value & PTE_AF) == 0 || e->value == value)
+			continue;
+		e->value = value;
+		order_leaf(value, PAGE_SIZE);
 	}
 }
 
@@ -168,6 +200,7 @@ static void order_entry_on(uint64_t at, uint64_t value)
 		if (order.written[table] >= order.written_barrier)
 			order_complain("a table is linked before its contents are seen", at);
 		order.is_table[table] = true;
+		order_table(value & PTE_ADDRESS);
 	}
 }
 
@@ -181,6 +214,9 @@ static void order_entry_off(uint64_t at)
 		order.unlinked[order_page(e->value & PTE_ADDRESS)] =
 		        1 + (uint32_t)((at - RAM_ARENA_BASE) / 8);
 	}
+	bool is_leaf = (e->value & PTE_TABLE) == 0 || (e->value & PTE_AF) != 0;
+	e->leaf_pa = e->value & PTE_ADDRESS;
+	e->leaf_size = !is_leaf ? 0 : (e->value & PTE_TABLE) != 0 ? PAGE_SIZE : BLOCK_SIZE;
 	e->stage = ORDER_BROKEN;
 	e->rounds = 0;
 	if (order.nr_broken == order.max_broken) {
@@ -217,8 +253,9 @@ static void order_zeroed(uint64_t address, uint64_t size)
 	if (order.given[page])
 		order_complain("memory was zeroed that a guest has", address);
 	order.unlinked[page] = 0;
+	order.left[page] = false;
 	for (uint64_t a = address; a < address + size; a += 8)
-		order.entry[(a - RAM_ARENA_BASE) / 8] = (struct order_entry){0, ORDER_FRESH, 0};
+		order.entry[(a - RAM_ARENA_BASE) / 8] = (struct order_entry){0};
 	order_wrote(address, size);
 }
 
@@ -270,6 +307,7 @@ UNUSED static void order_start(uint64_t arena_size, bool needs_clean)
 		order.written = calloc(arena_size / PAGE_SIZE, sizeof *order.written);
 		order.is_table = calloc(arena_size / PAGE_SIZE, sizeof *order.is_table);
 		order.given = calloc(arena_size / PAGE_SIZE, sizeof *order.given);
+		order.left = calloc(arena_size / PAGE_SIZE, sizeof *order.left);
 		order.unlinked = calloc(arena_size / PAGE_SIZE, sizeof *order.unlinked);
 		memset(order.memory, 0x5a, arena_size);
 	}
@@ -293,7 +331,7 @@ UNUSED static void order_drop(const char *name, unsigned number)
 UNUSED static void order_forget(void)
 {
 	for (uint64_t page = 0; page < order.size / PAGE_SIZE; page++) {
-		order.is_table[page] = order.given[page] = false;
+		order.is_table[page] = order.given[page] = order.left[page] = false;
 		order.unlinked[page] = 0;
 	}
 }
@@ -331,6 +369,7 @@ UNUSED static void order_free(void)
 	free(order.written);
 	free(order.is_table);
 	free(order.given);
+	free(order.left);
 	free(order.unlinked);
 	free(order.line);
 	free(order.broken);
