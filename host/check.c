@@ -155,6 +155,7 @@ static bool check_model(const struct vm *vm, struct diags *diags)
 		         facts->name);
 	check_extra("virtio_console", &vm->virtio_console, facts, diags);
 	check_extra("rng", &vm->rng, facts, diags);
+	check_extra("balloon", &vm->balloon, facts, diags);
 	return sound;
 }
 

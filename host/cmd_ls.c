@@ -224,6 +224,8 @@ static void print_vm_json(const struct desc_vm *vm)
 		json_bool("virtio_console", true);
 	if (vm->rng)
 		json_bool("rng", true);
+	if (vm->balloon)
+		json_bool("balloon", true);
 	if (vm->cmdline != NULL)
 		json_text("cmdline", vm->cmdline);
 	json_bool("autostart", vm->autostart);

@@ -188,6 +188,7 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 		put_text(w, "sdcard-mode", vm->sdcard.mode);
 	put_flag(w, "virtio-console", &vm->virtio_console);
 	put_flag(w, "rng", &vm->rng);
+	put_flag(w, "balloon", &vm->balloon);
 	put_text(w, "cmdline", vm->cmdline.value);
 	put(w, fdt_property_u64(w->fdt, "memory", vm->memory.value));
 	put(w, fdt_property_u32(w->fdt, "cpus", (uint32_t)vm->cpus.value));

@@ -103,6 +103,7 @@ static const struct key vm_keys[] = {
         LATER("net"),
         {"virtio_console", true, KIND_BOOL, VM(virtio_console), .example = "true"},
         {"rng", true, KIND_BOOL, VM(rng), .example = "true"},
+        {"balloon", true, KIND_BOOL, VM(balloon), .example = "true"},
         {"sdcard", true, KIND_IMAGE, VM(sdcard), .example = "\"cow:card.img\""},
         LATER("passthrough"),
         LATER("features"),

@@ -45,7 +45,7 @@ struct vm {
 	struct number_key stop_timeout; // ms
 	struct budget_key budget;
 	struct image_key sdcard;
-	struct number_key virtio_console, rng;
+	struct number_key virtio_console, rng, balloon;
 	struct list_key pin;
 	// Found by check_system in the files that the keys name.
 	struct kernel kernel_file;

@@ -11,6 +11,7 @@
 // The lock order: a CPU that holds a lock may only take one of a higher rank.
 enum lock_rank {
 	LOCK_VM_TABLE = 1, // the list of VMs
+	LOCK_BALLOON,      // a VM's virtio balloon, which asks its other devices
 	LOCK_DEVICE,       // one emulated device
 	LOCK_PORT,         // where two of them meet: a console that they share
 	LOCK_VGIC,       // one VM's interrupt distributor; devices raise lines under their own lock

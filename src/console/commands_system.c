@@ -150,7 +150,7 @@ static void mem_vm(struct shell_job *job, struct mem *m, const struct vm *vm)
 	                                              {.number = ANSWER_NONE},
 	                                              {.number = ANSWER_NONE},
 	                                              {.number = pages_of(&usage) * PAGE_SIZE},
-	                                              {.number = vm->committed * PAGE_SIZE}});
+	                                              {.number = vm_promised(vm) * PAGE_SIZE}});
 }
 
 // What is left must be free, or belong to VMs that are being built or taken away.

@@ -9,6 +9,7 @@
 #include "console/shell.h"
 #include "hw/timer.h"
 #include "mem/pages.h"
+#include "vdev/vvirtio_balloon.h"
 #include "vm/sched.h"
 #include "vm/vm.h"
 
@@ -127,7 +128,7 @@ static void info_vm(struct answer *out, const struct vm *vm)
 	answer_number(out, "memory", "memory", ANSWER_SIZE, vm->ram_size);
 	answer_number(out, "address", "  begins at", ANSWER_HEX, vm->ram_base);
 	answer_number(out, "used", "  touched", ANSWER_SIZE, load_relaxed(&vm->stage2.mapped));
-	answer_number(out, "promised", "  promised", ANSWER_SIZE, vm->committed * PAGE_SIZE);
+	answer_number(out, "promised", "  promised", ANSWER_SIZE, vm_promised(vm) * PAGE_SIZE);
 }
 
 static void info_more(struct answer *out, const struct vm *vm)
@@ -330,6 +331,56 @@ static bool command_exits(struct shell_job *job)
 	return false;
 }
 
+// ---- balloon ----
+
+// A size as people write it: "512M". False: it is none.
+static bool read_size(const char *text, uint64_t *size)
+{
+	static const char units[] = "KMGT";
+	uint64_t number = 0;
+	unsigned shift = 0;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		if (number > (UINT64_MAX >> 44) / 10)
+			return false;
+		number = number * 10 + (uint64_t)(*text - '0');
+	}
+	for (unsigned i = 0; *text != '\0' && i < sizeof units - 1; i++)
+		if (*text == units[i] || *text == units[i] + ('a' - 'A'))
+			shift = 10 * (i + 1);
+	*size = number << shift;
+	return text[shift != 0 ? 1 : 0] == '\0' && *size >> shift == number;
+}
+
+static bool command_balloon(struct shell_job *job)
+{
+	struct vm *vm = job->vm;
+	struct answer *out = &job->out;
+	uint64_t memory;
+
+	if (vm->balloon == NULL) {
+		answer_error(out, "%s has no balloon: its file would have to say `balloon = true`",
+		             vm->name);
+		return false;
+	}
+	if (job->argc > 2 && !read_size(job->argv[2], &memory)) {
+		answer_error(out, "%s: no size; write for example `balloon %s 256M`", job->argv[2],
+		             vm->name);
+		return false;
+	}
+	if (job->argc > 2 && vvirtio_balloon_ask(vm, memory) != 0) {
+		answer_error(out, "%s: that is more than %s has", job->argv[2], vm->name);
+		return false;
+	}
+	answer_number(out, "memory", "memory", ANSWER_SIZE, vm->ram_size);
+	answer_number(out, "asked", "asked to do with", ANSWER_SIZE, vvirtio_balloon_asked(vm));
+	answer_number(out, "left", "does with", ANSWER_SIZE, vvirtio_balloon_left(vm));
+	answer_number(out, "promised", "promised", ANSWER_SIZE, vm_promised(vm) * PAGE_SIZE);
+	return false;
+}
+
 // ---- what the person at the console sees ----
 
 static bool is_person(struct shell_job *job)
@@ -361,6 +412,8 @@ const struct shell_command shell_vm_commands[] = {
         {"info", "NAME", "what a VM is doing", command_info, 1, 1, .takes_vm = true},
         {"exits", "NAME", "why a VM left its guest, counted", command_exits, 1, 1,
          .takes_vm = true},
+        {"balloon", "NAME [SIZE]", "ask a VM's guest to do with less memory, or how far it is",
+         command_balloon, 1, 2, .takes_vm = true},
         {"con", "NAME", "attach to a VM's console (Ctrl-] 0 comes back)", command_con, 1, 1,
          .takes_vm = true},
         {"all", "", "show the output of all VMs, each line with its name", command_all, .most = 0},

@@ -88,6 +88,7 @@ static const struct rule vm_rules[] = {
         {"sdcard-mode", KIND_CHOICE, false, IN(desc_vm, sdcard_mode), .choices = cards},
         {"virtio-console", KIND_FLAG, false, IN(desc_vm, virtio_console)},
         {"rng", KIND_FLAG, false, IN(desc_vm, rng)},
+        {"balloon", KIND_FLAG, false, IN(desc_vm, balloon)},
         {"cmdline", KIND_STRING, false, IN(desc_vm, cmdline), .max = DESC_CMDLINE_MAX},
         {"memory", KIND_U64, true, IN(desc_vm, memory), .min = DESC_MIN_MEMORY,
          .max = DESC_MAX_MEMORY, .unit = PAGE_SIZE},
@@ -237,9 +238,12 @@ static int check_extras(struct reader *reader, const struct desc_vm *vm)
 {
 	const struct model_facts *facts = model_facts(vm->machine);
 
-	if (facts->has_virtio || (!vm->virtio_console && !vm->rng))
+	if (facts->has_virtio || (!vm->virtio_console && !vm->rng && !vm->balloon))
 		return 0;
-	return desc_fail(reader, vm->rng ? "rng" : "virtio-console",
+	return desc_fail(reader,
+	                 vm->rng       ? "rng"
+	                 : vm->balloon ? "balloon"
+	                               : "virtio-console",
 	                 "a %s has no slots for virtio devices, leave it out", facts->name);
 }
 

@@ -59,7 +59,7 @@ struct desc_vm {
 	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
 	enum desc_sdcard sdcard_mode;
 	// Devices that it has besides those of its model; the model has slots for them.
-	bool virtio_console, rng;
+	bool virtio_console, rng, balloon;
 	const char *cmdline;
 	uint64_t memory; // bytes, whole pages, as much as the model takes (fdt/model_facts.h)
 	uint32_t cpus;   // 1 to as many as the model takes

@@ -14,6 +14,7 @@ enum virtio_kind {
 	VIRTIO_BLOCK = 2,
 	VIRTIO_CONSOLE = 3,
 	VIRTIO_ENTROPY = 4,
+	VIRTIO_BALLOON = 5,
 };
 
 // ---- device status ----
@@ -187,6 +188,12 @@ struct virtio_net_header {
 };
 #define VIRTIO_NET_HEADER        12
 #define VIRTIO_NET_HEADER_LEGACY 10
+
+// ---- balloon ----
+
+#define VIRTIO_BALLOON_F_MUST_TELL      BIT_U64(0) // before a page is used again
+#define VIRTIO_BALLOON_F_DEFLATE_ON_OOM BIT_U64(2)
+#define VIRTIO_BALLOON_F_REPORTING      BIT_U64(5)
 
 // ---- console ----
 

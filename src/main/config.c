@@ -416,6 +416,7 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->card.mode = plan->from->sdcard_mode;
 	vm->wants_console = plan->from->virtio_console;
 	vm->wants_rng = plan->from->rng;
+	vm->wants_balloon = plan->from->balloon;
 	vm->has_secret = seed_secret(vm->serial, vm->secret);
 	set_rules(vm, plan->from);
 	if (sched_admit(vm, why, WHY_SIZE) != 0)

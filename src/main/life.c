@@ -23,6 +23,7 @@
 #include "hw/timer.h"
 #include "main/run.h"
 #include "vdev/model.h"
+#include "vm/giveback.h"
 #include "vm/vm.h"
 
 // A VM that crashes again and again waits longer each time, so that it keeps neither the log nor its
@@ -124,6 +125,8 @@ static void let_run(struct vm *vm)
 // Fresh memory and devices. False: there is no memory for them, and none is held.
 static bool furnish(struct vm *vm)
 {
+	if (giveback_renew(vm) != 0)
+		return false;
 	if (stage2_create(&vm->stage2, (uint16_t)vm->id, vm->ram_base, vm->ram_size) == 0 &&
 	    model_reset(vm) == 0)
 		return true;

@@ -11,6 +11,7 @@
 #include "vdev/vpl031.h"
 #include "vdev/vpl061.h"
 #include "vdev/vvirtio.h"
+#include "vdev/vvirtio_balloon.h"
 #include "vdev/vvirtio_console.h"
 #include "vdev/vvirtio_mmio.h"
 #include "vdev/vvirtio_rng.h"
@@ -82,6 +83,7 @@ static const struct model_part parts[] = {
         // The kinds in the order of their slots.
         {.create = vvirtio_console_create},
         {.create = vvirtio_rng_create},
+        {.create = vvirtio_balloon_create},
         {.create = pvtime_create, .reset = pvtime_reset},
 };
 

@@ -429,6 +429,51 @@ bool vvirtio_quiet(struct vm *vm)
 	return quiet;
 }
 
+// What the guest has is PAGE_GUEST; what it gave back is not any more.
+static bool is_in_given(const struct vvirtqueue_part *part)
+{
+	for (unsigned i = 0; i < VVIRTQUEUE_PART; i++)
+		if (part->page[i] != NULL &&
+		    pages_entry(PA((uintptr_t)part->page[i]))->state != PAGE_GUEST)
+			return true;
+	return false;
+}
+
+static bool has_ring_in_given(const struct vvirtio *dev)
+{
+	for (unsigned i = 0; i < dev->nr_queues; i++) {
+		const struct vvirtqueue *ring = &dev->queue[i].ring;
+		if (ring->ready &&
+		    (is_in_given(&ring->part_desc) || is_in_given(&ring->part_driver) ||
+		     is_in_given(&ring->part_device)))
+			return true;
+	}
+	return false;
+}
+
+enum vvirtio_settled vvirtio_settle(struct vvirtio *dev)
+{
+	struct vvirtio_bus *bus = dev->vm->virtio;
+	enum vvirtio_settled answer = VVIRTIO_SETTLED;
+
+	if (has_ring_in_given(dev))
+		return VVIRTIO_HELD;
+	for (uint32_t i = 0; i < bus->count; i++) {
+		struct vvirtio *other = bus->slot[i];
+		if (other == dev)
+			continue;
+		// Who has the lock next finds nothing there: what is looked up is looked up under it.
+		spin_lock(&other->lock);
+		if (has_ring_in_given(other))
+			answer = VVIRTIO_HELD;
+		else if (answer == VVIRTIO_SETTLED && other->ops->busy != NULL &&
+		         other->ops->busy(other))
+			answer = VVIRTIO_BUSY;
+		spin_unlock(&other->lock);
+	}
+	return answer;
+}
+
 int vvirtio_create(struct vm *vm)
 {
 	struct vvirtio_bus *bus = vm_alloc(vm, sizeof *bus);

@@ -162,6 +162,15 @@ void vvirtio_wake(struct vvirtio *dev, uint32_t mask);
 // The same under the lock.
 void vvirtio_wake_locked(struct vvirtio *dev, uint32_t mask);
 
+// Whether EL2 still leads to memory that the VM gave back (vm->given), through another device of the VM or a ring of this
+// one. Under the lock of `dev`, whose rank is LOCK_BALLOON; takes LOCK_DEVICE.
+enum vvirtio_settled {
+	VVIRTIO_SETTLED, // nothing does
+	VVIRTIO_BUSY,    // something may for the moment
+	VVIRTIO_HELD,    // a ring lies there
+};
+enum vvirtio_settled vvirtio_settle(struct vvirtio *dev);
+
 // ---- the bytes of a buffer ----
 
 // A place in the half of a buffer that the device reads, or the one that it writes.

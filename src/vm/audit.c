@@ -350,7 +350,8 @@ static void begin_vm(struct audit *a, const struct vm *vm)
 	memcpy(a->vm.name, vm->name, sizeof a->vm.name);
 	a->before = a->disagreements;
 	a->changes = pages_usage((uint16_t)vm->id).changes;
-	a->own_done = a->scratch_done = false;
+	a->own_done = false;
+	a->lists_done = 0;
 	a->list = vm->pages.first;
 	a->at = 0;
 	a->phase = AUDIT_PHASE_VM_WALK;
@@ -463,17 +464,16 @@ static enum audit_step step_list(struct audit *a)
 	if (!a->own_done)
 		(void)reach_chunk(a, (uintptr_t)vm >> PAGE_SHIFT, &sum);
 	a->own_done = true;
-	if (a->list == 0 && !a->scratch_done) {
-		a->list = vm->scratch.first;
-		a->scratch_done = true;
-	}
+	const uint32_t lists[] = {vm->scratch.first, vm->given.first};
+	while (a->list == 0 && a->lists_done < ARRAY_SIZE(lists))
+		a->list = lists[a->lists_done++];
 	for (unsigned i = 0; i < LIST_STEP && sum < LIST_PAGES && a->list != 0; i++) {
 		bool good = reach_chunk(a, a->list, &pages);
 		a->list = good ? pages_at(a->list)->next : 0;
 		sum += pages;
 	}
 	// Marks end a circle only in the window that they are for.
-	bool left = a->list != 0 || !a->scratch_done;
+	bool left = a->list != 0 || a->lists_done < ARRAY_SIZE(lists);
 	if (left && a->vm.others <= pages_usage((uint16_t)a->vm.id).data)
 		return AUDIT_MORE;
 	check_vm(a);

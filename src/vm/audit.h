@@ -55,9 +55,9 @@ struct audit {
 	uint8_t tries;
 	uint64_t at; // address, word or frame that is next
 	uint32_t list;
-	bool own_done;     // the VM's own home was counted
-	bool scratch_done; // and what its devices took since it began was begun with
-	uint64_t before;   // disagreements before the walk, or the scan
+	bool own_done;      // the VM's own home was counted
+	uint8_t lists_done; // and of these so many of its other lists were begun with
+	uint64_t before;    // disagreements before the walk, or the scan
 	struct audit_sums sums_before;
 	uint32_t generation; // all changes, when the first scan began
 	unsigned scan_region;

@@ -287,10 +287,10 @@ static bool promise_again(struct stage2 *s2, uint64_t ipa)
 	uint64_t n = block_index(s2, ipa), bit = BIT_U64(n % 64);
 	if ((s2->unpromised[n / 64] & bit) == 0)
 		return true;
-	if (s2->promise != NULL && pages_commit(TABLE_ENTRIES) != 0)
+	if (s2->returned != NULL && pages_commit(TABLE_ENTRIES) != 0)
 		return false;
-	if (s2->promise != NULL)
-		fetch_add(s2->promise, TABLE_ENTRIES);
+	if (s2->returned != NULL)
+		fetch_add(s2->returned, (uint64_t)-TABLE_ENTRIES);
 	s2->unpromised[n / 64] &= ~bit;
 	return true;
 }

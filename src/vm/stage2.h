@@ -35,8 +35,8 @@ struct stage2 {
 	// Of memory that the guest gave back (vm/giveback.h). NULL: it never does. A bit for each 2 MiB that RAM touches: its
 	// promise was given back with it, and has to be had again before memory comes there.
 	uint64_t *unpromised;
-	uint64_t *
-	        promise; // what the owner was promised, in pages, atomically; NULL: nothing is promised
+	// Pages of the owner's promise that were given back, atomically. NULL: nothing was promised.
+	uint64_t *returned;
 
 	struct vmid vmid; // under LOCK_VMID
 };

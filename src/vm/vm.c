@@ -3,6 +3,7 @@
 // in and out under its lock, and looked up without one. Called by main/ (building, running) and trap/
 // (ending). Invariant: a bit of `seen` is set only while the entry of that number is complete.
 #include "vm/vm.h"
+#include "vm/giveback.h"
 
 #include "arm/cache.h"
 #include "arm/regs.h"
@@ -145,6 +146,8 @@ pa_t vm_take_page(struct vm *vm, bool kept)
 
 bool vm_give_scratch(struct vm *vm)
 {
+	if (giveback_some(vm))
+		return true;
 	if (vm->scratch.first == 0)
 		return false;
 	if (!pages_scrub_some(&vm->scratch)) {
@@ -239,7 +242,8 @@ bool vm_free_some(struct vm *vm)
 		stage2_destroy_some(&vm->stage2);
 	else if (!vm_give_scratch(vm))
 		pages_scrub_some(&vm->pages);
-	return vm->stage2.pages.first != 0 || vm->scratch.first != 0 || vm->pages.first != 0;
+	return vm->stage2.pages.first != 0 || vm->nr_given != 0 || vm->scratch.first != 0 ||
+	       vm->pages.first != 0;
 }
 
 STATIC_ASSERT(sizeof(struct vm) <= KIB(64), "pages_scrub takes no more");
@@ -249,7 +253,7 @@ void vm_discard(struct vm *vm)
 	uint32_t id = vm->id;
 	while (vm_free_some(vm))
 		;
-	pages_uncommit(vm->committed);
+	pages_uncommit(vm_promised(vm));
 	pages_scrub(PA((uintptr_t)vm), NULL);
 	give_number_back(id);
 }

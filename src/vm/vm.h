@@ -3,6 +3,7 @@
 #ifndef VM_VM_H
 #define VM_VM_H
 
+#include "base/atomic.h"
 #include "base/log.h"
 #include "base/spinlock.h"
 #include "base/types.h"
@@ -24,6 +25,7 @@
 struct model;
 struct vgic;
 struct pvtime;
+struct vvirtio_balloon;
 struct vvirtio_bus;
 struct vvirtio_console;
 
@@ -83,9 +85,11 @@ struct vm {
 	bool has_secret;          // or nobody gave Mezzo anything to make one from
 	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
 	struct vvirtio_bus *virtio;             // NULL: its model has none
+	struct vvirtio_balloon *balloon;        // NULL: it has none
 	struct vvirtio_console *virtio_console; // NULL: it has none
-	bool wants_console, wants_rng;          // virtio devices that its description asks for
-	struct pvtime *pvtime;                  // NULL: its guest is not told about stolen time
+	bool wants_console, wants_rng,
+	        wants_balloon; // virtio devices that its description asks for
+	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;
 	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)
@@ -106,8 +110,12 @@ struct vm {
 	// Under the lock of the device that takes pages (vm_take_page).
 	struct page_list scratch; // given back each time the VM ends
 	uint64_t scratch_promised;
+	// Blocks of 2 MiB that the guest gave back and that are not free yet: nothing of the guest's leads to them.
+	struct page_list given;
+	uint32_t nr_given, nr_unpromised; // of them; those of them whose promise goes as well
 
 	// Atomically.
+	uint64_t returned;  // pages of `committed` that it gave back; see stage2.returned
 	uint32_t state;     // enum vm_state
 	uint32_t live;      // vCPUs whose CPU may still run them or touch the VM
 	uint32_t end_after; // 1 + enum vm_end that was asked for while it was ENDING; 0: none
@@ -214,6 +222,12 @@ bool vm_dma_is_touched(struct vm *vm, ipa_t ipa);
 
 // Reports how many lines of vm_log were left out since it last said so. Any CPU.
 void vm_log_summary(struct vm *vm);
+
+// Pages that are promised to it now: it may have given some back. Any CPU; out of date at once.
+static inline uint64_t vm_promised(const struct vm *vm)
+{
+	return load_relaxed(&vm->committed) - load_relaxed(&vm->returned);
+}
 
 // The state in a word, for tables.
 const char *vm_state_name(const struct vm *vm);

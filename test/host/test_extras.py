@@ -6,7 +6,7 @@ import json
 import pytest
 
 CONF = "vm a {{\n  machine = {}\n  kernel = Image\n  memory = 64M\n  {} = {}\n}}\n"
-KEYS = ["virtio_console", "rng"]
+KEYS = ["virtio_console", "rng", "balloon"]
 
 
 @pytest.mark.parametrize("key", KEYS)

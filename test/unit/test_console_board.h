@@ -21,6 +21,7 @@
 #include "hw/timer.h"
 #include "mem/el2map.h"
 #include "mem/pages.h"
+#include "vdev/vvirtio_balloon.h"
 #include "vm/vm.h"
 
 #define HZ 1000000
@@ -182,6 +183,24 @@ bool vcpu_sample_at_vectors(const struct vcpu_sample *sample)
 {
 	(void)sample;
 	return false;
+}
+static uint64_t balloon_asked = MIB(64);
+int vvirtio_balloon_ask(struct vm *vm, uint64_t memory)
+{
+	if (memory > vm->ram_size)
+		return ERR_RANGE;
+	balloon_asked = memory;
+	return 0;
+}
+uint64_t vvirtio_balloon_asked(const struct vm *vm)
+{
+	(void)vm;
+	return balloon_asked;
+}
+uint64_t vvirtio_balloon_left(const struct vm *vm)
+{
+	(void)vm;
+	return MIB(48);
 }
 static unsigned resets;
 void power_reset(void)

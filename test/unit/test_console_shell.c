@@ -472,6 +472,45 @@ static void test_programs_are_answered_in_json(void **state)
 	assert_non_null(strstr(answer, "\"a \\\"quoted\\\" line\\u0009with a tab\"]}"));
 }
 
+static void test_balloon(void **state)
+{
+	(void)state;
+	call("balloon linux 32M");
+	assert_non_null(strstr(
+	        answer, "linux has no balloon: its file would have to say `balloon = true`"));
+	vms[0]->balloon = (struct vvirtio_balloon *)vms[0]; // only asked whether it is there
+	vms[0]->committed = 100;
+	vms[0]->returned = 36;
+	call("balloon linux 32M");
+	assert_string_equal(answer, "{\"memory\":67108864,\"asked\":33554432,\"left\":50331648,"
+	                            "\"promised\":262144}");
+	static const struct {
+		const char *size;
+		uint64_t bytes;
+	} good[] = {
+	        {"0", 0}, {"64M", MIB(64)}, {"4096", 4096}, {"12k", KIB(12)}, {"65536K", MIB(64)}};
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		char line[64];
+		snprintf(line, sizeof line, "balloon linux %s", good[i].size);
+		call(line);
+		assert_int_equal(balloon_asked, good[i].bytes);
+	}
+	static const char *const bad[] = {
+	        "x", "M", "-1", "1MB", "1X", "1M1", "99999999999999999999G"};
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		char line[64];
+		snprintf(line, sizeof line, "balloon linux %s", bad[i]);
+		call(line);
+		assert_non_null(strstr(answer, "no size; write for example `balloon linux 256M`"));
+	}
+	call("balloon linux 65M");
+	assert_non_null(strstr(answer, "65M: that is more than linux has"));
+	call("balloon linux");
+	assert_int_equal(balloon_asked, MIB(64));
+	vms[0]->balloon = NULL;
+	vms[0]->committed = vms[0]->returned = 0;
+}
+
 static void test_programs_are_told_what_is_wrong(void **state)
 {
 	(void)state;
@@ -620,6 +659,7 @@ int main(void)
 	        TEST(test_shell_type_ahead),
 	        TEST(test_shell_random_keys),
 	        TEST(test_programs_are_answered_in_json),
+	        TEST(test_balloon),
 	        TEST(test_programs_are_told_what_is_wrong),
 	        TEST(test_answers_wait_for_room),
 	        TEST(test_a_vm_vanishes_under_a_command),

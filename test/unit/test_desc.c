@@ -68,7 +68,7 @@ static void test_whole(void **state)
 	        "vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"rtos\"; "
 	        "kernel = \"vmlinuz\";"
 	        " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
-	        "dtb = \"vmlinuz\"; virtio-console; rng;"
+	        "dtb = \"vmlinuz\"; virtio-console; rng; balloon;"
 	        " weight = <10000>; priority = <7>; budget = <100 100>;"
 	        " stop-timeout = <3600000>;"
 	        " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
@@ -105,8 +105,8 @@ static void test_whole(void **state)
 	assert_int_equal(linux_vm->budget_us, 0);
 	assert_int_equal(linux_vm->period_us, 0);
 	assert_int_equal(linux_vm->stop_timeout_ms, 10000);
-	assert_false(linux_vm->virtio_console || linux_vm->rng);
-	assert_true(rtos->virtio_console && rtos->rng);
+	assert_false(linux_vm->virtio_console || linux_vm->rng || linux_vm->balloon);
+	assert_true(rtos->virtio_console && rtos->rng && rtos->balloon);
 	assert_null(rtos->cmdline);
 	assert_int_equal(rtos->gic, 0);
 	assert_int_equal(rtos->nr_pins, 1);
@@ -208,6 +208,7 @@ static const struct {
          "rng: a raspi3 has no slots for virtio devices"},
         {RASPI("<0x4000000>", "4>; virtio-console; priority = <0"),
          "virtio-console: a raspi3 has no slots"},
+        {RASPI("<0x4000000>", "4>; balloon; priority = <0"), "balloon: a raspi3 has no slots"},
         {VM("rng = <1>;"), "rng: "},
         {VM("initrd = \"x\";"), "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
         {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},

@@ -222,7 +222,7 @@ static void test_refused(void **state)
 	virt.nr_devices = 1;
 	assert_int_equal(write_model(&virt), ERR_INVALID);
 	device.intid = 33;
-	device.kind = 4;
+	device.kind = GUEST_VIRTIO_MMIO + 1;
 	assert_int_equal(write_model(&virt), ERR_INVALID);
 }
 

@@ -13,7 +13,7 @@
 #include "stage2_bench.h"
 
 static struct page_list given;
-static uint64_t unpromised[4], promise;
+static uint64_t unpromised[4], returned;
 
 static void begin(uint64_t ram)
 {
@@ -21,8 +21,8 @@ static void begin(uint64_t ram)
 	given = (struct page_list){0};
 	memset(unpromised, 0, sizeof unpromised);
 	s2.unpromised = unpromised;
-	s2.promise = &promise;
-	promise = 0;
+	s2.returned = &returned;
+	returned = 512;
 }
 
 static bool give(uint64_t ipa, uint64_t size, bool unpromise)
@@ -114,7 +114,7 @@ static void test_a_block_page_by_page(void **state)
 		assert_true(is_marked(RAM_BASE + page * PAGE_SIZE));
 	assert_int_equal(unpromised[0], 2);
 	touch(block, BLOCK_SIZE);
-	assert_int_equal(promise, 512);
+	assert_int_equal(returned, 0);
 	assert_int_equal(unpromised[0], 0);
 	assert_true(bench_zero(block, BLOCK_SIZE));
 	pages_uncommit(512);
@@ -134,7 +134,7 @@ static void test_a_whole_block(void **state)
 	assert_false(give(block, BLOCK_SIZE, false));
 	free_given();
 	touch(block, BLOCK_SIZE);
-	assert_int_equal(promise, 0);
+	assert_int_equal(returned, 512);
 	bench_end();
 }
 
@@ -190,12 +190,12 @@ static void test_promised_to_others(void **state)
 	assert_int_equal(s2.mapped, 0);
 	pages_uncommit(1);
 	assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + 5)), 0);
-	assert_int_equal(promise, 512);
+	assert_int_equal(returned, 0);
 	pages_uncommit(rest - 512);
 	pages_uncommit(512);
 	bench_end();
 	begin(MIB(8)); // where nothing is promised, nothing has to be
-	s2.promise = NULL;
+	s2.returned = NULL;
 	touch(RAM_BASE, BLOCK_SIZE);
 	assert_true(give(RAM_BASE, BLOCK_SIZE, true));
 	free_given();
