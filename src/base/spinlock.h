@@ -19,6 +19,7 @@ enum lock_rank {
 	LOCK_SCHED,      // one CPU's queue of vCPUs
 	LOCK_STAGE2,     // one VM's stage 2 tables
 	LOCK_VMID,       // the VMID allocator
+	LOCK_HW,         // one of the board's own devices: disk, net
 	LOCK_EL2_MAP,    // EL2's own stage 1 tables
 	LOCK_PAGES,      // the page allocator
 	LOCK_LOG_LIMIT,  // one VM's share of the log

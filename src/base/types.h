@@ -51,6 +51,7 @@ enum error {
 	ERR_RANGE = -5,       // address or number outside what exists
 	ERR_UNSUPPORTED = -6, // this board, CPU or version cannot do it
 	ERR_FAULT = -7,       // a guest address that does not translate
+	ERR_IO = -8,          // one of the board's devices failed
 };
 
 #endif
