@@ -98,6 +98,13 @@ def bundles():
                  ' sdcard = "card"\n}\n', {"kernel8.img": b"\xd5\x03" * 50, "pi.dtb": small, "card": bytes(1024)})
 
 
+def partitions():
+    """What fuzz_gpt.c takes: how, a header without its checksum, the first entries."""
+    head = struct.pack("<8sIIIIQQQQ16sQIII", b"EFI PART", 0x10000, 92, 0, 0, 1, 2047, 34, 2014, bytes(16), 2, 8, 128, 0)
+    entry = struct.pack("<16s16sQQQ72s", b"a" * 16, b"b" * 16, 40, 99, 0, "boot".encode("utf-16-le"))
+    yield b"\0" + head.ljust(512, b"\0") + entry + bytes(128) + entry
+
+
 def frame(kind, channel, payload):
     """A frame of docs/wire.md."""
     body = struct.pack("<BBHHH", 1, kind, channel, 0, len(payload)) + payload
@@ -129,6 +136,8 @@ def all_seeds(name):
         for data in (image_header(), image_header(0x80000, 0), elf(), bytes(100)):
             for what in (0x0E, 0x0F, 0x02):
                 yield bytes((what, 30)) + data
+    elif name == "gpt":
+        yield from partitions()
     elif name in ("cpio", "bundle"):
         yield from bundles()
     elif name == "frame":
