@@ -54,6 +54,7 @@ struct board_irq {
 
 struct board_gic {
 	uint32_t version; // 2 or 3; 0: none that Mezzo can drive
+	int node;         // its offset in the tree
 	struct board_range gicd;
 	struct board_range gicc, gich, gicv; // version 3: for 32-bit style guests, mostly absent
 	uint32_t nr_gicr;

@@ -29,7 +29,7 @@ static const struct {
         {1056, 64},   // extended PPI
 };
 
-static bool decode_gic(const struct tree_irq *from, struct board_irq *irq)
+bool board_decode_gic(const struct tree_irq *from, struct board_irq *irq)
 {
 	const uint32_t kind = from->specifier[0], number = from->specifier[1];
 
@@ -69,7 +69,7 @@ static struct board_irq read_irq(const struct board_reader *reader, const struct
 	if (!tree_irq_get(node, index, &from))
 		return irq;
 	if (from.controller == reader->nodes.gic) {
-		(void)decode_gic(&from, &irq);
+		(void)board_decode_gic(&from, &irq);
 	} else if (from.controller == reader->nodes.bcm_armctrl) {
 		(void)decode_bcm2835(&from, &irq);
 	} else if (from.controller == reader->nodes.bcm_local &&
@@ -188,6 +188,7 @@ void board_read_gic(struct board_reader *reader)
 	if (reader->gic_version == 2 ? !read_gicv2(reader, &walk) : !read_gicv3(reader, &walk))
 		return;
 	gic->version = reader->gic_version;
+	gic->node = reader->nodes.gic;
 	gic->maintenance = read_irq(reader, &walk, 0);
 	if (gic->maintenance.chip == BOARD_IRQ_NONE)
 		board_problem_add(reader, BOARD_NO_GIC, true,

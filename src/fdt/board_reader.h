@@ -56,4 +56,8 @@ void board_read_timer(struct board_reader *reader);
 void board_read_rtc(struct board_reader *reader);
 void board_read_poweroff(struct board_reader *reader);
 
+// What a specifier says that has led to the GIC. False: no such interrupt.
+struct tree_irq;
+bool board_decode_gic(const struct tree_irq *from, struct board_irq *irq);
+
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Following an interrupt from a device to its controller.
 //
-// Owns nothing. Called by fdt/board for the few interrupts that Mezzo itself receives.
+// Owns nothing. Called by fdt/board and fdt/board_bus for the few interrupts that Mezzo itself receives.
 // Invariant: at most MAX_HOPS nexus nodes and MAX_INDEX list entries are followed, one pass over the
 // tree for each, so a circle of interrupt-maps ends in "no interrupt".
 // Source: Devicetree Specification, "Interrupts and Interrupt Mapping".
@@ -174,24 +174,39 @@ static bool follow_map(struct tree_walk *walk, struct tree_value map, struct tri
 	}
 }
 
+// From the domain that *walk is at to the controller.
+static bool follow(struct tree_walk *walk, struct trip *trip, struct tree_irq *irq)
+{
+	for (int hops = 0; hops < MAX_HOPS; hops++) {
+		const struct tree_value map = tree_get(walk, "interrupt-map");
+
+		if (map.data == NULL) {
+			irq->controller = tree_offset(walk);
+			irq->cells = trip->cells;
+			memcpy(irq->specifier, trip->specifier, sizeof(irq->specifier));
+			return true;
+		}
+		if (!follow_map(walk, map, trip))
+			return false;
+	}
+	return false;
+}
+
 bool tree_irq_get(const struct tree_walk *node, unsigned index, struct tree_irq *irq)
 {
 	struct tree_walk walk = *node;
 	struct trip trip;
 
-	if (index >= MAX_INDEX || !start_trip(&walk, index, &trip))
-		return false;
-	for (int hops = 0; hops < MAX_HOPS; hops++) {
-		const struct tree_value map = tree_get(&walk, "interrupt-map");
+	return index < MAX_INDEX && start_trip(&walk, index, &trip) && follow(&walk, &trip, irq);
+}
 
-		if (map.data == NULL) {
-			irq->controller = tree_offset(&walk);
-			irq->cells = trip.cells;
-			memcpy(irq->specifier, trip.specifier, sizeof(irq->specifier));
-			return true;
-		}
-		if (!follow_map(&walk, map, &trip))
-			return false;
-	}
-	return false;
+bool tree_irq_map(const struct tree_walk *nexus, const uint32_t unit[3], uint32_t specifier,
+                  struct tree_irq *irq)
+{
+	struct tree_walk walk = *nexus;
+	struct trip trip = {.cells = 1, .specifier = {specifier}};
+
+	memcpy(trip.unit, unit, sizeof(trip.unit));
+	return interrupt_cells(&walk) == 1 && tree_get(&walk, "interrupt-map").data != NULL &&
+	       follow(&walk, &trip, irq);
 }

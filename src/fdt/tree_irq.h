@@ -18,4 +18,9 @@ struct tree_irq {
 // does not lead to a controller within 4 steps. A bounded number of passes over the tree.
 bool tree_irq_get(const struct tree_walk *node, unsigned index, struct tree_irq *irq);
 
+// The same for an interrupt that no node has: of a device that was found on the bus that *nexus is at, with `unit`
+// for its address there and one cell of specifier. False also when the bus has no interrupt-map.
+bool tree_irq_map(const struct tree_walk *nexus, const uint32_t unit[3], uint32_t specifier,
+                  struct tree_irq *irq);
+
 #endif
