@@ -12,6 +12,12 @@ static inline uint8_t io_read8(uintptr_t address)
 	__asm__ volatile("ldrb %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
 	return value;
 }
+static inline uint16_t io_read16(uintptr_t address)
+{
+	uint16_t value;
+	__asm__ volatile("ldrh %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+	return value;
+}
 static inline uint32_t io_read32(uintptr_t address)
 {
 	uint32_t value;
@@ -27,6 +33,10 @@ static inline uint64_t io_read64(uintptr_t address)
 static inline void io_write8(uintptr_t address, uint8_t value)
 {
 	__asm__ volatile("strb %w0, [%1]" : : "rZ"(value), "r"(address) : "memory");
+}
+static inline void io_write16(uintptr_t address, uint16_t value)
+{
+	__asm__ volatile("strh %w0, [%1]" : : "rZ"(value), "r"(address) : "memory");
 }
 static inline void io_write32(uintptr_t address, uint32_t value)
 {

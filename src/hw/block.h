@@ -5,7 +5,7 @@
 // A request goes to the device as it is: the memory that its segments name is read and written by the device
 // itself, nothing is copied. From block_submit until `done` that memory belongs to the device, whatever happens to
 // whoever asked: it must neither be given to somebody else nor go away. `done` always comes. A device that does not
-// answer within BLOCK_PATIENCE_MS is reset, and what it had is then answered with ERR_IO, as is all that is asked
+// answer for 20 seconds, or breaks the rules, is reset, and what it had is then answered with ERR_IO, as is all that is asked
 // of it afterwards.
 #ifndef HW_BLOCK_H
 #define HW_BLOCK_H
@@ -19,8 +19,8 @@
 #define BLOCK_MAX_PARTITIONS 16  // of one disk; more are left out, with a sentence
 #define BLOCK_MAX_SEGMENTS   126 // of one request
 #define BLOCK_ID_SIZE        20 // bytes of a serial number, padded with NULs, with no NUL behind it
-#define BLOCK_NAME_SIZE      8  // "vdaf128" with its NUL
-#define BLOCK_PATIENCE_MS    5000 // then a device that does not answer is dead
+#define BLOCK_MAX_BYTES      MIB(64) // of one request
+#define BLOCK_NAME_SIZE      8       // "vdaf128" with its NUL
 
 enum block_op {
 	BLOCK_READ,
@@ -56,7 +56,17 @@ struct block_request {
 	int error;
 };
 
-struct block_driver;
+struct block_dev;
+
+// How a disk is reached. All of them on any CPU.
+struct block_driver {
+	const char *name;
+	// A request that block_submit has checked; `sector` counts from where the disk begins. 0, ERR_BUSY, ERR_IO.
+	int (*submit)(struct block_dev *dev, struct block_request *request, uint64_t sector);
+	bool (*poll)(struct block_dev *dev);    // block_poll
+	void (*give_up)(struct block_dev *dev); // the device is to be stopped: it did not answer
+	bool (*is_dead)(const struct block_dev *dev);
+};
 
 // What the device can do besides reading, writing and flushing; 0 in `max_sectors`: not this.
 struct block_limits {
@@ -79,7 +89,8 @@ struct block_dev {
 	uint32_t
 	        block_size; // bytes, at least BLOCK_SECTOR: requests begin and end at multiples of it
 	bool read_only;
-	bool has_flush; // else what was answered is on the medium; BLOCK_FLUSH is answered at once
+	bool has_flush; // else what was answered is on the medium, as far as the device goes, and there is no
+	        // BLOCK_FLUSH
 	unsigned max_segments;      // of one request; at most BLOCK_MAX_SEGMENTS
 	uint32_t max_segment_bytes; // of one segment
 	struct block_limits discard, write_zeroes;
@@ -99,6 +110,10 @@ struct block_dev *block_get(unsigned index);
 // The range of that name: "vda" all of a disk, "vda2" a partition. ERR_NOT_FOUND.
 int block_find(const char *name, struct block_range *range);
 
+// What a partition is called: "vda2".
+void block_partition_name(const struct block_dev *dev, const struct block_partition *partition,
+                          char name[BLOCK_NAME_SIZE]);
+
 // Hands a request to the device. 0: `done` will be called, once. ERR_BUSY: the device has as many as it can take,
 // and nothing was done: try again when one of them is over, or, if none is this caller's, after a while. The
 // others say that this request will never do: ERR_RANGE (not all of it within the range), ERR_INVALID (segments
@@ -114,5 +129,13 @@ bool block_poll(struct block_dev *dev);
 
 // Whether the device was given up: every request is answered with ERR_IO.
 bool block_is_dead(const struct block_dev *dev);
+
+// ---- at boot ----
+
+// A disk was found: it gets its name, and is listed from now on. All of it but name and partitions is filled in.
+// ERR_NO_MEMORY: there are BLOCK_MAX_DEVICES.
+int block_add(struct block_dev *dev);
+// Reads the partitions of all disks. Waits for each at most some seconds: one that does not answer is given up.
+void block_find_partitions(void);
 
 #endif

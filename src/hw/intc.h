@@ -114,6 +114,18 @@ static inline void intc_set_active(uint32_t intid, bool active)
 	intc->set_active(intid, active);
 }
 
+// What is to be done when the interrupt of one of the board's own devices comes.
+struct intc_handler {
+	void (*handle)(void *owner); // on the CPU that was interrupted; no lock held
+};
+#define INTC_MAX_CLAIMS 48
+
+// From now on `intid` calls the handler with `owner`, among others that share the line. At boot, before the interrupt
+// is let through. ERR_NO_MEMORY: INTC_MAX_CLAIMS are taken.
+int intc_claim(uint32_t intid, const struct intc_handler *handler, void *owner);
+// Calls all who claimed `intid`.
+void intc_dispatch(uint32_t intid);
+
 // Interrupts another CPU. What was written to memory before is seen by its handler.
 static inline void intc_send_sgi(const struct cpu *cpu, uint32_t sgi)
 {

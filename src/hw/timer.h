@@ -21,6 +21,7 @@ enum timer_user {
 	TIMER_LINE,    // a timer of the guest that interrupts it is to be looked at again
 	TIMER_SCHED,   // the end of a slice, a budget or a sleep
 	TIMER_NAP,     // what the vCPU that naps here waits for should have come by itself
+	TIMER_HW,      // a device of the board should have answered by now
 	TIMER_NR_USERS,
 };
 

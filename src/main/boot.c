@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/panic.h"
 #include "console/console.h"
+#include "hw/host_devices.h"
 #include "hw/intc.h"
 #include "hw/power.h"
 #include "hw/psci_client.h"
@@ -176,6 +177,7 @@ static NORETURN void boot_on_own_stack(void *fdt)
 {
 	smp_start(&board, fdt);
 	read_clock();
+	host_devices_init(fdt, &board);
 	read_noise();
 	config_build(&board, fdt);
 	uint32_t irq = intc_number(&board.console.irq);

@@ -10,6 +10,7 @@
 #include "hw/gicv3.h"
 #include "hw/intc.h"
 #include "hw/timer.h"
+#include "hw/virtio.h"
 #include "main/life.h"
 #include "main/run.h"
 #include "trap/trap.h"
@@ -61,6 +62,8 @@ static NOINLINE void timers_due(struct vcpu *vcpu, uint32_t due)
 			vm_log_summary(vm);
 	if ((due & 1U << TIMER_STOP) != 0)
 		life_watch_stops();
+	if ((due & 1U << TIMER_HW) != 0)
+		virtio_tick();
 }
 
 static void timer_rang(struct vcpu *vcpu)
@@ -165,6 +168,12 @@ static inline void deactivate(uint32_t intid)
 	is_gicv3 ? gicv3_deactivate(intid) : intc_deactivate(intid);
 }
 
+static void devices_of_board(uint32_t intid)
+{
+	dmb(ish); // as above
+	intc_dispatch(intid);
+}
+
 // Of the rarer kinds.
 static NOINLINE void handle_else(struct vcpu *vcpu, uint32_t intid)
 {
@@ -172,6 +181,8 @@ static NOINLINE void handle_else(struct vcpu *vcpu, uint32_t intid)
 		vgic_maintenance(vcpu);
 	else if (intid == console)
 		typed();
+	else
+		devices_of_board(intid);
 }
 
 void irq_handle(void)
