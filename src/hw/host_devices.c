@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "fdt/board_bus.h"
 #include "hw/block.h"
+#include "hw/pci.h"
 #include "hw/virtio_drivers.h"
 #include "hw/virtio_mmio.h"
 
@@ -20,5 +21,6 @@ void host_devices_init(const void *fdt, const struct board *board)
 		         bus.nr_slots_dropped);
 	for (uint32_t i = 0; i < bus.nr_slots; i++)
 		virtio_mmio_probe(fdt, board, &bus.slot[i]);
+	pci_probe(fdt, board, &bus.pci);
 	block_find_partitions();
 }
