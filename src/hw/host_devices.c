@@ -10,7 +10,7 @@
 #include "hw/virtio_drivers.h"
 #include "hw/virtio_mmio.h"
 
-const struct virtio_driver *const virtio_drivers[] = {&virtio_blk, NULL};
+const struct virtio_driver *const virtio_drivers[] = {&virtio_blk, &virtio_rng, NULL};
 
 void host_devices_init(const void *fdt, const struct board *board)
 {

@@ -24,6 +24,7 @@
 #include "hw/rtc_pl031.h"
 #include "hw/timer.h"
 #include "hw/uart.h"
+#include "hw/virtio_rng.h"
 #include "main/run.h"
 #include "main/seed.h"
 #include "mem/el2audit.h"
@@ -139,7 +140,7 @@ static void read_clock(void)
 		vpl031_set_clock(rtc_pl031_read(board.rtc.base));
 }
 
-// Noise for guests' seeds. One generator can be driven; a board's firmware may have left a seed as well.
+// Noise for guests' seeds, from the generator that the board has. Its firmware may have left a seed as well.
 static void read_noise(void)
 {
 	union {
@@ -147,9 +148,11 @@ static void read_noise(void)
 		uint8_t bytes[SEED_NOISE_SIZE];
 	} noise;
 	uintptr_t base = map_device(&board.bcm.rng);
-	if (base == 0)
+	int error = base != 0 ? rng_bcm2835_read(base, noise.words, ARRAY_SIZE(noise.words))
+	                      : virtio_rng_read_now(noise.bytes, sizeof noise.bytes);
+	if (error == ERR_NOT_FOUND)
 		return;
-	if (rng_bcm2835_read(base, noise.words, ARRAY_SIZE(noise.words)) == 0)
+	if (error == 0)
 		seed_add(noise.bytes);
 	else
 		log_line("the board's random-number generator does not deliver: not used");
