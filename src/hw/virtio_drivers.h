@@ -5,7 +5,7 @@
 
 #include "hw/virtio.h"
 
-extern const struct virtio_driver virtio_blk, virtio_rng;
+extern const struct virtio_driver virtio_blk, virtio_rng, virtio_net;
 
 // All of them; NULL at the end.
 extern const struct virtio_driver *const virtio_drivers[];
