@@ -5,7 +5,7 @@
 
 #include "hw/virtio.h"
 
-extern const struct virtio_driver virtio_blk, virtio_rng, virtio_net;
+extern const struct virtio_driver virtio_blk, virtio_net, virtio_rng, virtio_console;
 
 // All of them; NULL at the end.
 extern const struct virtio_driver *const virtio_drivers[];
