@@ -23,6 +23,8 @@
 #define SHOWN        16     // bytes
 #define HEX_SIZE     (SHOWN * 3 + 1)
 
+static const char no_such_device[] = "no such device; disks and devices list them";
+
 // One for all: who waits is the job that began it.
 static bool waiting;
 
@@ -117,7 +119,9 @@ static bool submitted(struct shell_job *job, struct attempt *at, int error)
 	store_release(&at->out, false);
 	store_release(&waiting, false);
 	answer_error(&job->out, "%s: %s", job->argv[1],
-	             error == ERR_IO ? "it was given up" : "it cannot take a request now");
+	             error == ERR_IO          ? "it was given up"
+	             : error == ERR_NOT_FOUND ? no_such_device
+	                                      : "it cannot take a request now");
 	return false;
 }
 
@@ -182,10 +186,7 @@ static bool try_noise(struct shell_job *job)
 	begin(&noise.at, noise.bytes, sizeof noise.bytes);
 	noise.request = (struct virtio_rng_request){
 	        .segment = noise.at.segment, .ops = &noise_ops, .owner = &noise.at};
-	int error = virtio_rng_submit(&noise.request);
-	if (error == ERR_NOT_FOUND)
-		store_release(&noise.at.out, false);
-	return submitted(job, &noise.at, error);
+	return submitted(job, &noise.at, virtio_rng_submit(&noise.request));
 }
 
 // A broadcast that means nothing to anybody.
@@ -260,7 +261,7 @@ static bool command_try(struct shell_job *job)
 	if (line != NULL)
 		try_serial(job, line);
 	else
-		answer_error(&job->out, "%s: no such device; disks and devices list them", name);
+		answer_error(&job->out, "%s: %s", name, no_such_device);
 	return false;
 }
 

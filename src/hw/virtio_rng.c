@@ -24,27 +24,27 @@ struct rng {
 	uint8_t bytes[VIRTIO_RNG_NOW_MAX]; // physical memory, as the stack is not
 };
 
-static struct rng *first; // fixed after boot
-static unsigned count;
+static struct rng *first_rng; // fixed after boot
+static unsigned nr_rngs;
 
 int virtio_rng_submit(struct virtio_rng_request *request)
 {
 	const struct virtio_part part = {&request->segment, 1, true};
 	int error = ERR_IO;
-	if (first == NULL)
+	if (first_rng == NULL)
 		return ERR_NOT_FOUND;
-	struct virtio_dev *dev = first->dev;
+	struct virtio_dev *dev = first_rng->dev;
 	spin_lock(&dev->lock);
 	if (dev->state == VIRTIO_LIVE) {
-		error = virtio_ring_put(&first->ring, &part, 1, request, timer_now());
+		error = virtio_ring_put(&first_rng->ring, &part, 1, request, timer_now());
 		if (error >= 0)
-			virtio_kick(dev, &first->ring);
+			virtio_kick(dev, &first_rng->ring);
 	}
 	spin_unlock(&dev->lock);
 	return error < 0 ? error : 0;
 }
 
-static bool poll(struct virtio_dev *dev)
+static bool rng_poll(struct virtio_dev *dev)
 {
 	struct rng *rng = dev->chip;
 	struct virtio_rng_request *list = NULL, **last = &list;
@@ -82,7 +82,7 @@ static const struct virtio_rng_request_ops now_ops = {.done = now_done};
 
 int virtio_rng_read_now(void *bytes, uint32_t wanted)
 {
-	struct rng *rng = first;
+	struct rng *rng = first_rng;
 	uint64_t start = timer_now(), limit = timer_from_ms(PATIENCE_MS);
 	uint32_t got = 0;
 	if (rng == NULL || wanted > sizeof rng->bytes)
@@ -110,7 +110,7 @@ int virtio_rng_read_now(void *bytes, uint32_t wanted)
 	return 0;
 }
 
-static int start(struct virtio_dev *dev)
+static int rng_start(struct virtio_dev *dev)
 {
 	struct rng *rng = virtio_memory(sizeof *rng);
 	if (rng == NULL) {
@@ -124,14 +124,14 @@ static int start(struct virtio_dev *dev)
 		error = virtio_add_ring(dev, &rng->ring, 0, ROOM);
 	if (error != 0)
 		return error;
-	print_buffer(rng->name, sizeof rng->name, "rng%u", count++);
+	print_buffer(rng->name, sizeof rng->name, "rng%u", nr_rngs++);
 	dev->name = rng->name;
-	if (first == NULL)
-		first = rng;
+	if (first_rng == NULL)
+		first_rng = rng;
 	virtio_run(dev);
 	log_line("%s: virtio-rng at %s %s", rng->name, dev->transport->name, dev->where);
 	return 0;
 }
 
 const struct virtio_driver virtio_rng = {
-        .kind = VIRTIO_ENTROPY, .name = "virtio-rng", .start = start, .poll = poll};
+        .kind = VIRTIO_ENTROPY, .name = "virtio-rng", .start = rng_start, .poll = rng_poll};

@@ -56,6 +56,28 @@ int vbcm2835_scan(struct vm *vm, const struct vbcm2835_fb_view *view, uint32_t x
 	return ERR_FAULT;
 }
 
+// No device is found here, so their drivers never get so far.
+struct cpu boot_cpu;
+pa_t pages_alloc(unsigned order, uint16_t owner, enum page_state state, struct page_list *list)
+{
+	(void)order;
+	(void)owner;
+	(void)state;
+	(void)list;
+	return PA(0);
+}
+void pages_free(pa_t chunk, struct page_list *list)
+{
+	(void)chunk;
+	(void)list;
+}
+int el2map_device(pa_t base, uint64_t size)
+{
+	(void)base;
+	(void)size;
+	return ERR_NO_MEMORY;
+}
+
 // A command that goes on for ever, saying odd things, and one that counts its ends.
 static unsigned endings;
 static bool command_endless(struct shell_job *job)
@@ -466,6 +488,13 @@ static void test_programs_are_answered_in_json(void **state)
 	call("exits linux");
 	call("help");
 	assert_non_null(strstr(answer, "{\"name\":\"help\",\"args\":\"[WORD]\","));
+	call("disks");
+	assert_string_equal(answer, "{\"disks\":[]}");
+	call("devices");
+	assert_string_equal(answer, "{\"devices\":[]}");
+	call("try rng0");
+	assert_string_equal(answer,
+	                    "{\"error\":\"rng0: no such device; disks and devices list them\"}");
 	call("uptime");
 	log_line("a \"quoted\" line\twith a tab");
 	call("log");

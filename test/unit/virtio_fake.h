@@ -26,6 +26,7 @@ struct fake_virtio {
 	uint8_t config[64];
 	// What it does wrong.
 	bool disagrees, never_resets, always_changes;
+	bool spoilt; // it wrote over what it was asked, and does nothing more
 	// Called for each notification; NULL: it sleeps.
 	void (*served)(struct fake_virtio *dev, unsigned queue);
 
@@ -64,7 +65,7 @@ static inline void *fake_at(uint64_t address)
 UNUSED static bool fake_next(struct fake_virtio *dev, unsigned index, struct fake_chain *chain)
 {
 	struct fake_queue *q = &dev->queue[index];
-	if (q->size == 0 || q->ready == 0 || dev->status == 0)
+	if (q->size == 0 || q->ready == 0 || dev->status == 0 || dev->spoilt)
 		return false;
 	const struct virtio_avail *avail = fake_at(q->avail);
 	const struct virtio_desc *desc = fake_at(q->desc);
