@@ -174,8 +174,8 @@ static void devices_of_board(uint32_t intid)
 	intc_dispatch(intid);
 }
 
-// Of the rarer kinds.
-static NOINLINE void handle_else(struct vcpu *vcpu, uint32_t intid)
+// Of the rarer kinds. Whether there is no time for another one in this exit.
+static NOINLINE bool handle_else(struct vcpu *vcpu, uint32_t intid)
 {
 	if (intid == maintenance && vcpu != NULL)
 		vgic_maintenance(vcpu);
@@ -183,6 +183,7 @@ static NOINLINE void handle_else(struct vcpu *vcpu, uint32_t intid)
 		typed();
 	else
 		devices_of_board(intid);
+	return intid >= INTC_FIRST_SPI && intid != console;
 }
 
 void irq_handle(void)
@@ -191,6 +192,7 @@ void irq_handle(void)
 	struct vcpu *vcpu = cpu->vcpu;
 	for (unsigned i = 0; i < MOST_AT_ONCE; i++) {
 		uint32_t intid = cpu->irq != 0 ? cpu->irq : acknowledge();
+		bool enough = false;
 		cpu->irq = 0;
 		if (intid == INTC_SPURIOUS)
 			return;
@@ -201,9 +203,11 @@ void irq_handle(void)
 			if (intid == hyp_timer)
 				timer_rang(vcpu);
 			else if (intid != KICK_SGI) // it needs no more than to have come
-				handle_else(vcpu, intid);
+				enough = handle_else(vcpu, intid);
 			deactivate(intid);
 		}
+		if (enough)
+			return;
 		// The CPU's own line says whether there is another one. If it is a little late, that one interrupts
 		// the guest. Other controllers are to be asked: a Raspberry Pi's counts on it.
 		if (is_gicv3 && (read_sysreg(isr_el1) & ISR_IRQ) == 0)
