@@ -60,6 +60,8 @@ const char *virtio_state_name(enum virtio_state state)
 static void interrupt(void *owner)
 {
 	struct virtio_dev *dev = owner;
+	if (load_relaxed(&dev->state) == VIRTIO_IDLE)
+		return; // its registers may not even answer
 	// Before the rings are looked at: what comes later raises the line, or the edge, anew.
 	uint32_t why = dev->transport->acknowledge(dev);
 	if ((why & VIRTIO_ISR_CONFIG) != 0) {
@@ -249,6 +251,15 @@ void virtio_stop(struct virtio_dev *dev, const char *why)
 	watch(dev, HURRY_MS);
 }
 
+// Whether no other device has its interrupt.
+static bool is_alone(const struct virtio_dev *dev)
+{
+	unsigned sharing = 0;
+	for (unsigned i = 0; i < nr_devices; i++)
+		sharing += devices[i].intid == dev->intid ? 1 : 0;
+	return sharing == 1;
+}
+
 // The reset is over as soon as the device says so. One that never does gets no more time: its users wait.
 static void check_stopped(struct virtio_dev *dev)
 {
@@ -260,6 +271,9 @@ static void check_stopped(struct virtio_dev *dev)
 		         dev->name != NULL ? dev->name : "devices", dev->transport->name,
 		         dev->where);
 	dev->state = VIRTIO_DEAD;
+	// One that interrupts all the same must not keep a CPU busy for ever. On PCI it is told not to (cut_off).
+	if (is_alone(dev))
+		intc_disable(dev->intid);
 }
 
 bool virtio_take(struct virtio_dev *dev, struct virtio_ring *ring, struct virtio_answer *answer,

@@ -144,9 +144,9 @@ static uint32_t generation(const struct virtio_dev *dev)
 
 static void cut_off(const struct virtio_dev *dev)
 {
-	const struct pci_function function = {.config = dev->function};
-	uint32_t command = io_read16(function.config + PCI_COMMAND);
-	io_write16(function.config + PCI_COMMAND, (uint16_t)(command & ~PCI_COMMAND_MASTER));
+	uint32_t command = io_read16(dev->function + PCI_COMMAND);
+	command = (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_NO_INTX;
+	io_write16(dev->function + PCI_COMMAND, (uint16_t)command);
 }
 
 const struct virtio_transport virtio_pci = {

@@ -142,6 +142,7 @@ static void test_stopped(void **state UNUSED)
 	intc_dispatch(PCI_INTX + 1);
 	assert_true(block_is_dead(block_get(0)));
 	assert_int_equal(f->config[4] & 4, 0); // it cannot reach memory any more
+	assert_int_equal(f->config[5] & 4, 4); // nor interrupt
 	board_pass(100);
 	assert_int_equal(error, ERR_IO);
 }

@@ -329,6 +329,7 @@ static void expect_stopped(const char *why)
 	board_pass(200);
 	assert_int_equal(lost.over, 1);
 	assert_int_equal(lost.error, ERR_IO);
+	assert_false(board_enabled[SLOT_INTID + 2]); // it cannot keep a CPU busy
 	struct asked next = asked_for(BLOCK_READ, 3, PA(RAM_ARENA_BASE), 512);
 	assert_int_equal(submit(&vda, &next), ERR_IO);
 	assert_false(block_poll(vda.dev));

@@ -113,6 +113,11 @@ static void board_enable(uint32_t intid, const struct cpu *cpu UNUSED,
 	board_enabled[intid % INTIDS_KNOWN] = true;
 }
 
+static void board_disable(uint32_t intid)
+{
+	board_enabled[intid % INTIDS_KNOWN] = false;
+}
+
 static void board_set_pending(uint32_t intid, bool pending)
 {
 	board_pending[intid % INTIDS_KNOWN] = pending;
@@ -121,6 +126,7 @@ static void board_set_pending(uint32_t intid, bool pending)
 static const struct intc_ops board_intc = {.name = "test",
                                            .number = intc_gic_number,
                                            .enable = board_enable,
+                                           .disable = board_disable,
                                            .set_pending = board_set_pending};
 
 UNUSED static bool board_quiet(const struct fake_event *event UNUSED)
