@@ -118,7 +118,7 @@ static int read_disk(struct block_dev *dev, pa_t to)
 {
 	const uint64_t nr_blocks = dev->sectors / (dev->block_size / BLOCK_SECTOR);
 	const uint8_t *bytes = (const uint8_t *)(uintptr_t)to.v;
-	enum gpt_fault fault, second;
+	enum gpt_fault fault = GPT_OK, second = GPT_OK;
 	struct gpt gpt;
 	if (nr_blocks < 3)
 		return 0; // no room for anything
