@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "fdt/board.h"
+#include "fdt/board_bus.h"
 #include "fdt/tree.h"
 #include "fdt/tree_text.h"
 
@@ -35,6 +36,30 @@ static void check_board(int result)
 	else
 		FUZZ_CHECK(board.nr_ram != 0 && board.nr_cpus != 0 &&
 		           (board.gic.version != 0 || board.bcm.local.size != 0));
+}
+
+// The buses on which devices are looked for.
+static void check_buses(const void *tree)
+{
+	static struct board_bus bus;
+	board_bus_read(tree, &bus);
+	FUZZ_CHECK(bus.nr_slots <= BOARD_MAX_SLOTS);
+	for (uint32_t i = 0; i < bus.nr_slots; i++) {
+		const struct board_range *regs = &bus.slot[i].regs;
+		FUZZ_CHECK(regs->base + regs->size >= regs->base);
+		if (i < 2)
+			(void)board_slot_irq(tree, &board, &bus.slot[i]);
+	}
+	if (bus.pci.ecam.size == 0)
+		return;
+	const struct board_window *windows[] = {&bus.pci.mem32, &bus.pci.mem64};
+	for (unsigned i = 0; i < 2; i++) {
+		FUZZ_CHECK(windows[i]->cpu + windows[i]->size >= windows[i]->cpu);
+		FUZZ_CHECK(windows[i]->bus + windows[i]->size >= windows[i]->bus);
+	}
+	FUZZ_CHECK(bus.pci.mem32.bus + bus.pci.mem32.size <= UINT64_C(1) << 32);
+	for (uint32_t pin = 1; pin <= 4; pin++)
+		(void)board_pci_irq(tree, &board, &bus.pci, pin, pin);
 }
 
 static void walk(const void *tree, size_t size)
@@ -98,4 +123,6 @@ void fuzz_one(const uint8_t *data, size_t size)
 	                   (uint32_t)tree[6] << 8 | tree[7];
 	if (claimed <= size)
 		check_board(board_read(tree, &board, &problem));
+	if (fault == TREE_OK)
+		check_buses(tree);
 }
