@@ -101,7 +101,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-fuzz test-host test-guest test-pi test-boot test-hostile test-matrix \
+.PHONY: help all setup ready run test test-unit test-decode test-fuzz test-host test-guest test-pi test-boot test-hostile test-matrix \
 	hostile fuzz fuzz-guest mutation soak bench bench-sched bench-compare check gdb install clean \
 	unit-programs fuzz-programs guest demo few-vmids print-el2 print-fuzz test-plain \
 	print-host print-unit FORCE
@@ -129,6 +129,11 @@ test: ready ## run every test; the last line is "N passed, N failed, N skipped"
 
 test-unit: unit-programs ## run the unit tests on this machine, under ASan and UBSan
 	$(Q)tools/test unit
+
+test-decode: ## compare the instruction decoder with LLVM's for all 2^30 words of loads and stores: minutes
+	$(Q)tools/setup --quiet
+	$(Q)$(MAKE) --no-print-directory $(B)/decode/compare
+	$(Q)nice $(B)/decode/compare all
 
 test-fuzz: all fuzz-programs ## a few seconds of each fuzz target
 	$(Q)tools/test fuzz
@@ -281,6 +286,12 @@ $(O)/unit/%.c.o: %.c Makefile | $(FDT_LIB) $(GEN)/version.h
 	$(call say,UNITCC)
 	@mkdir -p $(@D)
 	$(Q)$(HOSTCC) $(UNIT_FLAGS) $(DEPS) -c -o $@ $<
+
+# The decoder's comparison once more, without sanitizers.
+$(B)/decode/compare: test/unit/test_decode_llvm.c src/trap/decode.c src/trap/decode.h Makefile
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) $(COMMON) -O2 -D_GNU_SOURCE -Isrc -o $@ $(filter %.c,$^) -lcmocka
 
 # --- fuzz targets ---------------------------------------------------------------------------------
 #
