@@ -152,6 +152,7 @@
 #define FSC_EXTERNAL      0x10 // synchronous external abort, not on a walk
 #define FSC_EXTERNAL_WALK 0x14 // on a walk, level in bits 1:0
 #define FSC_ALIGNMENT     0x21
+#define FSC_EXCLUSIVE     0x35 // unsupported exclusive or atomic access
 
 // ISS of a trapped MSR, MRS or system instruction
 #define ISS_SYS_OP0  GENMASK_U64(21, 20)
@@ -213,6 +214,8 @@
 #define SCTLR_C         BIT_U64(2)
 #define SCTLR_I         BIT_U64(12)
 #define SCTLR_EL1_SPAN  BIT_U64(23)
+#define SCTLR_EL1_E0E   BIT_U64(24) // data is big-endian at EL0
+#define SCTLR_EL1_EE    BIT_U64(25) // ... at EL1, and in its tables
 #define SCTLR_EL1_DSSBS BIT_U64(44)
 
 // CPTR_EL2 (E2H = 0)

@@ -105,7 +105,7 @@ static void say_walk(struct vcpu *vcpu, uint64_t va)
 	unsigned count = stage1_walk(vcpu, va, steps);
 	for (unsigned i = 0; i < count; i++)
 		used += print_buffer(text + used, sizeof text - used,
-		                     steps[i].read ? " %u: %016lx" : " %u: no RAM at %#lx",
+		                     steps[i].read ? " %d: %016lx" : " %d: no RAM at %#lx",
 		                     steps[i].level, steps[i].read ? steps[i].entry : steps[i].at);
 	bool mapped = stage1_translate(vcpu, va, &ipa) == 0;
 	log_line("    stage 1 of %#lx: level%s%s", va, text, mapped ? "" : ": nothing");
