@@ -183,6 +183,8 @@ void abort_data(struct vcpu *vcpu, uint64_t esr)
 			vcpu->repeat = false;
 			return;
 		}
+		if (!walk && (esr & ISS_ISV) == 0 && emulate_access(vcpu, esr, ipa))
+			return;
 		if (inject_would_loop(vcpu) && walk) {
 			vm_crash(vcpu, "its page tables lie at %#lx, where there is no memory",
 			         ipa);

@@ -544,6 +544,8 @@ static const struct {
 struct decoded decode(uint32_t word)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if ((word & rows[i].mask) != rows[i].bits)
+			continue;
 		struct decoded d = {
 		        .kind = DECODE_ACCESS,
 		        .rt = DECODE_NO_REG,
@@ -552,7 +554,7 @@ struct decoded decode(uint32_t word)
 		        .rn = DECODE_NO_REG,
 		        .rm = DECODE_NO_REG,
 		};
-		if ((word & rows[i].mask) == rows[i].bits && rows[i].fill(&d, word))
+		if (rows[i].fill(&d, word))
 			return d;
 	}
 	return (struct decoded){.kind = DECODE_OTHER};

@@ -40,6 +40,9 @@ void trap_advance(struct vcpu *vcpu, uint64_t esr);
 // One function for each exception class; `esr` is ESR_EL2.
 void abort_data(struct vcpu *vcpu, uint64_t esr);
 void abort_instruction(struct vcpu *vcpu, uint64_t esr);
+// A data abort at `ipa`, where no RAM is, whose syndrome does not tell what the instruction was: carries it out, or
+// gives the guest the fault that it deserves. False: it has done nothing, and nobody answers there.
+bool emulate_access(struct vcpu *vcpu, uint64_t esr, uint64_t ipa);
 void sysreg_trap(struct vcpu *vcpu, uint64_t esr);
 // A coprocessor access of a 32-bit program whose condition holds. False: undefined.
 bool sysreg_trap_cp15(struct vcpu *vcpu, uint64_t esr);

@@ -68,12 +68,17 @@ static uint64_t abort_status(int walk_level)
 	return walk_level >= 0 ? FSC_EXTERNAL_WALK | (uint64_t)(walk_level & 3) : FSC_EXTERNAL;
 }
 
-void inject_data_abort(struct vcpu *vcpu, uint64_t far, uint64_t iss, int walk_level)
+void inject_data_fault(struct vcpu *vcpu, uint64_t far, uint64_t iss, uint64_t status)
 {
 	uint64_t ec = from_el0(vcpu) ? EC_DABT_LOWER : EC_DABT_SAME;
 	uint64_t esr = field_put(ESR_EC, ec) | ESR_IL | (iss & (ISS_WNR | ISS_CM));
 	write_sysreg(far, far_el1);
-	take(vcpu, esr | abort_status(walk_level));
+	take(vcpu, esr | status);
+}
+
+void inject_data_abort(struct vcpu *vcpu, uint64_t far, uint64_t iss, int walk_level)
+{
+	inject_data_fault(vcpu, far, iss, abort_status(walk_level));
 }
 
 void inject_instruction_abort(struct vcpu *vcpu, uint64_t far, int walk_level)

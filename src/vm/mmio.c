@@ -45,6 +45,12 @@ const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa)
 	return NULL;
 }
 
+bool mmio_reaches(struct mmio_map *map, ipa_t ipa)
+{
+	return mmio_find(map, ipa) != NULL ||
+	       range_contains(map->background_base, map->background_size, ipa.v, 1);
+}
+
 static void fill(struct mmio_hit *hit, struct mmio_map *map, uint64_t page)
 {
 	uint64_t base = field_get(HPFAR_FIPA, page) << PAGE_SHIFT;

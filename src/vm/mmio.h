@@ -82,6 +82,9 @@ int mmio_add(struct mmio_map *map, uint64_t base, uint64_t size, const struct mm
 // The region that holds `ipa`, or NULL.
 const struct mmio_region *mmio_find(struct mmio_map *map, ipa_t ipa);
 
+// Whether a device is at `ipa`, or the background.
+bool mmio_reaches(struct mmio_map *map, ipa_t ipa);
+
 // Makes *hit describe the page that HPFAR_EL2 names as `page`.
 void mmio_hit_find(struct mmio_hit *hit, struct mmio_map *map, uint64_t page);
 

@@ -137,6 +137,7 @@ void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 	vcpu->wait_until = UINT64_MAX;
 	vcpu->setway_cursor = 0;
 	vcpu->setway_done = false;
+	vcpu->emulation.done = 0;
 	vcpu->hcr = guest_hcr(vcpu);
 	vcpu->cptr =
 	        CPTR_RES1 | CPTR_TFP | CPTR_TTA | CPTR_TAM; // SVE and SME are among the RES1 bits
@@ -218,6 +219,18 @@ void vcpu_fp_take(struct vcpu *vcpu)
 		fpsimd_save(&cpu->fp_owner->fp);
 	fpsimd_restore(&vcpu->fp);
 	cpu->fp_owner = vcpu;
+}
+
+void vcpu_fp_read(struct vcpu *vcpu)
+{
+	vcpu_fp_take(vcpu);
+	fpsimd_save(&vcpu->fp);
+}
+
+void vcpu_fp_write(struct vcpu *vcpu)
+{
+	vcpu_fp_take(vcpu);
+	fpsimd_restore(&vcpu->fp);
 }
 
 void vcpu_post_cpu(struct cpu *cpu, uint32_t work)

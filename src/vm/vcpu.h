@@ -21,6 +21,8 @@ struct vgic_cpu;
 
 #define KICK_SGI 0 // the board's software-generated interrupt that says "look at your requests"
 
+#define EMULATION_MAX 64 // accesses of one instruction: LD4 of bytes
+
 #define VCPU_CLASS_IRQ 63 // in exits_by_class: no exception class has this number
 
 // EL1 and EL0 state that stays in the CPU's registers while a vCPU is loaded. Fields, names, reset
@@ -106,6 +108,15 @@ struct vcpu {
 	uint64_t setway_cursor; // IPA offset the cleaning has reached
 	bool setway_done; // everything was cleaned and the caches have not changed state since
 
+	// An instruction of several accesses, of which some are done (trap/emulate.c); what tells it from all others.
+	struct vcpu_emulation {
+		uint32_t done; // accesses; 0: there is none
+		uint32_t word;
+		uint64_t pc, pstate, sp_el0, sp_el1, ttbr0;
+		uint64_t x[31];
+		uint64_t value[EMULATION_MAX]; // loaded, or to be stored, access by access
+	} emulation;
+
 	// Given by CPU_ON under the target's ON_PENDING state, read at its start.
 	uint64_t entry, context;
 };
@@ -130,6 +141,10 @@ void vcpu_load(struct vcpu *vcpu);
 void vcpu_unload(struct vcpu *vcpu);
 // Gives the vCPU the FP/SIMD registers (they were trapped), or takes them back. On its CPU.
 void vcpu_fp_take(struct vcpu *vcpu);
+// Makes vcpu->fp what its FP/SIMD registers hold now, or the other way round after it was changed. While it is loaded
+// on this CPU.
+void vcpu_fp_read(struct vcpu *vcpu);
+void vcpu_fp_write(struct vcpu *vcpu);
 
 // Sets the bits of HCR_EL2 in `mask`, HCR_VSE not among them, to those of `bits`. Its CPU, or it is not loaded.
 void vcpu_set_hcr(struct vcpu *vcpu, uint64_t mask, uint64_t bits);

@@ -54,6 +54,22 @@ void vm_log(struct vm *of, const char *format, ...)
 	outcome.logged++;
 }
 
+static struct {
+	unsigned asked;
+	uint64_t esr, ipa;
+	bool answer;
+} emulator;
+
+bool emulate_access(struct vcpu *of, uint64_t esr,
+                    uint64_t ipa) // test_emulate.c looks at the real one
+{
+	assert_ptr_equal(of, vcpu);
+	emulator.asked++;
+	emulator.esr = esr;
+	emulator.ipa = ipa;
+	return emulator.answer;
+}
+
 void trap_advance(struct vcpu *of, uint64_t esr) // test_trap.c looks at the real one
 {
 	of->frame.pc += (esr & ESR_IL) != 0 ? 4 : 2;
@@ -130,6 +146,7 @@ static void start(uint64_t ipa, uint64_t esr)
 {
 	memset(&outcome, 0, sizeof outcome);
 	memset(&device, 0, sizeof device);
+	memset(&emulator, 0, sizeof emulator);
 	device.answer = true;
 	faults = 0;
 	fault_answer = ERR_RANGE;
@@ -333,6 +350,22 @@ static void test_no_syndrome(void **state)
 	assert_aborted(EC_DABT_SAME, FSC_EXTERNAL | ISS_WNR);
 	assert_int_equal(device.writes, 0);
 	assert_int_equal(outcome.crashed, 0);
+	assert_int_equal(emulator.asked, 1);
+	assert_true(emulator.esr == data_esr(ISS_WNR) && emulator.ipa == DEVICE);
+	// When that is dealt with there, nothing is left to do.
+	start(DEVICE, data_esr(0));
+	emulator.answer = true;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, PC);
+	assert_int_equal(fake_get_sysreg("esr_el1"), 0x99);
+	// Nobody asks where there is a syndrome, where a walk ended, or where the page is there and may not be written.
+	static const uint64_t others[] = {ISS_ISV, ISS_S1PTW, FSC_PERMISSION ^ FSC_TRANSLATION};
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		start(DEVICE, data_esr(0) ^ others[i]);
+		emulator.answer = true;
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(emulator.asked, 0);
+	}
 }
 
 // Maintenance by address of what no memory stands behind has nothing to do.

@@ -242,6 +242,28 @@ static void test_a64_has_no_conditions(void **state)
 	}
 }
 
+// The registers that memory holds, for who wants to look at them or to change them.
+static void test_fp_registers_by_memory(void **state)
+{
+	(void)state;
+	for (unsigned owned = 0; owned < 2; owned++) {
+		fake_log_count = 0;
+		vcpu->cptr = CPTR_TFP;
+		fake_cpu_this->fp_owner = owned ? vcpu : &vcpus[1];
+		vcpu_fp_read(vcpu);
+		assert_ptr_equal(fake_cpu_this->fp_owner, vcpu);
+		assert_true((fake_get_sysreg("cptr_el2") & CPTR_TFP) == 0);
+		assert_int_equal(fake_log[fake_log_count - 1].address, (uintptr_t)&vcpu->fp);
+		assert_string_equal(fake_log[fake_log_count - 1].name, "fp save");
+		assert_int_equal(fake_find(0, FAKE_OTHER, "fp restore") >= 0, !owned);
+		vcpu->cptr = CPTR_TFP;
+		vcpu_fp_write(vcpu);
+		assert_true((fake_get_sysreg("cptr_el2") & CPTR_TFP) == 0);
+		assert_string_equal(fake_log[fake_log_count - 1].name, "fp restore");
+		assert_int_equal(fake_log[fake_log_count - 1].address, (uintptr_t)&vcpu->fp);
+	}
+}
+
 static uint64_t with_it(unsigned it)
 {
 	return (uint64_t)(it & 3) << 25 | (uint64_t)(it >> 2) << 10;
@@ -358,6 +380,7 @@ int main(void)
 	        TEST(test_conditions),
 	        TEST(test_conditions_from_the_it_state),
 	        TEST(test_a64_has_no_conditions),
+	        TEST(test_fp_registers_by_memory),
 	        TEST(test_it_blocks),
 	        TEST(test_advance),
 	        TEST(test_fp_belongs_to_whom_it_was_given),
