@@ -112,6 +112,7 @@ KERNELS = [
     Kernel("pl011"),
     Kernel("mem"),
     Kernel("aborts"),
+    Kernel("forms"),
     Kernel("idregs"),
     Kernel("sysregs"),
     Kernel("smccc"),
