@@ -114,28 +114,45 @@ static void sweep_stolen_time(void)
 	sweep(PVTIME, 0x1000, 0);
 }
 
+#define FSC_NO_EXCLUSIVE 0x35
+
 struct form {
 	const char *name;
 	u32 code;
+	u64 status; /* of the fault, if a device can do nothing with it; 0: its value or an external abort */
 };
 
 /* Encodings, so that any assembler knows them; x1 is the base. */
 static const struct form forms[] = {
-        {"ldr w0, [x1], #4", 0xb8404420},      {"ldr w0, [x1, #4]!", 0xb8404c20},
-        {"ldr x0, [x1], #8", 0xf8408420},      {"ldrb w0, [x1], #1", 0x38401420},
-        {"str w0, [x1], #4", 0xb8004420},      {"str w0, [x1, #4]!", 0xb8004c20},
-        {"ldp w0, w2, [x1]", 0x29400820},      {"ldp x0, x2, [x1]", 0xa9400820},
-        {"ldp x0, x2, [x1], #16", 0xa8c10820}, {"stp w0, w2, [x1]", 0x29000820},
-        {"stp x0, x2, [x1]", 0xa9000820},      {"ldpsw x0, x2, [x1]", 0x69400820},
-        {"ldnp w0, w2, [x1]", 0x28400820},     {"ldxr w0, [x1]", 0x885f7c20},
-        {"ldaxr x0, [x1]", 0xc85ffc20},        {"ldxp x0, x2, [x1]", 0xc87f0820},
-        {"ldr q0, [x1]", 0x3dc00020},          {"str q0, [x1]", 0x3d800020},
-        {"ldr d0, [x1]", 0xfd400020},          {"ldp q0, q1, [x1]", 0xad400420},
-        {"ld1 {v0.16b}, [x1]", 0x4c407020},    {"st4 {v0-v3.16b}, [x1]", 0x4c000020},
-        {"ld1 {v0.b}[0], [x1]", 0x0d400020},   {"dc zva, x1", 0xd50b7421},
-        {"prfm pldl1keep, [x1]", 0xf9800020},  {"dc cvac, x1", 0xd50b7a21},
-        {"dc ivac, x1", 0xd5087621},           {"dc civac, x1", 0xd50b7e21},
-        {"ic ivau, x1", 0xd50b7521},
+        {"ldr w0, [x1], #4", 0xb8404420, 0},
+        {"ldr w0, [x1, #4]!", 0xb8404c20, 0},
+        {"ldr x0, [x1], #8", 0xf8408420, 0},
+        {"ldrb w0, [x1], #1", 0x38401420, 0},
+        {"str w0, [x1], #4", 0xb8004420, 0},
+        {"str w0, [x1, #4]!", 0xb8004c20, 0},
+        {"ldp w0, w2, [x1]", 0x29400820, 0},
+        {"ldp x0, x2, [x1]", 0xa9400820, 0},
+        {"ldp x0, x2, [x1], #16", 0xa8c10820, 0},
+        {"stp w0, w2, [x1]", 0x29000820, 0},
+        {"stp x0, x2, [x1]", 0xa9000820, 0},
+        {"ldpsw x0, x2, [x1]", 0x69400820, 0},
+        {"ldnp w0, w2, [x1]", 0x28400820, 0},
+        {"ldxr w0, [x1]", 0x885f7c20, FSC_NO_EXCLUSIVE},
+        {"ldaxr x0, [x1]", 0xc85ffc20, FSC_NO_EXCLUSIVE},
+        {"ldxp x0, x2, [x1]", 0xc87f0820, FSC_NO_EXCLUSIVE},
+        {"ldr q0, [x1]", 0x3dc00020, 0},
+        {"str q0, [x1]", 0x3d800020, 0},
+        {"ldr d0, [x1]", 0xfd400020, 0},
+        {"ldp q0, q1, [x1]", 0xad400420, 0},
+        {"ld1 {v0.16b}, [x1]", 0x4c407020, 0},
+        {"st4 {v0-v3.16b}, [x1]", 0x4c000020, 0},
+        {"ld1 {v0.b}[0], [x1]", 0x0d400020, 0},
+        {"dc zva, x1", 0xd50b7421, FSC_ALIGN},
+        {"prfm pldl1keep, [x1]", 0xf9800020, 0},
+        {"dc cvac, x1", 0xd50b7a21, 0},
+        {"dc ivac, x1", 0xd5087621, 0},
+        {"dc civac, x1", 0xd50b7e21, 0},
+        {"ic ivau, x1", 0xd50b7521, 0},
 };
 
 static u32 code[4] __attribute__((aligned(64)));
@@ -162,15 +179,21 @@ static struct exc_record run_form(u32 instruction, u64 at, u64 out[2])
 	return exc_disarm();
 }
 
-static void forms_at(u64 at)
+static void forms_at(u64 at, bool device)
 {
 	for (unsigned i = 0; i < ARRAY_LEN(forms); i++) {
 		u64 out[2];
 		struct exc_record r = run_form(forms[i].code, at, out);
 
 		want_true(r.count <= 1, "%s at 0x%lx: one exception", forms[i].name, at);
+		if (device && forms[i].status != 0)
+			want_eq(r.count, 1, "%s at 0x%lx: exceptions", forms[i].name, at);
 		if (r.count == 0)
 			continue;
+		if (device)
+			want_eq(FIELD_GET(ESR_DFSC, r.esr),
+			        forms[i].status != 0 ? forms[i].status : FSC_SEA,
+			        "%s at 0x%lx: fault status", forms[i].name, at);
 		want_eq(exc_class(&r), EC_DABT, "%s at 0x%lx", forms[i].name, at);
 		want_eq(out[0], KEPT, "%s at 0x%lx: register", forms[i].name, at);
 		want_eq(out[1], at, "%s at 0x%lx: base", forms[i].name, at);
@@ -179,23 +202,23 @@ static void forms_at(u64 at)
 
 static void forms_at_devices(void)
 {
-	forms_at(platform.uart + 0x40);
-	forms_at(platform.rtc + 0x40);
-	forms_at(platform.gpio + 0x40);
-	forms_at(platform.gicd + 0x40);
-	forms_at(VIRTIO + 0x40);
+	forms_at(platform.uart + 0x40, true);
+	forms_at(platform.rtc + 0x40, true);
+	forms_at(platform.gpio + 0x40, true);
+	forms_at(platform.gicd + 0x40, true);
+	forms_at(VIRTIO + 0x40, true);
 }
 
 static void forms_nowhere(void)
 {
-	forms_at(0x0b000040);
-	forms_at(ram_end());
-	forms_at(1ul << 37);
+	forms_at(0x0b000040, false);
+	forms_at(ram_end(), false);
+	forms_at(1ul << 37, false);
 }
 
 static void forms_at_window(void)
 {
-	forms_at(PVTIME + 0x40);
+	forms_at(PVTIME + 0x40, false);
 }
 
 #define SWEEP(id, what, run, needs)                                                \
@@ -219,7 +242,8 @@ CASES(rows) = {
         SWEEP("H21.27", "Every offset, width, alignment of the page of stolen time.",
               sweep_stolen_time, NEEDS_MEZZO),
         {"H21.1", "29 forms of access without a syndrome to five devices.",
-         "A value, or one abort with every register as it was.", forms_at_devices, NEEDS_MEZZO, 0},
+         "What the form does, or one abort of the right kind with every register as it was.",
+         forms_at_devices, NEEDS_MEZZO, 0},
         {"H21.2", "The same forms where nothing is.", "One abort with every register as it was.",
          forms_nowhere, NEEDS_MEZZO, 0},
         {"H21.3", "The same forms at the page that may only be read.", "A value, or one abort.",
