@@ -187,6 +187,7 @@
 #define PSTATE_SS      BIT_U64(21)
 #define PSTATE_IT_LOW  GENMASK_U64(26, 25) // IT[1:0], AArch32
 #define PSTATE_IT_HIGH GENMASK_U64(15, 10) // IT[7:2], AArch32
+#define PSTATE_E       BIT_U64(9)          // AArch32: data is big-endian
 #define PSTATE_PAN     BIT_U64(22)
 #define PSTATE_UAO     BIT_U64(23)
 #define PSTATE_DIT     BIT_U64(24)

@@ -49,6 +49,21 @@ static uint64_t extend(uint64_t value, unsigned size, uint64_t esr)
 	return (esr & ISS_SF) != 0 ? value : (uint32_t)value;
 }
 
+bool trap_data_is_big(const struct vcpu *vcpu)
+{
+	uint64_t pstate = vcpu->frame.pstate;
+	if ((pstate & PSTATE_AARCH32) != 0)
+		return (pstate & PSTATE_E) != 0;
+	bool el0 = (pstate & PSTATE_MODE) == MODE_EL0T;
+	return (read_sysreg(sctlr_el1) & (el0 ? SCTLR_EL1_E0E : SCTLR_EL1_EE)) != 0;
+}
+
+uint64_t trap_data_order(const struct vcpu *vcpu, uint64_t value, unsigned size)
+{
+	return UNLIKELY(trap_data_is_big(vcpu)) ? __builtin_bswap64(value) >> (64 - size * 8)
+	                                        : value;
+}
+
 // An access with a valid syndrome goes to whatever device is there. False: nobody answers.
 static bool device_access(struct vcpu *vcpu, uint64_t ipa, uint64_t esr)
 {
@@ -62,11 +77,14 @@ static bool device_access(struct vcpu *vcpu, uint64_t ipa, uint64_t esr)
 		access.value = vcpu_reg(vcpu, reg);
 		if (access.size < 8)
 			access.value &= BIT_U64(access.size * 8) - 1;
+		access.value = trap_data_order(vcpu, access.value, access.size);
 	}
 	if (!mmio_access(&vcpu->vm->mmio, vcpu, &access))
 		return false;
 	if (!access.write)
-		vcpu_set_reg(vcpu, reg, extend(access.value, access.size, esr));
+		vcpu_set_reg(
+		        vcpu, reg,
+		        extend(trap_data_order(vcpu, access.value, access.size), access.size, esr));
 	return true;
 }
 
@@ -131,8 +149,11 @@ static NOINLINE uint64_t quick_access(struct vcpu *vcpu, uint64_t esr)
 	return exit_back(vcpu);
 }
 
+// Big-endian data is left to abort_data: who has it has it before the first access to a device.
 static NOINLINE uint64_t quick_elsewhere(struct vcpu *vcpu, uint64_t esr, uint64_t page)
 {
+	if (UNLIKELY((read_sysreg(sctlr_el1) & (SCTLR_EL1_EE | SCTLR_EL1_E0E)) != 0))
+		return EXIT_LEAVE(GUEST_EXIT_SYNC);
 	mmio_hit_find(&vcpu->hit, &vcpu->vm->mmio, page);
 	return quick_access(vcpu, esr);
 }

@@ -28,7 +28,7 @@ struct work {
 	struct vcpu *vcpu;
 	uint64_t esr, far;
 	struct decoded d;
-	bool el0, big;                  // big: data is big-endian
+	bool el0;
 	uint64_t at;                    // address of the first byte
 	uint64_t moved;                 // of the base, if it moves
 	unsigned bytes;                 // in all
@@ -126,12 +126,6 @@ static unsigned register_of(const struct decoded *d, unsigned n, unsigned *lane)
 	return (d->rt + (d->interleaved ? n % d->registers : n / d->lanes)) % 32;
 }
 
-// A unit as the device sees it, from what the register holds; or back.
-static uint64_t order(const struct work *work, unsigned log2, uint64_t value)
-{
-	return work->big ? __builtin_bswap64(value) >> (64 - (8u << log2)) : value;
-}
-
 // Where in struct fp_state a unit of a vector register is: which word, and how far up.
 static uint64_t *fp_word(const struct work *work, unsigned unit, unsigned *shift)
 {
@@ -139,7 +133,7 @@ static uint64_t *fp_word(const struct work *work, unsigned unit, unsigned *shift
 	unsigned lane, half = 0, n = unit;
 	if (d->size == 4) {
 		n = unit / 2;
-		half = (unit % 2) ^ work->big;
+		half = (unit % 2) ^ trap_data_is_big(work->vcpu);
 	}
 	unsigned reg = register_of(d, n, &lane), byte = (lane << d->size) + half * WORD_BYTES;
 	*shift = byte % WORD_BYTES * 8;
@@ -162,7 +156,7 @@ static uint64_t stored(const struct work *work, unsigned unit)
 	unsigned lane, shift = 0;
 	uint64_t value = d->fp ? *fp_word(work, unit, &shift)
 	                       : vcpu_reg(work->vcpu, register_of(d, unit, &lane));
-	return order(work, unit_log2(d), (value >> shift) & unit_mask(d));
+	return trap_data_order(work->vcpu, (value >> shift) & unit_mask(d), 1U << unit_log2(d));
 }
 
 // What a load leaves in a general register.
@@ -178,8 +172,9 @@ static void load_general(const struct work *work)
 {
 	const struct decoded *d = &work->d;
 	for (unsigned i = 0; i < d->registers; i++)
-		vcpu_set_reg(work->vcpu, i == 0 ? d->rt : d->rt2,
-		             extended(d, order(work, d->size, work->value[i])));
+		vcpu_set_reg(
+		        work->vcpu, i == 0 ? d->rt : d->rt2,
+		        extended(d, trap_data_order(work->vcpu, work->value[i], 1U << d->size)));
 }
 
 // All of a register but the lanes that are loaded becomes 0, unless one lane was named.
@@ -217,7 +212,7 @@ static void load_vectors(const struct work *work)
 	for (unsigned i = 0; i < units; i++) {
 		uint64_t *word = fp_word(work, i, &shift);
 		*word &= ~(unit_mask(d) << shift);
-		*word |= order(work, unit_log2(d), work->value[i]) << shift;
+		*word |= trap_data_order(work->vcpu, work->value[i], 1U << unit_log2(d)) << shift;
 	}
 	if (d->replicate)
 		replicate(work);
@@ -375,8 +370,6 @@ bool emulate_access(struct vcpu *vcpu, uint64_t esr, uint64_t ipa)
 	int error = fetch(vcpu, &word);
 	if (error != 0)
 		return error == ERR_BUSY;
-	bool el0 = at_el0(vcpu);
-	uint64_t big = el0 ? SCTLR_EL1_E0E : SCTLR_EL1_EE;
 	struct work work = {
 	        .vcpu = vcpu,
 	        .esr = esr,
@@ -384,8 +377,7 @@ bool emulate_access(struct vcpu *vcpu, uint64_t esr, uint64_t ipa)
 	        .word = word,
 	        .d = decode(word),
 	        .value = vcpu->emulation.value,
-	        .el0 = el0,
-	        .big = (read_sysreg(sctlr_el1) & big) != 0,
+	        .el0 = at_el0(vcpu),
 	};
 	switch ((enum decode_kind)work.d.kind) {
 	case DECODE_ACCESS: access_memory(&work, ipa); return true;

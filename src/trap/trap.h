@@ -34,6 +34,10 @@ static inline void trap_exit_advance(void)
 		write_sysreg(pstate & ~(PSTATE_BTYPE | PSTATE_SS), spsr_el2);
 }
 
+// Whether the guest's data is big-endian where it is; and what a device sees then of `size` bytes in a register, or the
+// other way round. On the vCPU's CPU.
+bool trap_data_is_big(const struct vcpu *vcpu);
+uint64_t trap_data_order(const struct vcpu *vcpu, uint64_t value, unsigned size);
 // Moves past the trapped instruction: length, IT state, branch type and single-step state.
 void trap_advance(struct vcpu *vcpu, uint64_t esr);
 

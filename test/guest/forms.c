@@ -372,30 +372,53 @@ static bool el0_hook(struct exc_frame *f, unsigned vector)
 #define LDTR  0xb8400803
 #define SVC   0xd4000001
 
+#define SCTLR_E0E BIT(24) /* data is big-endian at EL0 */
+
+static u64 swapped(u64 value, unsigned bytes)
+{
+	return __builtin_bswap64(value) >> (64 - 8 * bytes);
+}
+
+static void run_el0(u64 user, const struct window *w, bool big)
+{
+	u64 regs[15] = {windows[W].at}, at = w->at + MIDDLE, sctlr = read_sysreg(sctlr_el1);
+	unsigned bytes = w == &windows[D] ? 8 : 4;
+	u64 want[3] = {bytes == 8 ? read64(at) : read32(at),
+	               bytes == 8 ? read64(at + 8) : read32(at + 4), read32(windows[W].at)};
+
+	read32(platform.rtc); /* a fast exit looks at endianness when the page changes */
+	el0_faults = 0;
+	exc_set_hook(el0_hook);
+	write_sysreg(sctlr_el1, big ? sctlr | SCTLR_E0E : sctlr);
+	isb();
+	exc_run_el0(user, SPSR_EL0T | SPSR_DAIF, regs, at);
+	write_sysreg(sctlr_el1, sctlr);
+	isb();
+	exc_set_hook(NULL);
+	group_begin(big ? "forms-at-el0-big-endian" : "forms-at-el0");
+	group_eq(el0_faults, 0, "exceptions");
+	group_eq(el0_x[1], big ? swapped(want[0], bytes) : want[0], "first of a pair");
+	group_eq(el0_x[2], big ? swapped(want[1], bytes) : want[1], "second of a pair");
+	group_eq(el0_x[3], big ? swapped(want[2], 4) : want[2], "one word");
+	group_eq(el0_sp, at + 16, "its stack pointer");
+	group_end();
+}
+
 static void test_el0(void)
 {
 	bool wide = platform.gic_version == 3;
 	const struct window *w = &windows[wide ? D : W];
 	const u32 program[] = {wide ? LDP_X : LDP_W, LDTR, SVC};
 	u64 user = platform.ram_base + platform.ram_bytes - 4 * MMU_BLOCK_BYTES;
-	u64 regs[15] = {windows[W].at}, at = w->at + MIDDLE;
 
 	fill(w, 99);
 	mmu_map_user(user);
 	mmu_map_devices_user();
 	__builtin_memcpy((void *)user, program, sizeof(program));
 	cache_sync_code(user, sizeof(program));
-	exc_set_hook(el0_hook);
-	exc_run_el0(user, SPSR_EL0T | SPSR_DAIF, regs, at);
-	exc_set_hook(NULL);
+	run_el0(user, w, false);
+	run_el0(user, w, true);
 	mmu_unmap_devices_user();
-	group_begin("forms-at-el0");
-	group_eq(el0_faults, 0, "exceptions");
-	group_eq(el0_x[1], wide ? read64(at) : read32(at), "first of a pair");
-	group_eq(el0_x[2], wide ? read64(at + 8) : read32(at + 4), "second of a pair");
-	group_eq(el0_x[3], read32(windows[W].at), "unprivileged");
-	group_eq(el0_sp, at + 16, "its stack pointer");
-	group_end();
 }
 
 /* ---- what is refused ---- */

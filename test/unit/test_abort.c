@@ -156,6 +156,7 @@ static void start(uint64_t ipa, uint64_t esr)
 	fake_set_sysreg("hpfar_el2", ipa >> 12 << 4);
 	fake_set_sysreg("far_el2", UINT64_C(0xffff000012340000) | (ipa & 0xfff));
 	fake_set_sysreg("vbar_el1", VBAR);
+	fake_set_sysreg("sctlr_el1", 0);
 	fake_set_sysreg("esr_el1", 0x99);
 	fake_set_sysreg("far_el1", 0x99);
 }
@@ -262,6 +263,43 @@ static void test_a_program_of_32_bits(void **state)
 	abort_data(vcpu, fake_get_sysreg("esr_el2"));
 	assert_int_equal(vcpu->frame.pc, 0x8002);
 	assert_int_equal(vcpu->frame.x[3], 0x12345678);
+}
+
+// Data, in the order of where the access comes from; the fast way leaves such to the long one.
+static void test_big_endian(void **state)
+{
+	static const struct {
+		uint64_t pstate, sctlr;
+		bool big;
+	} rows[] = {
+	        {MODE_EL1H, SCTLR_EL1_EE, true},      {MODE_EL1H, SCTLR_EL1_E0E, false},
+	        {MODE_EL0T, SCTLR_EL1_E0E, true},     {MODE_EL0T, SCTLR_EL1_EE, false},
+	        {PSTATE_AARCH32 | PSTATE_E, 0, true}, {PSTATE_AARCH32, SCTLR_EL1_E0E, false},
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		uint64_t iss = ISS_ISV | field_put(ISS_SAS, 1) | field_put(ISS_SRT, 3);
+		start(DEVICE, data_esr(iss | ISS_WNR));
+		fake_set_sysreg("sctlr_el1", rows[i].sctlr);
+		vcpu->frame.pstate = rows[i].pstate;
+		vcpu->frame.x[3] = 0x12345678;
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(device.value, rows[i].big ? 0x7856 : 0x5678);
+		start(DEVICE, data_esr(iss | ISS_SSE | ISS_SF));
+		fake_set_sysreg("sctlr_el1", rows[i].sctlr);
+		vcpu->frame.pstate = rows[i].pstate;
+		device.value = 0x12f4;
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(vcpu->frame.x[3],
+		                 rows[i].big ? UINT64_C(0xfffffffffffff412) : 0x12f4);
+		if (rows[i].sctlr == 0)
+			continue;
+		start(QUICK, data_esr(iss));
+		fake_set_sysreg("sctlr_el1", rows[i].sctlr);
+		vcpu->hit = (struct mmio_hit){0};
+		assert_int_equal(exit_data(vcpu, data_esr(iss)), EXIT_LEAVE(GUEST_EXIT_SYNC));
+		assert_int_equal(device.reads, 0);
+	}
 }
 
 // ---- addresses ----
@@ -614,6 +652,7 @@ int main(void)
 	        TEST(test_loads),
 	        TEST(test_stores),
 	        TEST(test_a_program_of_32_bits),
+	        TEST(test_big_endian),
 	        TEST(test_the_address_is_put_together),
 	        TEST(test_first_touch),
 	        TEST(test_no_memory_left),

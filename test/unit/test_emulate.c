@@ -54,6 +54,16 @@ uint64_t stage1_access(struct vcpu *of, uint64_t va, struct stage1_rights rights
 	*ipa = stage1.next | (va & 0xfff);
 	return stage1.fault;
 }
+bool trap_data_is_big(const struct vcpu *of) // test_abort.c looks at the real ones
+{
+	bool el0 = (of->frame.pstate & PSTATE_MODE) == MODE_EL0T;
+	return (fake_get_sysreg("sctlr_el1") & (el0 ? SCTLR_EL1_E0E : SCTLR_EL1_EE)) != 0;
+}
+uint64_t trap_data_order(const struct vcpu *of, uint64_t value, unsigned size)
+{
+	return trap_data_is_big(of) ? __builtin_bswap64(value) >> (64 - size * 8) : value;
+}
+
 static unsigned fp_reads, fp_writes; // test_vcpu.c looks at the real ones
 void vcpu_fp_read(struct vcpu *of)
 {
