@@ -101,7 +101,8 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 # --- targets ----------------------------------------------------------------------------------
 
-.PHONY: help all setup ready run test test-unit test-decode test-fuzz test-host test-guest test-pi test-boot test-hostile test-matrix \
+.PHONY: help all setup ready run test test-unit test-decode test-fuzz test-host test-guest test-pi test-boot \
+	test-hostile test-matrix test-distro \
 	hostile fuzz fuzz-guest mutation soak bench bench-sched bench-compare check gdb install clean \
 	unit-programs fuzz-programs guest demo few-vmids print-el2 print-fuzz test-plain \
 	print-host print-unit FORCE
@@ -174,6 +175,10 @@ soak: ready ## live, reboot, move between CPUs and flood 10,000 times and more: 
 # An image that runs out of VMIDs at once, for the tests of that.
 few-vmids:
 	$(Q)$(MAKE) --no-print-directory COMPILER=gcc DEBUG=0 VMID_BITS=2 $(B)/vmid2/mezzo.img
+
+test-distro: ready ## boot Debian from a disk, its installer, its real-time kernel and U-Boot: makes them first
+	$(Q)tools/setup --quiet distro
+	$(Q)tools/test distro
 
 test-matrix: all ## boot every combination of kernel, GIC, CPUs, CPU model and entry level
 	$(Q)tools/test matrix

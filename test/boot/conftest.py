@@ -11,6 +11,8 @@ import pytest
 def pytest_addoption(parser):
     parser.addoption("--matrix", action="store_true",
                      help="boot every combination instead of every pair")
+    parser.addoption("--distro", action="store_true",
+                     help="run all of test_distro.py, and nothing else")
 
 
 def pytest_generate_tests(metafunc):
@@ -22,13 +24,16 @@ def pytest_generate_tests(metafunc):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "matrix: takes minutes, and is run with the matrix alone")
+    config.addinivalue_line("markers", "distro: takes minutes, and is run with test_distro.py alone")
 
 
 def pytest_collection_modifyitems(config, items):
-    matrix = config.getoption("--matrix")
+    matrix, distro = config.getoption("--matrix"), config.getoption("--distro")
 
     def is_wanted(item):
         long = item.get_closest_marker("matrix") is not None
+        if distro or item.get_closest_marker("distro"):
+            return distro and item.path.stem == "test_distro"
         return long or "combination" in item.fixturenames if matrix else not long
 
     items[:] = [item for item in items if is_wanted(item)]
