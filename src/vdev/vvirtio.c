@@ -28,31 +28,33 @@
 
 // ---- interrupts ----
 
-static void show_interrupts(struct vvirtio *dev, uint32_t interrupts)
+// A lock of their own: another VM's CPU interrupts this driver while one of its vCPUs acknowledges.
+static void change_interrupts(struct vvirtio *dev, uint32_t clear, uint32_t set)
 {
-	bool before = dev->interrupts != 0, now = interrupts != 0;
-
-	store_relaxed(&dev->interrupts, interrupts);
-	if (before != now)
-		virq_set(dev->vm, NULL, VVIRTIO_FIRST_INTID + dev->slot, now);
+	spin_lock(&dev->line);
+	uint32_t before = dev->interrupts, now = (before & ~clear) | set;
+	store_relaxed(&dev->interrupts, now);
+	if ((before != 0) != (now != 0))
+		virq_set(dev->vm, NULL, VVIRTIO_FIRST_INTID + dev->slot, now != 0);
+	spin_unlock(&dev->line);
 }
 
 void vvirtio_acknowledge(struct vvirtio *dev, uint32_t interrupts)
 {
-	show_interrupts(dev, dev->interrupts & ~interrupts);
+	change_interrupts(dev, interrupts, 0);
 }
 
 void vvirtio_tell(struct vvirtio *dev, unsigned queue)
 {
 	if (vvirtqueue_tell(&dev->queue[queue].ring))
-		show_interrupts(dev, dev->interrupts | VIRTIO_ISR_RING);
+		change_interrupts(dev, 0, VIRTIO_ISR_RING);
 }
 
 void vvirtio_config_changed(struct vvirtio *dev)
 {
 	dev->generation++;
 	if ((dev->status & VIRTIO_DRIVER_OK) != 0)
-		show_interrupts(dev, dev->interrupts | VIRTIO_ISR_CONFIG);
+		change_interrupts(dev, 0, VIRTIO_ISR_CONFIG);
 }
 
 void vvirtio_broken(struct vvirtio *dev, const char *format, ...)
@@ -68,6 +70,8 @@ void vvirtio_broken(struct vvirtio *dev, const char *format, ...)
 		       dev->ops->name, dev->slot, text);
 	dev->status |= VIRTIO_NEEDS_RESET;
 	dev->pending = 0;
+	if (dev->ops->close != NULL)
+		dev->ops->close(dev);
 	vvirtio_config_changed(dev);
 }
 
@@ -208,6 +212,12 @@ static void work_on(struct vvirtio *dev, unsigned queue, struct vvirtio_work *wo
 	struct vvirtqueue *ring = &dev->queue[queue].ring;
 	bool again = true;
 
+	if ((dev->shared & BIT_U32(queue)) != 0) {
+		dev->pending &= ~BIT_U32(queue);
+		if (!dev->ops->work(dev, queue, work) && vvirtio_is_on(dev))
+			dev->pending |= BIT_U32(queue);
+		return;
+	}
 	vvirtqueue_ignore(ring);
 	while (again && vvirtio_is_on(dev)) {
 		dev->pending &= ~BIT_U32(queue);
@@ -267,6 +277,15 @@ void vvirtio_wake(struct vvirtio *dev, uint32_t mask)
 	spin_unlock(&dev->lock);
 }
 
+void vvirtio_post(struct vvirtio *dev, uint32_t mask)
+{
+	struct vvirtio_bus *bus = dev->vm->virtio;
+
+	fetch_or(&dev->posted, mask);
+	fetch_or(&bus->busy, BIT_U32(dev->slot));
+	alarm_set(bus->vm, bus->alarm, timer_now());
+}
+
 void vvirtio_notified(struct vvirtio *dev, uint32_t queue)
 {
 	if (queue < dev->nr_queues && dev->queue[queue].ring.ready)
@@ -283,6 +302,7 @@ static void alarm_due(void *opaque)
 	for (; slots != 0; slots &= slots - 1) {
 		struct vvirtio *dev = bus->slot[__builtin_ctz(slots)];
 		spin_lock(&dev->lock);
+		dev->pending |= exchange(&dev->posted, 0);
 		if (vvirtio_is_on(dev) && vvirtio_may(&work))
 			work_on_all(dev, &work);
 		if (vvirtio_is_on(dev) && dev->pending != 0)
@@ -308,6 +328,9 @@ uint64_t vvirtio_offered(const struct vvirtio *dev)
 
 static void reset(struct vvirtio *dev)
 {
+	if (dev->ops->close != NULL)
+		dev->ops->close(dev);
+	dev->shared = 0;
 	for (unsigned i = 0; i < dev->nr_queues; i++) {
 		struct vvirtio_queue *queue = &dev->queue[i];
 		queue->ring.vm = dev->vm;
@@ -321,9 +344,10 @@ static void reset(struct vvirtio *dev)
 	dev->driver_features = 0;
 	dev->guest_page_size = (uint32_t)PAGE_SIZE;
 	dev->pending = 0;
+	store_relaxed(&dev->posted, 0);
 	if (dev->ops->reset != NULL)
 		dev->ops->reset(dev);
-	show_interrupts(dev, 0);
+	change_interrupts(dev, UINT32_MAX, 0);
 }
 
 static bool features_are_good(const struct vvirtio *dev)
@@ -364,6 +388,9 @@ void vvirtio_set_ready(struct vvirtio *dev, unsigned queue, bool ready)
 	struct vvirtio_queue *q = &dev->queue[queue];
 	struct vvirtqueue *ring = &q->ring;
 
+	// No driver stops one queue and goes on: what others reach stays closed then.
+	if ((dev->shared & BIT_U32(queue)) != 0)
+		dev->ops->close(dev);
 	if (!ready || ring->ready) {
 		if (!ready) {
 			vvirtqueue_stop(ring);
@@ -394,6 +421,7 @@ int vvirtio_add(struct vm *vm, struct vvirtio *dev, const struct vvirtio_ops *op
 	dev->legacy = bus->legacy;
 	dev->slot = (uint8_t)bus->count;
 	dev->lock = (struct spinlock)SPINLOCK_INIT(LOCK_DEVICE);
+	dev->line = (struct spinlock)SPINLOCK_INIT(LOCK_LINE);
 	bus->slot[bus->count++] = dev;
 	return 0;
 }

@@ -33,6 +33,9 @@ struct vvirtio_ops {
 	bool (*work)(struct vvirtio *dev, unsigned queue, struct vvirtio_work *work);
 	// The driver is ready, and the features that it took are known. NULL: nothing to do.
 	void (*begin)(struct vvirtio *dev);
+	// Other CPUs cannot reach its shared queues any more, from the return on: the queues are about to be stopped, or
+	// the device needs a reset. Opened again, if at all, by `begin`. NULL: they never could.
+	void (*close)(struct vvirtio *dev);
 	// As after power-on; its queues are stopped already. NULL: nothing to do.
 	void (*reset)(struct vvirtio *dev);
 	// Whether something outside still reads or writes the guest's memory for it. NULL: never.
@@ -64,7 +67,6 @@ struct vvirtio {
 	struct spinlock lock; // LOCK_DEVICE
 	// Under the lock.
 	uint32_t status;
-	uint32_t interrupts; // InterruptStatus; also read without the lock
 	uint32_t generation; // of the configuration
 	uint32_t device_features_sel, driver_features_sel, queue_sel;
 	uint64_t driver_features; // that the driver took
@@ -73,6 +75,14 @@ struct vvirtio {
 	// Queues whose driver need not notify: what their buffers are for comes from outside, and there is none now. The
 	// device keeps this, by vvirtio_deafen; work on such a queue may leave buffers where they are.
 	uint32_t deaf;
+	// Queues that others reach without this lock, under one of the device's own: the framework does not touch them
+	// while they are open, and `work` asks for silence itself.
+	uint32_t shared;
+
+	uint32_t posted; // queues that are to be worked on, asked for without the lock; atomically
+
+	struct spinlock line; // LOCK_LINE
+	uint32_t interrupts;  // InterruptStatus, and whether the line is high; under `line`, also read without
 };
 
 // What is left of the time that an exit may take, in instructions, roughly.
@@ -147,7 +157,8 @@ struct vvirtqueue_chain *vvirtio_chain(struct vvirtio *dev, unsigned queue,
 void vvirtio_give(struct vvirtio *dev, unsigned queue, uint32_t written);
 // Takes it out of hand without giving it back: whoever finishes it later calls vvirtqueue_give_id.
 void vvirtio_keep(struct vvirtio *dev, unsigned queue);
-// Interrupts the driver if it wants to know of buffers that came back.
+// Interrupts the driver if it wants to know of buffers that came back. Of a shared queue: under the lock that guards it,
+// any CPU.
 void vvirtio_tell(struct vvirtio *dev, unsigned queue);
 
 // The driver broke a rule: "NAME (slot N): `format`" in the log, and the device does nothing before it is reset.
@@ -161,6 +172,9 @@ void vvirtio_config_changed(struct vvirtio *dev);
 void vvirtio_wake(struct vvirtio *dev, uint32_t mask);
 // The same under the lock.
 void vvirtio_wake_locked(struct vvirtio *dev, uint32_t mask);
+// Has the queues of `mask` worked on soon, by a CPU that runs the VM. Takes no lock of the device. Any CPU, while the VM
+// cannot go away.
+void vvirtio_post(struct vvirtio *dev, uint32_t mask);
 
 // Whether EL2 still leads to memory that the VM gave back (vm->given), through another device of the VM or a ring of this
 // one. Under the lock of `dev`, whose rank is LOCK_BALLOON; takes LOCK_DEVICE.

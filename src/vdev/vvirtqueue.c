@@ -179,14 +179,21 @@ bool vvirtqueue_waits(const struct vvirtqueue *queue)
 	                                                  : vvirtqueue_split_waits(queue);
 }
 
-void vvirtqueue_give_id(struct vvirtqueue *queue, uint16_t id, uint16_t slots, uint32_t written)
+void vvirtqueue_give_all(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                         unsigned count)
 {
-	if (!queue->ready)
+	if (!queue->ready || count == 0)
 		return;
 	if ((queue->features & VVIRTQUEUE_PACKED) != 0)
-		vvirtqueue_packed_give(queue, id, slots, written);
+		vvirtqueue_packed_give(queue, used, count);
 	else
-		vvirtqueue_split_give(queue, id, written);
+		vvirtqueue_split_give(queue, used, count);
+}
+
+void vvirtqueue_give_id(struct vvirtqueue *queue, uint16_t id, uint16_t slots, uint32_t written)
+{
+	const struct vvirtqueue_used used = {id, slots, written};
+	vvirtqueue_give_all(queue, &used, 1);
 }
 
 void vvirtqueue_give(struct vvirtqueue *queue, const struct vvirtqueue_chain *chain,

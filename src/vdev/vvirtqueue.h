@@ -74,6 +74,31 @@ void vvirtqueue_give(struct vvirtqueue *queue, const struct vvirtqueue_chain *ch
                      uint32_t written);
 void vvirtqueue_give_id(struct vvirtqueue *queue, uint16_t id, uint16_t slots, uint32_t written);
 
+// A buffer that goes back, as the two calls above say it.
+struct vvirtqueue_used {
+	uint16_t id, slots;
+	uint32_t written;
+};
+// Gives several back in one: the driver sees all of them, or none yet. At most VVIRTQUEUE_MAX.
+void vvirtqueue_give_all(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                         unsigned count);
+
+// Where the next buffer is taken from. What was taken since a mark, and not given back, is there again when the queue
+// goes back to it.
+struct vvirtqueue_mark {
+	uint16_t next_avail;
+	bool avail_wrap;
+};
+static inline struct vvirtqueue_mark vvirtqueue_mark(const struct vvirtqueue *queue)
+{
+	return (struct vvirtqueue_mark){queue->next_avail, queue->avail_wrap};
+}
+static inline void vvirtqueue_go_back(struct vvirtqueue *queue, struct vvirtqueue_mark mark)
+{
+	queue->next_avail = mark.next_avail;
+	queue->avail_wrap = mark.avail_wrap;
+}
+
 // Whether the driver wants to be interrupted for what came back since it last was. Then it counts as told.
 bool vvirtqueue_tell(struct vvirtqueue *queue);
 

@@ -118,17 +118,29 @@ int vvirtqueue_packed_take(struct vvirtqueue *queue, struct vvirtqueue_chain *ch
 	return 1;
 }
 
-void vvirtqueue_packed_give(struct vvirtqueue *queue, uint16_t id, uint16_t slots, uint32_t written)
+// The driver looks at what comes back in order, so the flags of the first are written last.
+void vvirtqueue_packed_give(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                            unsigned count)
 {
-	uint32_t at = queue->next_used * DESC_BYTES;
-	uint32_t flags = queue->used_wrap ? DESC_AVAIL | DESC_USED : 0;
+	uint16_t *first = NULL, first_flags = 0;
 
-	if (written != 0)
-		flags |= DESC_WRITE;
-	store_relaxed(vvirtqueue_at32(&queue->part_desc, at + DESC_LEN), written);
-	store_relaxed(vvirtqueue_at16(&queue->part_desc, at + DESC_ID), id);
-	store_release(vvirtqueue_at16(&queue->part_desc, at + DESC_FLAGS), (uint16_t)flags);
-	queue->next_used = step(queue, queue->next_used, slots, &queue->used_wrap);
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t at = queue->next_used * DESC_BYTES;
+		uint32_t flags = queue->used_wrap ? DESC_AVAIL | DESC_USED : 0;
+		uint16_t *where = vvirtqueue_at16(&queue->part_desc, at + DESC_FLAGS);
+		if (used[i].written != 0)
+			flags |= DESC_WRITE;
+		store_relaxed(vvirtqueue_at32(&queue->part_desc, at + DESC_LEN), used[i].written);
+		store_relaxed(vvirtqueue_at16(&queue->part_desc, at + DESC_ID), used[i].id);
+		if (i == 0) {
+			first = where;
+			first_flags = (uint16_t)flags;
+		} else {
+			store_release(where, (uint16_t)flags);
+		}
+		queue->next_used = step(queue, queue->next_used, used[i].slots, &queue->used_wrap);
+	}
+	store_release(first, first_flags);
 }
 
 bool vvirtqueue_packed_tell(struct vvirtqueue *queue)

@@ -72,7 +72,8 @@ struct vvirtqueue_layout vvirtqueue_split_layout(uint32_t size);
 int vvirtqueue_split_take(struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
                           const char **why);
 bool vvirtqueue_split_waits(const struct vvirtqueue *queue);
-void vvirtqueue_split_give(struct vvirtqueue *queue, uint16_t id, uint32_t written);
+void vvirtqueue_split_give(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                           unsigned count);
 bool vvirtqueue_split_tell(struct vvirtqueue *queue);
 void vvirtqueue_split_listen(struct vvirtqueue *queue);
 void vvirtqueue_split_ignore(struct vvirtqueue *queue);
@@ -81,8 +82,8 @@ struct vvirtqueue_layout vvirtqueue_packed_layout(uint32_t size);
 int vvirtqueue_packed_take(struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
                            const char **why);
 bool vvirtqueue_packed_waits(const struct vvirtqueue *queue);
-void vvirtqueue_packed_give(struct vvirtqueue *queue, uint16_t id, uint16_t slots,
-                            uint32_t written);
+void vvirtqueue_packed_give(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                            unsigned count);
 bool vvirtqueue_packed_tell(struct vvirtqueue *queue);
 void vvirtqueue_packed_listen(struct vvirtqueue *queue);
 void vvirtqueue_packed_ignore(struct vvirtqueue *queue);

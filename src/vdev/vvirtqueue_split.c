@@ -116,13 +116,15 @@ bool vvirtqueue_split_waits(const struct vvirtqueue *queue)
 	return load_acquire(vvirtqueue_at16(&queue->part_driver, RING_INDEX)) != queue->next_avail;
 }
 
-void vvirtqueue_split_give(struct vvirtqueue *queue, uint16_t id, uint32_t written)
+void vvirtqueue_split_give(struct vvirtqueue *queue, const struct vvirtqueue_used *used,
+                           unsigned count)
 {
-	uint32_t entry = RING_ENTRIES + slot_of(queue, queue->next_used) * USED_ENTRY;
-
-	store_relaxed(vvirtqueue_at32(&queue->part_device, entry), id);
-	store_relaxed(vvirtqueue_at32(&queue->part_device, entry + 4), written);
-	queue->next_used++;
+	for (unsigned i = 0; i < count; i++) {
+		uint32_t entry = RING_ENTRIES + slot_of(queue, queue->next_used) * USED_ENTRY;
+		store_relaxed(vvirtqueue_at32(&queue->part_device, entry), used[i].id);
+		store_relaxed(vvirtqueue_at32(&queue->part_device, entry + 4), used[i].written);
+		queue->next_used++;
+	}
 	store_release(vvirtqueue_at16(&queue->part_device, RING_INDEX), queue->next_used);
 }
 
