@@ -9,6 +9,7 @@
 #include "check.h"
 
 #include "base/bits.h"
+#include "check_net.h"
 #include "fdt/board.h"
 #include "schema.h"
 #include "tree_edit.h"
@@ -400,6 +401,7 @@ void check_system(struct system *system, const struct limits *limits, struct dia
 	for (size_t i = 0; i < system->vm_count; i++)
 		check_vm(&system->vms[i], limits, diags);
 	check_cores(system, limits, diags);
+	check_nets(system, limits->no_nets, diags);
 	check_memory(system, limits, diags);
 }
 

@@ -10,6 +10,7 @@ struct limits {
 	uint32_t cpus, gic;
 	bool no_gic;  // the board has none
 	uint64_t ram; // bytes that Mezzo and its VMs can have
+	bool no_nets; // nor a network interface that Mezzo can drive
 	bool fixed;   // it is a real board: no option makes it bigger
 };
 

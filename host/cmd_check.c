@@ -119,7 +119,8 @@ static struct limits named_board(const struct system *system)
 
 	if (board == NULL || !board->fixed)
 		return (struct limits){.cpus = 0};
-	return (struct limits){.cpus = board->cpus,
+	return (struct limits){.no_nets = board->fixed,
+	                       .cpus = board->cpus,
 	                       .gic = board->gic,
 	                       .no_gic = board->gic == 0,
 	                       .ram = board->ram,

@@ -205,7 +205,23 @@ static void print(const struct listing *list)
 static const char *const card_modes[] = {
         [DESC_SDCARD_COW] = "cow", [DESC_SDCARD_KEEP] = "keep", [DESC_SDCARD_RO] = "ro"};
 
-static void print_vm_json(const struct desc_vm *vm)
+static void print_nics_json(const struct desc *desc, const struct desc_vm *vm)
+{
+	json_open("nets", '[');
+	for (uint32_t i = 0; i < vm->nr_nics; i++) {
+		uint8_t mac[DESC_MAC_SIZE];
+
+		desc_vm_mac(vm, i, mac);
+		json_open(NULL, '{');
+		json_text("net", desc->nets[vm->nic_net[i]].name);
+		json_text("mac", util_format("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1],
+		                             mac[2], mac[3], mac[4], mac[5]));
+		json_close('}');
+	}
+	json_close(']');
+}
+
+static void print_vm_json(const struct desc *desc, const struct desc_vm *vm)
 {
 	json_open(NULL, '{');
 	json_text("name", vm->name);
@@ -229,6 +245,8 @@ static void print_vm_json(const struct desc_vm *vm)
 	if (vm->cmdline != NULL)
 		json_text("cmdline", vm->cmdline);
 	json_bool("autostart", vm->autostart);
+	if (vm->nr_nics != 0)
+		print_nics_json(desc, vm);
 	json_close('}');
 }
 
@@ -256,7 +274,7 @@ static void print_json(const char *path, struct listing *list)
 	json_close(']');
 	json_open("vms", '[');
 	for (uint32_t i = 0; list->has_desc && i < list->desc.nr_vms; i++)
-		print_vm_json(&list->desc.vms[i]);
+		print_vm_json(&list->desc, &list->desc.vms[i]);
 	json_close(']');
 	json_close('}');
 }

@@ -23,8 +23,9 @@
 #define FILE_SIZE_MAX MIB(1)
 #define UNKNOWN_MAX   64 // unknown keys in one file, before reading is given up
 
-// `key = value`, or a list of them. A section is known by its title; NULL is the top level.
+// `key = value`, or a list of them. A section is known by its kind and its title; NULL is the top level.
 struct assignment {
+	enum schema_scope scope;
 	char *section, *key;
 	struct place at;
 	char **text;
@@ -36,16 +37,23 @@ static struct reader {
 	const char *path;
 	struct assignment *list;
 	size_t count;
-	char *unknown[2][UNKNOWN_MAX + 1]; // what the file has beyond the keys of [top, vm]
-	size_t unknown_count[2];
+	char *unknown[SCHEMA_SCOPES][UNKNOWN_MAX + 1]; // what the file has beyond the keys
+	size_t unknown_count[SCHEMA_SCOPES];
 	char *error; // libconfuse's last words, and their line
 	int error_line;
-	bool error_in_vm;
+	enum schema_scope error_scope;
 } reader;
 
 static bool same(const char *a, const char *b)
 {
 	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static enum schema_scope scope_of(const cfg_t *cfg)
+{
+	if (cfg->title == NULL)
+		return SCHEMA_TOP;
+	return strcmp(cfg->name, "net") == 0 ? SCHEMA_NET : SCHEMA_VM;
 }
 
 // libconfuse: a value was read. The first of an assignment has nvalues == 1.
@@ -55,13 +63,15 @@ static int take_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *resul
 	struct assignment *a = NULL;
 
 	for (size_t i = reader.count; opt->nvalues > 1 && i > 0 && a == NULL; i--)
-		if (same(reader.list[i - 1].section, section) &&
+		if (reader.list[i - 1].scope == scope_of(cfg) &&
+		    same(reader.list[i - 1].section, section) &&
 		    same(reader.list[i - 1].key, opt->name))
 			a = &reader.list[i - 1];
 	if (a == NULL) {
 		reader.list = util_grow(reader.list, reader.count + 1, sizeof(*reader.list));
 		a = &reader.list[reader.count++];
-		*a = (struct assignment){.section = section != NULL ? util_format("%s", section)
+		*a = (struct assignment){.scope = scope_of(cfg),
+		                         .section = section != NULL ? util_format("%s", section)
 		                                                    : NULL,
 		                         .key = util_format("%s", opt->name),
 		                         .at = {reader.path, cfg->line}};
@@ -77,24 +87,26 @@ static void take_error(cfg_t *cfg, const char *format, va_list args)
 	if (vasprintf(&reader.error, format, args) < 0)
 		reader.error = util_format("out of memory");
 	reader.error_line = cfg->line;
-	reader.error_in_vm = cfg->title != NULL;
+	reader.error_scope = scope_of(cfg);
 }
 
-static cfg_opt_t *options(bool in_vm, cfg_opt_t *vm_options)
+static cfg_opt_t *options(enum schema_scope scope)
 {
-	const char *const *known = schema_keys(in_vm);
+	const cfg_flag_t titled = CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES;
+	const char *const *known = schema_keys(scope);
 	size_t count = 0;
 	cfg_opt_t *list = util_alloc((64 + UNKNOWN_MAX) * sizeof(*list));
 
 	for (; known[count] != NULL; count++)
 		list[count] = (cfg_opt_t)CFG_PTR_LIST_CB(known[count], 0, CFGF_NODEFAULT,
 		                                         take_value, free);
-	for (size_t i = 0; i < reader.unknown_count[in_vm]; i++)
-		list[count++] = (cfg_opt_t)CFG_PTR_LIST_CB(reader.unknown[in_vm][i], 0,
+	for (size_t i = 0; i < reader.unknown_count[scope]; i++)
+		list[count++] = (cfg_opt_t)CFG_PTR_LIST_CB(reader.unknown[scope][i], 0,
 		                                           CFGF_NODEFAULT, take_value, free);
-	if (vm_options != NULL)
-		list[count++] = (cfg_opt_t)CFG_SEC("vm", vm_options,
-		                                   CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+	if (scope == SCHEMA_TOP) {
+		list[count++] = (cfg_opt_t)CFG_SEC("vm", options(SCHEMA_VM), titled);
+		list[count++] = (cfg_opt_t)CFG_SEC("net", options(SCHEMA_NET), titled);
+	}
 	list[count] = (cfg_opt_t)CFG_END();
 	return list;
 }
@@ -103,14 +115,14 @@ static cfg_opt_t *options(bool in_vm, cfg_opt_t *vm_options)
 static bool learn(void)
 {
 	static const char words[] = "no such option '";
-	size_t *count = &reader.unknown_count[reader.error_in_vm];
+	size_t *count = &reader.unknown_count[reader.error_scope];
 	char *name;
 
 	if (strncmp(reader.error, words, sizeof(words) - 1) != 0 || *count == UNKNOWN_MAX)
 		return false;
 	name = util_format("%s", reader.error + sizeof(words) - 1);
 	name[strcspn(name, "'")] = '\0';
-	reader.unknown[reader.error_in_vm][(*count)++] = name;
+	reader.unknown[reader.error_scope][(*count)++] = name;
 	return true;
 }
 
@@ -119,7 +131,7 @@ static cfg_t *parse(const char *text)
 	cfg_t *cfg;
 
 	for (;;) {
-		cfg = cfg_init(options(false, options(true, NULL)), CFGF_NONE);
+		cfg = cfg_init(options(SCHEMA_TOP), CFGF_NONE);
 		cfg_set_error_function(cfg, take_error);
 		reader.count = 0;
 		reader.error = NULL;
@@ -228,11 +240,12 @@ static void report(struct diags *diags)
 	                   "} ( ) + , #";
 
 	if (strncmp(reader.error, "found duplicate title", strlen("found duplicate title")) == 0)
-		diag_add(diags, at, "there are two VMs called %s; rename one",
+		diag_add(diags, at, "there are two sections called %s; rename one",
 		         strchr(reader.error, '\'') != NULL ? strchr(reader.error, '\'')
 		                                            : "the same");
 	else if (strncmp(reader.error, "missing title", strlen("missing title")) == 0)
-		diag_add(diags, at, "this vm has no name; write `vm NAME {`");
+		diag_add(diags, at,
+		         "this section has no name; write for example `vm NAME {` or `net NAME {`");
 	else
 		diag_add(diags, at, "%s; %s", reader.error, todo);
 }
@@ -240,20 +253,28 @@ static void report(struct diags *diags)
 static void assign(struct system *system, const struct assignment *a, struct diags *diags)
 {
 	struct vm *vm = NULL;
+	struct net *net = NULL;
 
-	for (size_t i = 0; a->section != NULL && i < system->vm_count; i++)
+	for (size_t i = 0; a->scope == SCHEMA_VM && i < system->vm_count; i++)
 		if (strcmp(system->vms[i].name, a->section) == 0)
 			vm = &system->vms[i];
-	if (a->section != NULL && vm == NULL)
+	if (a->scope == SCHEMA_NET)
+		net = system_find_net(system, a->section);
+	if (a->scope != SCHEMA_TOP && vm == NULL && net == NULL)
 		return; // libconfuse drops a section that it could not finish
 	for (const struct assignment *b = reader.list; b < a; b++) {
-		if (!same(a->section, b->section) || !same(a->key, b->key))
+		if (b->scope != a->scope || !same(a->section, b->section) || !same(a->key, b->key))
 			continue;
 		diag_add(diags, a->at, "`%s` is given twice, first on line %d; keep one", a->key,
 		         b->at.line);
 		return;
 	}
-	schema_set(system, vm, a->key, (const char *const *)a->text, a->count, a->at, diags);
+	if (net != NULL)
+		schema_set_net(system, net, a->key, (const char *const *)a->text, a->count, a->at,
+		               diags);
+	else
+		schema_set(system, vm, a->key, (const char *const *)a->text, a->count, a->at,
+		           diags);
 }
 
 bool conf_read(const char *path, struct system *system, struct diags *diags)
@@ -275,6 +296,12 @@ bool conf_read(const char *path, struct system *system, struct diags *diags)
 
 		schema_check_name(system, section->title, end, diags);
 		system_add(system, util_format("%s", section->title))->end = end;
+	}
+	for (unsigned int i = 0; i < cfg_size(cfg, "net"); i++) {
+		cfg_t *section = cfg_getnsec(cfg, "net", i);
+
+		system_add_net(system, util_format("%s", section->title))->at =
+		        (struct place){path, section->line};
 	}
 	for (size_t i = 0; i < reader.count; i++)
 		assign(system, &reader.list[i], diags);

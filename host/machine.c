@@ -91,6 +91,7 @@ struct limits machine_limits(const struct machine *machine)
 	        .gic = machine->gic,
 	        .no_gic = machine->gic == 0,
 	        .ram = machine->ram,
+	        .no_nets = machine->board->fixed,
 	        .fixed = machine->board->fixed,
 	};
 }

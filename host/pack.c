@@ -169,6 +169,43 @@ static void put_files(struct writer *w, const struct bundle *bundle)
 	put(w, fdt_end_node(w->fdt));
 }
 
+static void put_nets(struct writer *w, const struct system *system)
+{
+	for (size_t i = 0; i < system->net_count; i++) {
+		const struct net *net = &system->nets[i];
+
+		begin_numbered(w, "net", i);
+		put_text(w, "compatible", "mezzo,net");
+		put_text(w, "net-name", net->name);
+		put_text(w, "uplink", net->uplink.value);
+		put_flag(w, "anti-spoof", &net->anti_spoof);
+		put_u64(w, "limit", &net->limit);
+		put(w, fdt_end_node(w->fdt));
+	}
+}
+
+// The names of nets one behind the other, and addresses if any is given: zeroes for those that are not.
+static void put_nics(struct writer *w, const struct nics_key *nics)
+{
+	char names[DESC_MAX_NICS * (DESC_NET_MAX + 1)];
+	uint8_t macs[DESC_MAX_NICS * DESC_MAC_SIZE] = {0};
+	size_t size = 0;
+	bool given = false;
+
+	for (size_t i = 0; i < nics->count; i++) {
+		const struct nic *nic = &nics->nic[i];
+
+		memcpy(names + size, nic->net, strlen(nic->net) + 1);
+		size += strlen(nic->net) + 1;
+		memcpy(macs + i * DESC_MAC_SIZE, nic->mac, DESC_MAC_SIZE);
+		given |= nic->has_mac;
+	}
+	if (size != 0)
+		put(w, fdt_property(w->fdt, "nets", names, (int)size));
+	if (given)
+		put(w, fdt_property(w->fdt, "macs", macs, (int)(nics->count * DESC_MAC_SIZE)));
+}
+
 static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files *files,
                    size_t number)
 {
@@ -209,6 +246,7 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	put_text(w, "on-crash", vm->on_crash.value);
 	put(w, fdt_property_u32(w->fdt, "autostart", vm->autostart.value != 0));
 	put_text(w, "verify", vm->verify.value);
+	put_nics(w, &vm->nics);
 	put(w, fdt_end_node(w->fdt));
 }
 
@@ -232,6 +270,7 @@ static void put_system(struct writer *w, const struct system *system, const stru
 		put(w, fdt_property(w->fdt, "plain-exits", NULL, 0));
 	put_text(w, "console", options.console);
 	put_files(w, bundle);
+	put_nets(w, system);
 	for (size_t i = 0; i < system->vm_count; i++)
 		put_vm(w, &system->vms[i], &files[i], i);
 	put(w, fdt_end_node(w->fdt));

@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "fdt/board.h"
+#include "schema_net.h"
 #include "util.h"
 
 #include <ctype.h>
@@ -30,6 +31,8 @@ enum kind {
 	KIND_BOOL,
 	KIND_LIST,
 	KIND_BUDGET,
+	KIND_NICS,
+	KIND_UPLINK,
 	KIND_IMAGE, // a path, perhaps behind cow:, keep: or ro:
 };
 
@@ -68,6 +71,7 @@ static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
 
 #define TOP(field) offsetof(struct system, field)
 #define VM(field)  offsetof(struct vm, field)
+#define NET(field) offsetof(struct net, field)
 
 #define US_PER_MS   UINT64_C(1000)
 #define US_PER_S    UINT64_C(1000000)
@@ -100,7 +104,7 @@ static const struct key vm_keys[] = {
         {"cpus", true, KIND_NUMBER, VM(cpus), 1, DESC_MAX_VCPUS, .example = "2"},
         {"gic", true, KIND_NUMBER, VM(gic), 2, 3, .example = "3"},
         LATER("disk"),
-        LATER("net"),
+        {"net", true, KIND_NICS, VM(nics), .example = "{ lan0 }"},
         {"virtio_console", true, KIND_BOOL, VM(virtio_console), .example = "true"},
         {"rng", true, KIND_BOOL, VM(rng), .example = "true"},
         {"balloon", true, KIND_BOOL, VM(balloon), .example = "true"},
@@ -120,9 +124,22 @@ static const struct key vm_keys[] = {
         {.name = NULL},
 };
 
-const char *const *schema_keys(bool in_vm)
+static const struct key net_keys[] = {
+        {"uplink", true, KIND_UPLINK, NET(uplink), .example = "\"host:net0\""},
+        {"anti_spoof", true, KIND_BOOL, NET(anti_spoof), .example = "true"},
+        {"limit", true, KIND_SIZE, NET(limit), DESC_LIMIT_MIN, DESC_LIMIT_MAX, .example = "100M"},
+        {.name = NULL},
+};
+
+static const struct key *const tables[SCHEMA_SCOPES] = {
+        [SCHEMA_TOP] = top_keys,
+        [SCHEMA_VM] = vm_keys,
+        [SCHEMA_NET] = net_keys,
+};
+
+const char *const *schema_keys(enum schema_scope scope)
 {
-	const struct key *keys = in_vm ? vm_keys : top_keys;
+	const struct key *keys = tables[scope];
 	const char **names = NULL;
 	size_t count = 0;
 
@@ -403,24 +420,24 @@ static void set_image(const struct system *system, const struct key *key, struct
 		*out = (struct image_key){path.value, mode, at};
 }
 
-void schema_set(struct system *system, struct vm *vm, const char *name, const char *const *text,
-                size_t count, struct place at, struct diags *diags)
+static void set_key(struct system *system, enum schema_scope scope, void *object, const char *name,
+                    const char *const *text, size_t count, struct place at, struct diags *diags)
 {
-	const struct key *key = vm != NULL ? vm_keys : top_keys;
-	char *base = vm != NULL ? (char *)vm : (char *)system;
+	const struct key *key = tables[scope];
+	char *base = object;
 
 	while (key->name != NULL && strcmp(key->name, name) != 0)
 		key++;
 	if (key->name == NULL) {
 		diag_add(diags, at, "unknown key `%s`%s", name,
-		         diag_suggest(name, schema_keys(vm != NULL)));
+		         diag_suggest(name, schema_keys(scope)));
 		return;
 	}
 	if (!key->built) {
 		diag_add(diags, at, "`%s` is not supported by this version; remove it", name);
 		return;
 	}
-	if (count > 1 && key->kind != KIND_LIST) {
+	if (count > 1 && key->kind != KIND_LIST && key->kind != KIND_NICS) {
 		diag_add(diags, at, "%s takes one value, not %zu; write for example `%s = %s`",
 		         name, count, name, key->example);
 		return;
@@ -437,6 +454,8 @@ void schema_set(struct system *system, struct vm *vm, const char *name, const ch
 	case KIND_TIME: set_time(key, out, text[0], at, diags); break;
 	case KIND_IMAGE: set_image(system, key, out, text[0], at, diags); break;
 	case KIND_BUDGET: set_budget(key, out, text[0], at, diags); break;
+	case KIND_NICS: schema_take_nics(out, text, count, at, diags); break;
+	case KIND_UPLINK: schema_take_uplink(out, text[0], at, diags); break;
 	case KIND_BOOL:
 		if (parse_bool(text[0], &number.value))
 			*(struct number_key *)out = number;
@@ -450,6 +469,21 @@ void schema_set(struct system *system, struct vm *vm, const char *name, const ch
 			*(struct number_key *)out = number;
 		break;
 	}
+}
+
+void schema_set(struct system *system, struct vm *vm, const char *name, const char *const *text,
+                size_t count, struct place at, struct diags *diags)
+{
+	if (vm != NULL)
+		set_key(system, SCHEMA_VM, vm, name, text, count, at, diags);
+	else
+		set_key(system, SCHEMA_TOP, system, name, text, count, at, diags);
+}
+
+void schema_set_net(struct system *system, struct net *net, const char *name,
+                    const char *const *text, size_t count, struct place at, struct diags *diags)
+{
+	set_key(system, SCHEMA_NET, net, name, text, count, at, diags);
 }
 
 // --- names and sums ------------------------------------------------------------------------------

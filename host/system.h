@@ -30,6 +30,17 @@ struct image_key {
 	const char *mode;  // what stands before it: "cow", "keep" or "ro"
 	struct place at;
 };
+// A network interface: the net, and the address if it is given.
+struct nic {
+	const char *net;
+	bool has_mac;
+	uint8_t mac[DESC_MAC_SIZE];
+};
+struct nics_key {
+	struct nic nic[DESC_MAX_NICS];
+	size_t count;
+	struct place at;
+};
 struct list_key {
 	uint32_t *value;
 	size_t count;
@@ -47,10 +58,19 @@ struct vm {
 	struct image_key sdcard;
 	struct number_key virtio_console, rng, balloon;
 	struct list_key pin;
+	struct nics_key nics;
 	// Found by check_system in the files that the keys name.
 	struct kernel kernel_file;
 	struct image_plan plan;
 	struct blob initrd_file, dtb_file, sdcard_file;
+};
+
+// A section `net`, or a net that only interfaces name: then `at.file` is NULL until check_system.
+struct net {
+	const char *name;
+	struct place at;
+	struct text_key uplink; // the board's name for it
+	struct number_key anti_spoof, limit;
 };
 
 struct system {
@@ -59,6 +79,8 @@ struct system {
 	struct number_key fast_exits; // unless it is there: true
 	struct vm *vms;
 	size_t vm_count;
+	struct net *nets;
+	size_t net_count;
 	const char *dir; // what relative paths start from, with its last slash
 };
 
@@ -67,6 +89,10 @@ const struct model_facts *system_model(const struct vm *vm);
 
 // The new last VM of `system`. Pointers to VMs taken before are void.
 struct vm *system_add(struct system *system, const char *name);
+
+// The net of this name, or NULL; a new one of this name. Pointers to nets taken before are void then.
+struct net *system_find_net(const struct system *system, const char *name);
+struct net *system_add_net(struct system *system, const char *name);
 
 // Sums over all VMs.
 uint64_t system_memory(const struct system *system);

@@ -75,6 +75,16 @@ static const struct rule file_rules[] = {
         {"sha256", KIND_BYTES, false, IN(desc_file, sha256), .max = DESC_SHA256_SIZE},
 };
 
+static const struct rule net_rules[] = {
+        {"compatible", KIND_CONST, true, NOWHERE, .text = "mezzo,net"},
+        {"reg", KIND_IGNORED, false, NOWHERE},
+        {"net-name", KIND_PATH, true, IN(desc_net, name), .max = DESC_NET_MAX},
+        {"uplink", KIND_PATH, false, IN(desc_net, uplink), .max = DESC_UPLINK_MAX},
+        {"anti-spoof", KIND_FLAG, false, IN(desc_net, anti_spoof)},
+        {"limit", KIND_U64, false, IN(desc_net, limit), .min = DESC_LIMIT_MIN,
+         .max = DESC_LIMIT_MAX, .unit = 1},
+};
+
 static const struct rule vm_rules[] = {
         {"compatible", KIND_CONST, true, NOWHERE, .text = "mezzo,vm"},
         {"reg", KIND_IGNORED, false, NOWHERE},
@@ -108,6 +118,8 @@ static const struct rule vm_rules[] = {
         {"on-crash", KIND_CHOICE, false, IN(desc_vm, on_crash), .choices = crashes},
         {"autostart", KIND_BOOL, false, IN(desc_vm, autostart), .max = 1},
         {"verify", KIND_CHOICE, false, NOWHERE, .choices = sums}, // read_vm
+        {"nets", KIND_NETS, false, NOWHERE},
+        {"macs", KIND_MACS, false, NOWHERE},
 };
 
 STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a 32-bit word");
@@ -166,6 +178,21 @@ static int read_file(struct reader *reader, const struct tree_walk *walk)
 		return desc_fail(reader, "path", "\"%s\" is there already", file->path);
 	desc->nr_files++;
 	return 0;
+}
+
+static int read_net(struct reader *reader, const struct tree_walk *walk)
+{
+	struct desc *desc = reader->desc;
+
+	if (desc->nr_nets == DESC_MAX_NETS)
+		return desc_fail(reader, "", "there are more than %u nets", DESC_MAX_NETS);
+	struct desc_net *net = &desc->nets[desc->nr_nets];
+	int error = read_props(reader, walk, net_rules, ARRAY_SIZE(net_rules), net);
+	if (error == 0)
+		error = desc_check_net(reader, net);
+	if (error == 0)
+		desc->nr_nets++;
+	return error;
 }
 
 static bool is_alnum(char c)
@@ -258,6 +285,8 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 		error = check_sdcard(reader, vm);
 	if (error == 0)
 		error = check_extras(reader, vm);
+	if (error == 0)
+		error = desc_check_nics(reader, vm);
 	if (error != 0)
 		return error;
 	if (vm->exclusive && vm->nr_pins < vm->cpus)
@@ -334,7 +363,7 @@ static int read_system(struct reader *reader, int *mezzo)
 	return ERR_NOT_FOUND;
 }
 
-// Everything below /mezzo that is not a VM: the files, and nothing else.
+// Everything below /mezzo that is not a VM: the files and the nets, and nothing else.
 static int read_files(struct reader *reader, int mezzo)
 {
 	struct tree_walk walk;
@@ -351,6 +380,8 @@ static int read_files(struct reader *reader, int mezzo)
 		} else if (walk.depth == MEZZO_DEPTH + 2 && tree_name_is(walk.name, "file") &&
 		           walk.level[MEZZO_DEPTH + 1].offset == files) {
 			error = read_file(reader, &walk);
+		} else if (walk.depth == MEZZO_DEPTH + 1 && tree_name_is(walk.name, "net")) {
+			error = read_net(reader, &walk);
 		} else if (walk.depth != MEZZO_DEPTH + 1 || !tree_name_is(walk.name, "vm")) {
 			error = desc_fail(reader, "",
 			                  "this version of Mezzo does not know this node");

@@ -17,6 +17,13 @@
 #define DESC_MIN_MEMORY  MIB(16)
 #define DESC_MAX_MEMORY  (UINT64_C(1) << 47)
 #define DESC_SHA256_SIZE 32
+#define DESC_MAX_NETS    32
+#define DESC_MAX_NICS    4  // of a VM
+#define DESC_NET_MAX     31 // bytes of a net's name
+#define DESC_UPLINK_MAX  31 // and of what names the board's own interface
+#define DESC_MAC_SIZE    6
+#define DESC_LIMIT_MIN   KIB(1) // bytes a second
+#define DESC_LIMIT_MAX   (UINT64_C(1) << 40)
 
 #define DESC_WEIGHT_DEFAULT  100
 #define DESC_WEIGHT_MAX      10000
@@ -48,6 +55,14 @@ struct desc_file {
 	const uint8_t *sha256; // 32 bytes, or NULL: none given
 };
 
+// A net: the VMs that name it share a switch.
+struct desc_net {
+	const char *name;   // 1..31 of A-Z a-z 0-9 . _ -, unique
+	const char *uplink; // the board's own interface, NULL: none
+	bool anti_spoof;    // VMs send from their own addresses alone
+	uint64_t limit;     // bytes a second that each VM may send; 0: no limit
+};
+
 // A VM. Strings point into the tree and are NUL-terminated; NULL: not given. Files are checked to
 // be among desc->files.
 struct desc_vm {
@@ -77,6 +92,10 @@ struct desc_vm {
 	uint32_t priority;             // 0..DESC_PRIORITY_MAX
 	uint32_t budget_us, period_us; // of each vCPU, the budget within the period; 0: none
 	uint32_t stop_timeout_ms;      // DESC_STOP_MIN_MS..DESC_STOP_MAX_MS
+	uint32_t nr_nics;
+	uint8_t nic_net[DESC_MAX_NICS]; // indices into desc->nets
+	uint32_t nr_macs;               // as many as interfaces, or none
+	const uint8_t *macs; // 6 bytes each, all zero: made by desc_mac; NULL: none given
 };
 
 struct desc {
@@ -87,6 +106,8 @@ struct desc {
 	uint32_t console_vm; // DESC_CONSOLE_VM: index into vms
 	uint32_t nr_files;
 	struct desc_file files[DESC_MAX_FILES];
+	uint32_t nr_nets;
+	struct desc_net nets[DESC_MAX_NETS];
 	uint32_t nr_vms; // may be 0
 	struct desc_vm vms[DESC_MAX_VMS];
 };
@@ -94,6 +115,13 @@ struct desc {
 struct desc_problem {
 	char text[DESC_PROBLEM_SIZE]; // "/mezzo/vm@1 (linux): memory: ..."
 };
+
+// The address of network interface `nic` of a VM that is given none: the same on every board, locally administered.
+void desc_mac(const char *vm, uint32_t nic, uint8_t mac[DESC_MAC_SIZE]);
+// That of interface `nic` of a VM of the description, whether it is given or not.
+void desc_vm_mac(const struct desc_vm *vm, uint32_t nic, uint8_t mac[DESC_MAC_SIZE]);
+// Whether it may be an interface's: not zero, not a group's.
+bool desc_mac_is_good(const uint8_t mac[DESC_MAC_SIZE]);
 
 // Reads and checks /mezzo of `fdt` (8-byte aligned; at most `max_size` bytes may be read). The tree is
 // untrusted. 0; ERR_NOT_FOUND: a sound tree without /mezzo; ERR_INVALID or ERR_UNSUPPORTED with one

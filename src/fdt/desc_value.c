@@ -230,6 +230,8 @@ int desc_take(struct reader *reader, const struct rule *rule, struct tree_value 
 		break;
 	case KIND_PINS: error = take_pins(reader, rule, value, object); break;
 	case KIND_BUDGET: error = take_budget(reader, rule, value, object); break;
+	case KIND_NETS: error = desc_take_nets(reader, rule, value, object); break;
+	case KIND_MACS: error = desc_take_macs(reader, rule, value, object); break;
 	}
 	return error;
 }

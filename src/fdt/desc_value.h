@@ -23,6 +23,8 @@ enum kind {
 	KIND_BYTES,   // const uint8_t *, exactly `max` bytes
 	KIND_PINS,    // desc_vm.pin
 	KIND_BUDGET,  // desc_vm.budget_us, period_us
+	KIND_NETS,    // desc_vm.nic_net
+	KIND_MACS,    // desc_vm.macs
 };
 
 struct choice {
@@ -60,5 +62,15 @@ int desc_take(struct reader *reader, const struct rule *rule, struct tree_value 
 
 // The file of this name among those read so far, or NULL.
 const struct desc_file *desc_find_file(const struct desc *desc, const char *path);
+
+// ---- desc_net.c: each returns 0, or ERR_INVALID with the problem said ----
+
+int desc_take_nets(struct reader *reader, const struct rule *rule, struct tree_value value,
+                   struct desc_vm *vm);
+int desc_take_macs(struct reader *reader, const struct rule *rule, struct tree_value value,
+                   struct desc_vm *vm);
+// A net that was read and is not among the others yet; the interfaces of a VM that is not yet.
+int desc_check_net(struct reader *reader, const struct desc_net *net);
+int desc_check_nics(struct reader *reader, const struct desc_vm *vm);
 
 #endif
