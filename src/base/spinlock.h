@@ -13,9 +13,9 @@ enum lock_rank {
 	LOCK_VM_TABLE = 1, // the list of VMs
 	LOCK_BALLOON,      // a VM's virtio balloon, which asks its other devices
 	LOCK_DEVICE,       // one emulated device
-	LOCK_PORT,         // where devices meet: a console that two share, a port that other VMs send to
-	LOCK_LINE,         // a device's interrupt line
-	LOCK_VGIC,       // one VM's interrupt distributor; devices raise lines under their own lock
+	LOCK_PORT, // where devices meet: a console that two share, a port that other VMs send to
+	LOCK_LINE, // a device's interrupt line
+	LOCK_VGIC, // one VM's interrupt distributor; devices raise lines under their own lock
 	LOCK_SCHED_PLAN, // what CPUs have been promised to whom
 	LOCK_SCHED,      // one CPU's queue of vCPUs
 	LOCK_STAGE2,     // one VM's stage 2 tables

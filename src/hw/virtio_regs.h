@@ -162,15 +162,32 @@ struct virtio_blk_extent { // of DISCARD and WRITE_ZEROES
 
 // ---- net ----
 
-#define VIRTIO_NET_F_MTU       BIT_U64(3)
-#define VIRTIO_NET_F_MAC       BIT_U64(5)
-#define VIRTIO_NET_F_MRG_RXBUF BIT_U64(15)
-#define VIRTIO_NET_F_STATUS    BIT_U64(16)
+// GUEST: what the driver may be handed; HOST: what the device may be.
+#define VIRTIO_NET_F_CSUM          BIT_U64(0)
+#define VIRTIO_NET_F_GUEST_CSUM    BIT_U64(1)
+#define VIRTIO_NET_F_MTU           BIT_U64(3)
+#define VIRTIO_NET_F_MAC           BIT_U64(5)
+#define VIRTIO_NET_F_GUEST_TSO4    BIT_U64(7)
+#define VIRTIO_NET_F_GUEST_TSO6    BIT_U64(8)
+#define VIRTIO_NET_F_GUEST_ECN     BIT_U64(9)
+#define VIRTIO_NET_F_HOST_TSO4     BIT_U64(11)
+#define VIRTIO_NET_F_HOST_TSO6     BIT_U64(12)
+#define VIRTIO_NET_F_HOST_ECN      BIT_U64(13)
+#define VIRTIO_NET_F_MRG_RXBUF     BIT_U64(15)
+#define VIRTIO_NET_F_STATUS        BIT_U64(16)
+#define VIRTIO_NET_F_CTRL_VQ       BIT_U64(17)
+#define VIRTIO_NET_F_CTRL_RX       BIT_U64(18)
+#define VIRTIO_NET_F_CTRL_VLAN     BIT_U64(19)
+#define VIRTIO_NET_F_CTRL_RX_EXTRA BIT_U64(20)
+#define VIRTIO_NET_F_MQ            BIT_U64(22)
+#define VIRTIO_NET_F_CTRL_MAC_ADDR BIT_U64(23)
 
 enum virtio_net_config {
 	VIRTIO_NET_MAC = 0,    // 6 bytes
 	VIRTIO_NET_STATUS = 6, // 16 bits
+	VIRTIO_NET_PAIRS = 8,  // 16 bits: of queues, at most
 	VIRTIO_NET_MTU = 10,   // 16 bits
+	VIRTIO_NET_CONFIG_SIZE = 12,
 };
 #define VIRTIO_NET_LINK_UP BIT_U32(0)
 
@@ -194,6 +211,38 @@ struct virtio_net_header {
 #define VIRTIO_BALLOON_F_MUST_TELL      BIT_U64(0) // before a page is used again
 #define VIRTIO_BALLOON_F_DEFLATE_ON_OOM BIT_U64(2)
 #define VIRTIO_BALLOON_F_REPORTING      BIT_U64(5)
+
+#define VIRTIO_NET_NEEDS_CSUM BIT_U32(0) // flags
+
+#define VIRTIO_NET_GSO_NONE  0 // gso_type
+#define VIRTIO_NET_GSO_TCPV4 1
+#define VIRTIO_NET_GSO_TCPV6 4
+#define VIRTIO_NET_GSO_ECN   BIT_U32(7)
+
+// The control queue: class, command, what the class wants; the device writes one byte.
+enum virtio_net_ctrl {
+	VIRTIO_NET_CTRL_RX = 0,
+	VIRTIO_NET_CTRL_MAC = 1,
+	VIRTIO_NET_CTRL_VLAN = 2,
+	VIRTIO_NET_CTRL_MQ = 4,
+};
+enum virtio_net_ctrl_rx { // a byte: on or off
+	VIRTIO_NET_RX_PROMISC,
+	VIRTIO_NET_RX_ALLMULTI,
+	VIRTIO_NET_RX_ALLUNI,
+	VIRTIO_NET_RX_NOMULTI,
+	VIRTIO_NET_RX_NOUNI,
+	VIRTIO_NET_RX_NOBCAST,
+	VIRTIO_NET_RX_MODES,
+};
+enum virtio_net_ctrl_mac {
+	VIRTIO_NET_MAC_TABLE_SET, // twice, unicast and multicast: 32 bits, and so many addresses
+	VIRTIO_NET_MAC_ADDR_SET,
+};
+enum virtio_net_ctrl_vlan { VIRTIO_NET_VLAN_ADD, VIRTIO_NET_VLAN_DEL }; // 16 bits
+#define VIRTIO_NET_MQ_PAIRS_SET 0                                       // 16 bits
+#define VIRTIO_NET_OK           0
+#define VIRTIO_NET_ERR          1
 
 // ---- console ----
 

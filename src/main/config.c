@@ -24,6 +24,7 @@
 #include "main/seed.h"
 #include "mem/pages.h"
 #include "vdev/model.h"
+#include "vdev/vswitch.h"
 #include "version.h"
 #include "vm/image.h"
 #include "vm/vm.h"
@@ -403,6 +404,20 @@ static void set_rules(struct vm *vm, const struct desc_vm *from)
 		        from->nr_pins != 0 ? from->pin[i % from->nr_pins] : SCHED_ANY_CPU;
 }
 
+// Its network interfaces. One that was made after a template has addresses of its own.
+static void set_nics(struct vm *vm, const struct desc_vm *from)
+{
+	bool is_copy = strcmp(vm->name, from->name) != 0;
+	vm->nic.count = from->nr_nics;
+	for (uint32_t i = 0; i < from->nr_nics; i++) {
+		vm->nic.net[i] = from->nic_net[i];
+		if (is_copy)
+			desc_mac(vm->name, i, vm->nic.mac[i]);
+		else
+			desc_vm_mac(from, i, vm->nic.mac[i]);
+	}
+}
+
 // The rest of a VM whose memory was promised. False: the caller discards it.
 static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 {
@@ -424,7 +439,12 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	int error = model_create(vm, plan->gic);
 	int tree_size = error == 0 ? make_tree(vm, plan, &tree) : error;
 	int booted = tree_size < 0 ? tree_size : place_boot(vm, plan);
-	if (tree_size == ERR_INVALID)
+	if (tree_size == ERR_BUSY)
+		print_buffer(
+		        why, WHY_SIZE,
+		        "no port is left at one of its nets, or somebody there has its address: "
+		        "give it another one with `net = { \"NET@ADDRESS\" }`");
+	else if (tree_size == ERR_INVALID)
 		print_buffer(why, WHY_SIZE,
 		             "%s is not a device tree that a kernel can use: correct `dtb =`",
 		             plan->from->dtb != NULL ? plan->from->dtb->path : "what it is given");
@@ -458,7 +478,9 @@ static struct vm *build(const struct plan *plan, const char *name, char *why)
 		return NULL;
 	}
 	model_choose(vm, plan->from->machine, plan->from->memory);
+	set_nics(vm, plan->from);
 	if (!admit(vm, plan, why) || !furnish(vm, plan, why)) {
+		model_destroy(vm);
 		vm_discard(vm);
 		return NULL;
 	}
@@ -551,6 +573,10 @@ void config_build(const struct board *board, const void *fdt)
 		return;
 	}
 	seed_init(board, fdt);
+	for (uint32_t i = 0; i < desc.nr_nets; i++)
+		if (vswitch_create(i, &desc.nets[i]) != 0)
+			log_line("net %s: no memory left for its switch: give the board more",
+			         desc.nets[i].name);
 	for (uint32_t i = 0; i < desc.nr_vms; i++)
 		if (!build_described(board, &desc.vms[i], &plans[i]))
 			failed++;

@@ -264,6 +264,7 @@ static void bury(struct vm *vm)
 	uint32_t cpus = cpu_count();
 	vm_withdraw(vm);
 	console_forget(vm);
+	model_destroy(vm);
 	sched_dismiss(vm);
 	memset(vm->unseen, 0, sizeof vm->unseen);
 	for (uint32_t cpu = 0; cpu < cpus; cpu++)

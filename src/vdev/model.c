@@ -51,6 +51,13 @@ bool model_quiet(struct vm *vm)
 	return quiet;
 }
 
+void model_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; vm->model != NULL && i < vm->model->nr_parts; i++)
+		if (vm->model->parts[i].destroy != NULL)
+			vm->model->parts[i].destroy(vm);
+}
+
 int model_tree(const struct vm *vm, const struct model_chosen *chosen, void *buffer, size_t size)
 {
 	return vm->model->tree(vm, chosen, buffer, size);

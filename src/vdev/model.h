@@ -18,6 +18,8 @@ struct model_part {
 	// Lets go of the VM's memory, which is about to be given back: true when nothing outside reads or writes it for
 	// the device any more, nor will before the next reset. No vCPU of the VM runs. NULL: nothing ever does.
 	bool (*quiet)(struct vm *vm);
+	// Lets go of what it has outside of the VM: the VM is about to be freed, perhaps built only in part. NULL: nothing.
+	void (*destroy)(struct vm *vm);
 };
 
 struct model {
@@ -55,6 +57,10 @@ int model_reset(struct vm *vm);
 // Whether no device of the VM has anything outside work in its memory any more; to be asked again until it is so,
 // before the memory is given back. No vCPU of the VM runs.
 bool model_quiet(struct vm *vm);
+
+// Every device lets go of what it has outside of the VM, before the VM is freed. Nothing of it runs; also if its devices
+// were built only in part.
+void model_destroy(struct vm *vm);
 
 // What a guest is told beyond its devices.
 struct model_chosen {

@@ -68,24 +68,25 @@ RESET(vsdhost)
 
 // The interrupt controller before those who have lines to it.
 static const struct model_part parts[] = {
-        {create_board, reset_board, NULL},
-        {vbcm2836_create, reset_vbcm2836, NULL},
-        {raspi3_console_create, reset_raspi3_console, NULL},
-        {vbcm2835_gpio_create, reset_vbcm2835_gpio,
-         NULL}, // after the UARTs, whose lines it connects
-        {vbcm2835_systimer_create, reset_vbcm2835_systimer, NULL},
-        {vbcm2835_armtimer_create, reset_vbcm2835_armtimer, NULL},
-        {vbcm2835_cprman_create, reset_vbcm2835_cprman, NULL},
-        {vbcm2835_pm_create, reset_vbcm2835_pm, NULL},
-        {vbcm2835_misc_create, reset_vbcm2835_misc, NULL},
-        {vbcm2835_fb_create, reset_vbcm2835_fb, NULL},
-        {vbcm2835_property_create, reset_vbcm2835_property, NULL},
-        {vbcm2835_mbox_create, reset_vbcm2835_mbox, NULL},
-        {vbcm2835_dma_create, reset_vbcm2835_dma, NULL}, // before the chips that connect to it
-        {vdwc2_create, reset_vdwc2, NULL},
-        {vsd_card_create, reset_vsd_card, NULL}, // before its controllers
-        {vsdhci_create, reset_vsdhci, NULL},
-        {vsdhost_create, reset_vsdhost, NULL},
+        {.create = create_board, .reset = reset_board},
+        {.create = vbcm2836_create, .reset = reset_vbcm2836},
+        {.create = raspi3_console_create, .reset = reset_raspi3_console},
+        {.create = vbcm2835_gpio_create,
+         .reset = reset_vbcm2835_gpio}, // after the UARTs, whose lines it connects
+        {.create = vbcm2835_systimer_create, .reset = reset_vbcm2835_systimer},
+        {.create = vbcm2835_armtimer_create, .reset = reset_vbcm2835_armtimer},
+        {.create = vbcm2835_cprman_create, .reset = reset_vbcm2835_cprman},
+        {.create = vbcm2835_pm_create, .reset = reset_vbcm2835_pm},
+        {.create = vbcm2835_misc_create, .reset = reset_vbcm2835_misc},
+        {.create = vbcm2835_fb_create, .reset = reset_vbcm2835_fb},
+        {.create = vbcm2835_property_create, .reset = reset_vbcm2835_property},
+        {.create = vbcm2835_mbox_create, .reset = reset_vbcm2835_mbox},
+        {.create = vbcm2835_dma_create,
+         .reset = reset_vbcm2835_dma}, // before the chips that connect to it
+        {.create = vdwc2_create, .reset = reset_vdwc2},
+        {.create = vsd_card_create, .reset = reset_vsd_card}, // before its controllers
+        {.create = vsdhci_create, .reset = reset_vsdhci},
+        {.create = vsdhost_create, .reset = reset_vsdhost},
 };
 
 // The board's tree, or a plain one, with what its firmware would put in.

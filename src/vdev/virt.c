@@ -14,6 +14,7 @@
 #include "vdev/vvirtio_balloon.h"
 #include "vdev/vvirtio_console.h"
 #include "vdev/vvirtio_mmio.h"
+#include "vdev/vvirtio_net.h"
 #include "vdev/vvirtio_rng.h"
 #include "vm/pvtime.h"
 #include "vm/vm.h"
@@ -81,6 +82,7 @@ static const struct model_part parts[] = {
         {.create = vgwdt_create, .reset = reset_watchdog},
         {.create = vvirtio_create, .reset = vvirtio_reset_all, .quiet = vvirtio_quiet},
         // The kinds in the order of their slots.
+        {.create = vvirtio_net_create, .destroy = vvirtio_net_destroy},
         {.create = vvirtio_console_create},
         {.create = vvirtio_rng_create},
         {.create = vvirtio_balloon_create},

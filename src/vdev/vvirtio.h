@@ -82,7 +82,8 @@ struct vvirtio {
 	uint32_t posted; // queues that are to be worked on, asked for without the lock; atomically
 
 	struct spinlock line; // LOCK_LINE
-	uint32_t interrupts;  // InterruptStatus, and whether the line is high; under `line`, also read without
+	uint32_t
+	        interrupts; // InterruptStatus, and whether the line is high; under `line`, also read without
 };
 
 // What is left of the time that an exit may take, in instructions, roughly.

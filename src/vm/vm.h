@@ -28,6 +28,7 @@ struct pvtime;
 struct vvirtio_balloon;
 struct vvirtio_bus;
 struct vvirtio_console;
+struct vswitch_port;
 
 enum vm_state {
 	VM_CREATED, // built, not yet run
@@ -98,6 +99,12 @@ struct vm {
 		uint64_t size;        // bytes, whole blocks of 512; 0: no card
 		enum desc_sdcard mode;
 	} card;
+	struct { // network interfaces; `port` is the device's
+		uint32_t count;
+		uint8_t net[DESC_MAX_NICS]; // of the description
+		uint8_t mac[DESC_MAX_NICS][DESC_MAC_SIZE];
+		struct vswitch_port *port[DESC_MAX_NICS];
+	} nic;
 	enum vm_on_crash on_crash;
 	bool autostart; // begins when Mezzo has booted
 	struct sched_params sched;

@@ -1,0 +1,414 @@
+// SPDX-License-Identifier: Apache-2.0
+// Switches between VMs: who is where, and how a frame gets there. Called by the devices at the ports, on the CPU that sends.
+// Owns the nets and their ports.
+//
+// A frame is copied once, by the sender's CPU, straight from the sender's buffers into the receiver's. Where it goes is
+// decided once, as a set of ports; the set is worked off in pieces as the sender's purse allows.
+// Where an address is: a port's own addresses come first and cannot be taken by anybody. Others are learned, in a table of
+// single words, each of which is read and written in one: an address, its port, and when it was last seen. A port may
+// have so many of them, and takes a place only from nobody, from itself, or from what was not seen for long.
+// Invariant: behind a port's lock, `open` says whether `owner` may be used.
+// Source: IEEE 802.1Q, "The Learning Process", "The Filtering Database", as to what a switch does.
+#include "vdev/vswitch.h"
+
+#include "base/atomic.h"
+#include "base/bits.h"
+#include "base/string.h"
+#include "hw/timer.h"
+#include "mem/pages.h"
+
+#define PURSE_LEARN 300U
+#define PURSE_LOOK  8U // at one port
+#define PURSE_VISIT 100U
+
+#define WAYS         4U    // places in the table that an address may have
+#define MOST_LEARNED 32U   // addresses behind the port of a VM
+#define MOST_UPLINK  192U  // behind the one that leads to a net of others
+#define AGE_MS       4096U // the unit of ages
+#define AGE_MOST     73U   // five minutes: then an address counts as gone
+
+#define BURST_MS    10U // what may be sent at once is what the limit allows in this time
+#define BURST_LEAST KIB(64)
+
+// An entry of the table: 0: none.
+#define LEARNED_MAC  GENMASK_U64(47, 0)
+#define LEARNED_PORT GENMASK_U64(53, 48)
+#define LEARNED_AGE  GENMASK_U64(63, 56)
+STATIC_ASSERT(VSWITCH_PORTS == 64, "a set of ports is a word, and a port six bits");
+
+struct vswitch {
+	// Fixed after boot.
+	const char *name, *uplink;
+	bool anti_spoof;
+	uint64_t limit;
+
+	uint32_t nr_ports;                 // the highest that was ever in use + 1; atomically
+	uint64_t learned[VSWITCH_LEARNED]; // atomically
+	struct vswitch_port port[VSWITCH_PORTS];
+};
+
+static struct vswitch *nets[DESC_MAX_NETS];                  // fixed after boot
+static struct spinlock attaching = SPINLOCK_INIT(LOCK_PORT); // who has which port
+
+static void count(uint64_t *counter, uint64_t more)
+{
+	store_relaxed(counter, load_relaxed(counter) + more);
+}
+
+// ---- nets and ports ----
+
+int vswitch_create(uint32_t number, const struct desc_net *from)
+{
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < sizeof(struct vswitch))
+		order++;
+	pa_t pages = pages_alloc(order, OWNER_EL2, PAGE_DATA, NULL);
+	if (pages.v == 0)
+		return ERR_NO_MEMORY;
+	struct vswitch *net = (void *)(uintptr_t)pages.v;
+	memset(net, 0, sizeof *net);
+	net->name = from->name;
+	net->uplink = from->uplink;
+	net->anti_spoof = from->anti_spoof;
+	net->limit = from->limit;
+	for (unsigned i = 0; i < VSWITCH_PORTS; i++) {
+		net->port[i].net = net;
+		net->port[i].number = (uint8_t)i;
+		net->port[i].lock = (struct spinlock)SPINLOCK_INIT(LOCK_PORT);
+	}
+	nets[number] = net;
+	return 0;
+}
+
+// A free port of the net; NULL: none, or somebody has the address.
+static struct vswitch_port *find_free(struct vswitch *net, uint64_t mac)
+{
+	struct vswitch_port *found = NULL;
+
+	for (unsigned i = VSWITCH_PORTS; i-- > 0;) {
+		if (load_relaxed(&net->port[i].in_use) == 0)
+			found = &net->port[i];
+		else if (mac != 0 && load_relaxed(&net->port[i].mac) == mac)
+			return NULL;
+	}
+	return found;
+}
+
+struct vswitch_port *vswitch_attach(uint32_t number, const char *name, uint64_t mac, bool is_uplink,
+                                    const struct vswitch_port_ops *ops, void *owner)
+{
+	struct vswitch *net = number < ARRAY_SIZE(nets) ? nets[number] : NULL;
+
+	if (net == NULL)
+		return NULL;
+	spin_lock(&attaching);
+	struct vswitch_port *port = find_free(net, mac);
+	if (port != NULL) {
+		string_copy(port->name, name, sizeof port->name);
+		memset(&port->count, 0, sizeof port->count);
+		port->free_at = 0;
+		port->is_uplink = is_uplink;
+		port->ops = ops;
+		port->owner = owner;
+		store_relaxed(&port->mac, mac);
+		store_release(&port->in_use, 1);
+		if (load_relaxed(&net->nr_ports) <= port->number)
+			store_release(&net->nr_ports, port->number + 1U);
+	}
+	spin_unlock(&attaching);
+	return port;
+}
+
+static uint32_t port_of(uint64_t entry)
+{
+	return (uint32_t)field_get(LEARNED_PORT, entry);
+}
+
+static void forget(struct vswitch *net, uint32_t number)
+{
+	for (unsigned i = 0; i < VSWITCH_LEARNED; i++) {
+		uint64_t entry = load_relaxed(&net->learned[i]);
+		if (entry != 0 && port_of(entry) == number)
+			compare_exchange(&net->learned[i], &entry, 0);
+	}
+}
+
+void vswitch_detach(struct vswitch_port *port)
+{
+	vswitch_close(port);
+	store_relaxed(&port->mac, 0);
+	forget(port->net, port->number);
+	store_release(&port->in_use, 0);
+}
+
+static void set_open(struct vswitch_port *port, bool open)
+{
+	spin_lock(&port->lock);
+	port->open = open;
+	spin_unlock(&port->lock);
+}
+
+void vswitch_open(struct vswitch_port *port)
+{
+	set_open(port, true);
+}
+
+void vswitch_close(struct vswitch_port *port)
+{
+	set_open(port, false);
+}
+
+// ---- addresses ----
+
+static uint32_t age_now(void)
+{
+	return (uint32_t)(timer_to_ms(timer_now()) / AGE_MS) &
+	       (uint32_t)field_get(LEARNED_AGE, ~0ULL);
+}
+
+static bool is_gone(uint64_t entry, uint32_t now)
+{
+	uint32_t age = (now - (uint32_t)field_get(LEARNED_AGE, entry)) & 0xff;
+	return entry == 0 || age > AGE_MOST;
+}
+
+// Where in the table an address may be: WAYS places from here on.
+static uint64_t *places_of(struct vswitch *net, uint64_t mac)
+{
+	uint64_t mixed =
+	        mac * UINT64_C(0x9e3779b97f4a7c15); // spreads near numbers over the high bits
+	return &net->learned[(mixed >> 56) % (VSWITCH_LEARNED / WAYS) * WAYS];
+}
+
+// The port that an address belongs to; VSWITCH_PORTS: nobody knows.
+static uint32_t owner_of(struct vswitch *net, uint64_t mac, struct vvirtio_work *work)
+{
+	uint32_t nr_ports = load_acquire(&net->nr_ports);
+
+	vvirtio_spend(work, PURSE_LOOK * nr_ports);
+	for (uint32_t i = 0; i < nr_ports; i++)
+		if (load_relaxed(&net->port[i].mac) == mac && mac != 0)
+			return i;
+	return VSWITCH_PORTS;
+}
+
+static uint32_t find(struct vswitch *net, uint64_t mac, struct vvirtio_work *work)
+{
+	uint32_t owner = owner_of(net, mac, work), now = age_now();
+	const uint64_t *places = places_of(net, mac);
+
+	for (unsigned i = 0; i < WAYS && owner == VSWITCH_PORTS; i++) {
+		uint64_t entry = load_relaxed(&places[i]);
+		if (!is_gone(entry, now) && (entry & LEARNED_MAC) == mac)
+			owner = port_of(entry);
+	}
+	return owner;
+}
+
+static bool has_room(struct vswitch *net, const struct vswitch_port *port, uint32_t now)
+{
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < VSWITCH_LEARNED; i++) {
+		uint64_t entry = load_relaxed(&net->learned[i]);
+		found += !is_gone(entry, now) && port_of(entry) == port->number;
+	}
+	return found < (port->is_uplink ? MOST_UPLINK : MOST_LEARNED);
+}
+
+// Two CPUs that learn at once may both write an address, or lose one: the next frame puts it right.
+static void learn(struct vswitch *net, const struct vswitch_port *port, uint64_t mac,
+                  struct vvirtio_work *work)
+{
+	uint64_t *places = places_of(net, mac), *free = NULL, *own = NULL;
+	uint32_t now = age_now();
+	uint64_t entry = mac | field_put(LEARNED_PORT, port->number) | field_put(LEARNED_AGE, now);
+
+	if (owner_of(net, mac, work) != VSWITCH_PORTS)
+		return;
+	for (unsigned i = 0; i < WAYS; i++) {
+		uint64_t there = load_relaxed(&places[i]);
+		if (there != 0 && (there & LEARNED_MAC) == mac) {
+			if (there != entry)
+				store_relaxed(&places[i], entry);
+			return;
+		}
+		if (is_gone(there, now))
+			free = &places[i];
+		else if (port_of(there) == port->number)
+			own = &places[i];
+	}
+	vvirtio_spend(work, VSWITCH_LEARNED * PURSE_LOOK);
+	if (free != NULL && !has_room(net, port, now))
+		free = NULL;
+	if (free == NULL)
+		free = own;
+	if (free != NULL)
+		store_relaxed(free, entry);
+}
+
+// ---- frames ----
+
+bool vswitch_may_send(struct vswitch_port *port, uint32_t size, uint64_t *when)
+{
+	uint64_t limit = port->net->limit, now = timer_now();
+
+	if (limit == 0)
+		return true;
+	uint64_t second = timer_from_us(1000000), least = BURST_LEAST * second / limit;
+	uint64_t burst = second * BURST_MS / 1000;
+	burst = burst > least ? burst : least;
+	if (port->free_at > now + burst) {
+		*when = port->free_at - burst;
+		return false;
+	}
+	port->free_at = (port->free_at > now ? port->free_at : now) + size * second / limit;
+	return true;
+}
+
+// Where a frame goes. 0: nowhere.
+static uint64_t choose(struct vswitch_port *from, const struct vframe *frame,
+                       struct vvirtio_work *work)
+{
+	struct vswitch *net = from->net;
+	uint32_t nr_ports = load_acquire(&net->nr_ports);
+	uint64_t all = nr_ports == VSWITCH_PORTS ? UINT64_MAX : BIT_U64(nr_ports) - 1;
+
+	vvirtio_spend(work, PURSE_LEARN);
+	if (!net->anti_spoof || from->is_uplink)
+		learn(net, from, frame->from, work);
+	if ((frame->to & VFRAME_MULTICAST) == 0) {
+		uint32_t port = find(net, frame->to, work);
+		if (port != VSWITCH_PORTS)
+			all = BIT_U64(port);
+	}
+	return all & ~BIT_U64(from->number);
+}
+
+bool vswitch_is_strict(const struct vswitch_port *port)
+{
+	return port->net->anti_spoof;
+}
+
+void vswitch_lost(struct vswitch_port *port, enum vswitch_outcome why)
+{
+	count(&port->count.lost[why], 1);
+}
+
+// Under its lock.
+static enum vswitch_outcome visit(struct vswitch_port *port, struct vframe *frame,
+                                  struct vswitch_journey *journey, struct vvirtio_work *work)
+{
+	enum vswitch_outcome outcome =
+	        port->ops->deliver(port->owner, frame, &journey->progress, work);
+
+	if (outcome == VSWITCH_MORE || outcome == VSWITCH_DONE)
+		journey->tell |= BIT_U64(port->number);
+	if (outcome == VSWITCH_DONE) {
+		count(&port->count.got, 1);
+		count(&port->count.got_bytes, frame->size);
+	} else if (outcome > VSWITCH_NOT_WANTED) {
+		vswitch_lost(port, outcome);
+	}
+	return outcome;
+}
+
+bool vswitch_send(struct vswitch_port *from, struct vframe *frame, struct vswitch_journey *journey,
+                  struct vvirtio_work *work)
+{
+	struct vswitch *net = from->net;
+
+	if (!journey->begun) {
+		if (net->anti_spoof && !from->is_uplink &&
+		    !vframe_is_from(frame, load_relaxed(&from->mac))) {
+			vswitch_lost(from, VSWITCH_SPOOFED);
+			return true;
+		}
+		count(&from->count.sent, 1);
+		count(&from->count.sent_bytes, frame->size);
+		journey->begun = true;
+		journey->left = choose(from, frame, work);
+		journey->progress.begun = false;
+	}
+	while (journey->left != 0) {
+		if (!vvirtio_may(work))
+			return false;
+		struct vswitch_port *port = &net->port[__builtin_ctzll(journey->left)];
+		vvirtio_spend(work, PURSE_VISIT);
+		spin_lock(&port->lock);
+		bool more = port->open && visit(port, frame, journey, work) == VSWITCH_MORE;
+		spin_unlock(&port->lock);
+		if (more)
+			return false;
+		journey->left &= journey->left - 1;
+		journey->progress.begun = false;
+	}
+	journey->begun = false;
+	return true;
+}
+
+void vswitch_tell(struct vswitch_port *from, struct vswitch_journey *journey)
+{
+	for (uint64_t left = journey->tell; left != 0; left &= left - 1) {
+		struct vswitch_port *port = &from->net->port[__builtin_ctzll(left)];
+		spin_lock(&port->lock);
+		if (port->open)
+			port->ops->tell(port->owner);
+		spin_unlock(&port->lock);
+	}
+	journey->tell = 0;
+}
+
+// ---- for the shell ----
+
+static struct vswitch *net_of(uint32_t net)
+{
+	return net < ARRAY_SIZE(nets) ? nets[net] : NULL;
+}
+
+const char *vswitch_name(uint32_t number)
+{
+	const struct vswitch *net = net_of(number);
+	return net != NULL ? net->name : NULL;
+}
+
+bool vswitch_info(uint32_t number, struct vswitch_info *info)
+{
+	const struct vswitch *net = net_of(number);
+	uint32_t now = age_now();
+
+	if (net == NULL)
+		return false;
+	*info = (struct vswitch_info){net->anti_spoof, net->limit, net->uplink, 0};
+	for (unsigned i = 0; i < VSWITCH_LEARNED; i++)
+		info->learned += !is_gone(load_relaxed(&net->learned[i]), now);
+	return true;
+}
+
+const struct vswitch_port *vswitch_port_from(uint32_t net, uint32_t number)
+{
+	const struct vswitch *of = net_of(net);
+
+	for (; of != NULL && number < VSWITCH_PORTS; number++)
+		if (load_acquire(&of->port[number].in_use) != 0)
+			return &of->port[number];
+	return NULL;
+}
+
+bool vswitch_port_is_open(const struct vswitch_port *port)
+{
+	return load_relaxed(&port->open);
+}
+
+const char *vswitch_outcome_name(enum vswitch_outcome outcome)
+{
+	static const char *const names[] = {
+	        [VSWITCH_DONE] = "done",           [VSWITCH_MORE] = "more",
+	        [VSWITCH_NOT_WANTED] = "filtered", [VSWITCH_NO_BUFFER] = "no-buffer",
+	        [VSWITCH_TOO_SMALL] = "too-small", [VSWITCH_NO_MEMORY] = "no-memory",
+	        [VSWITCH_MALFORMED] = "malformed", [VSWITCH_SPOOFED] = "spoofed",
+	        [VSWITCH_TOO_LONG] = "too-long",
+	};
+	return names[outcome];
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// The receiving half of the network device: frames are put into the driver's buffers by the CPU of whoever sends them. Owns
+// net->rx and the receive queues while the port is open; called by the switch, under the port's lock.
+//
+// What a driver does with its receive buffers costs the sender time, so that is bounded for each frame: some buffers, and
+// some segments in all. A frame goes into buffers whole or not at all; they are given back together.
+// Invariant: nothing of the device beyond net->rx, its receive queues and its interrupts is touched here.
+// Source: Virtual I/O Device (VIRTIO) 1.2, "Setting Up Receive Buffers", "Processing of Incoming Packets".
+#include "arm/cache.h"
+#include "base/atomic.h"
+#include "base/string.h"
+#include "vdev/vvirtio_net_state.h"
+#include "vm/vm.h"
+
+#define MOST_BUFFERS  64U // of a frame: 64 KiB in buffers that hold an ordinary frame each
+#define MOST_SEGMENTS 256U
+#define COST_BUFFER   120U
+#define COST_SEGMENT  20U
+
+// What goes into buffers, one behind the other.
+struct load {
+	struct virtio_net_header header;
+	uint32_t header_size;
+	const uint8_t *head;
+	uint32_t head_size;
+	const struct vframe *frame;
+	struct vframe_place place; // of the body
+	uint32_t body;
+
+	uint32_t done; // bytes
+	// Where the number of buffers is to be written: its two bytes may lie apart.
+	uint8_t *buffers[2];
+};
+
+static uint32_t load_size(const struct load *load)
+{
+	return load->header_size + load->head_size + load->body;
+}
+
+// The next bytes to be copied, at most `most` of them. NULL: there is no memory.
+static const uint8_t *load_next(struct load *load, uint64_t most, uint64_t *bytes,
+                                struct vvirtio_work *work)
+{
+	uint32_t at = load->done;
+
+	if (at < load->header_size) {
+		*bytes = load->header_size - at < most ? load->header_size - at : most;
+		return (const uint8_t *)&load->header + at;
+	}
+	at -= load->header_size;
+	if (at < load->head_size) {
+		*bytes = load->head_size - at < most ? load->head_size - at : most;
+		return load->head + at;
+	}
+	return vframe_span(load->frame, &load->place, most, bytes, work);
+}
+
+// Notes where the number of buffers was copied to, if it is among these bytes.
+static void note_buffers(struct load *load, uint8_t *to, uint64_t bytes)
+{
+	const uint32_t first = offsetof(struct virtio_net_header, buffers);
+
+	for (uint32_t i = 0; i < 2; i++)
+		if (load->done <= first + i && first + i < load->done + bytes)
+			load->buffers[i] = to + (first + i - load->done);
+}
+
+// Fills `size` bytes of a buffer. False: there is no memory.
+static bool fill(struct net *net, const struct vvirtqueue_chain *chain, struct load *load,
+                 uint32_t size, struct vvirtio_work *work)
+{
+	struct vvirtio_place place = vvirtio_writable(chain);
+
+	vvirtio_spend(work, size / 8);
+	while (size != 0) {
+		uint64_t some;
+		const uint8_t *from = load_next(load, size, &some, work);
+		if (from == NULL)
+			return false;
+		size -= (uint32_t)some;
+		while (some != 0) {
+			uint64_t bytes;
+			uint8_t *to = vvirtio_span(&net->dev, chain, &place, some, &bytes, work);
+			if (to == NULL)
+				return false;
+			if (load->done < load->header_size)
+				note_buffers(load, to, bytes);
+			cache_copy(to, from, bytes);
+			from += bytes;
+			some -= bytes;
+			load->done += (uint32_t)bytes;
+		}
+	}
+	return true;
+}
+
+// The driver wrote nonsense. What that means for the device is for one of its own VM's CPUs to say.
+static enum vswitch_outcome give_up(struct net *net, unsigned queue, const char *why)
+{
+	net->rx.broken = queue;
+	net->rx.why = why;
+	net->port->open = false;
+	vvirtio_post(&net->dev, BIT_U32(queue));
+	return VSWITCH_NO_BUFFER;
+}
+
+// Puts one frame into the buffers of a queue.
+static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *load,
+                                struct vvirtio_work *work)
+{
+	struct vvirtqueue *ring = &net->dev.queue[queue].ring;
+	struct vvirtqueue_chain *chain = &net->dev.queue[queue].chain;
+	struct vvirtqueue_used used[MOST_BUFFERS];
+	const struct vvirtqueue_mark mark = vvirtqueue_mark(ring);
+	const uint32_t size = load_size(load);
+	enum vswitch_outcome outcome = VSWITCH_DONE;
+	uint32_t segments = 0, count = 0;
+	const char *why;
+
+	while (load->done < size && outcome == VSWITCH_DONE) {
+		int taken = vvirtqueue_take(ring, chain, &why);
+		segments += chain->nr_read + chain->nr_write;
+		vvirtio_spend(work,
+		              COST_BUFFER + COST_SEGMENT * (chain->nr_read + chain->nr_write));
+		if (taken < 0)
+			return give_up(net, queue, why);
+		uint64_t room = chain->bytes_write, left = size - load->done;
+		if (taken == 0)
+			outcome = VSWITCH_NO_BUFFER;
+		else if (count == MOST_BUFFERS || segments > MOST_SEGMENTS ||
+		         (room < left && !net->rx.merges))
+			outcome = VSWITCH_TOO_SMALL;
+		else if (!fill(net, chain, load, (uint32_t)(room < left ? room : left), work))
+			outcome = VSWITCH_NO_MEMORY;
+		else
+			used[count++] = (struct vvirtqueue_used){
+			        chain->id, chain->slots, (uint32_t)(room < left ? room : left)};
+	}
+	if (outcome != VSWITCH_DONE) {
+		vvirtqueue_go_back(ring, mark);
+		return outcome;
+	}
+	for (unsigned i = 0; i < 2; i++)
+		if (load->buffers[i] != NULL)
+			*load->buffers[i] = (uint8_t)(count >> (8 * i));
+	vvirtqueue_give_all(ring, used, count);
+	return outcome;
+}
+
+// Whether the driver can use a large frame as it is.
+static bool takes_large(const struct net *net, const struct vframe *frame)
+{
+	uint8_t type = frame->header.gso_type;
+	uint64_t wanted = (type & ~VIRTIO_NET_GSO_ECN) == VIRTIO_NET_GSO_TCPV4
+	                          ? VIRTIO_NET_F_GUEST_TSO4
+	                          : VIRTIO_NET_F_GUEST_TSO6;
+
+	if ((type & VIRTIO_NET_GSO_ECN) != 0)
+		wanted |= VIRTIO_NET_F_GUEST_ECN;
+	return (net->rx.takes & wanted) == wanted;
+}
+
+// In segments, as far as there is time. What fails is lost, as on a wire: the rest may still arrive.
+static enum vswitch_outcome deliver_cut(struct net *net, unsigned queue, struct vframe *frame,
+                                        struct vswitch_progress *progress,
+                                        struct vvirtio_work *work)
+{
+	const uint32_t payload = frame->size - frame->l4_end;
+	enum vswitch_outcome outcome = VSWITCH_DONE;
+
+	if (!progress->begun)
+		*progress = (struct vswitch_progress){true, 0, vframe_rest(frame)};
+	while (progress->done < payload) {
+		struct vframe_segment segment;
+		if (!vvirtio_may(work))
+			return VSWITCH_MORE;
+		if (!vframe_cut(frame, progress->done, progress->place, &segment, work))
+			return VSWITCH_NO_MEMORY;
+		struct load load = {
+		        .header_size = net->rx.header_size,
+		        .head = segment.head,
+		        .head_size = segment.head_size,
+		        .frame = frame,
+		        .place = progress->place,
+		        .body = segment.body,
+		};
+		outcome = put(net, queue, &load, work);
+		if (outcome != VSWITCH_DONE)
+			return outcome;
+		progress->place = load.place;
+		progress->done += segment.body;
+	}
+	return outcome;
+}
+
+static enum vswitch_outcome deliver_whole(struct net *net, unsigned queue, struct vframe *frame,
+                                          struct vvirtio_work *work)
+{
+	struct load load = {
+	        .header = frame->header,
+	        .header_size = net->rx.header_size,
+	        .head = frame->head,
+	        .head_size = frame->head_size,
+	        .frame = frame,
+	        .place = vframe_rest(frame),
+	        .body = frame->size - frame->head_size,
+	};
+	uint8_t head[VFRAME_HEAD];
+
+	if (frame->header.flags != 0 && !net->rx.takes_partial) {
+		uint32_t at = frame->header.checksum_start + frame->header.checksum_offset;
+		if (!frame->has_sum && !vframe_complete(frame, work))
+			return VSWITCH_NO_MEMORY;
+		memcpy(head, frame->head, frame->head_size);
+		memcpy(head + at, &frame->sum, sizeof frame->sum);
+		load.head = head;
+		memset(&load.header, 0, sizeof load.header);
+	}
+	return put(net, queue, &load, work);
+}
+
+static enum vswitch_outcome deliver(void *owner, struct vframe *frame,
+                                    struct vswitch_progress *progress, struct vvirtio_work *work)
+{
+	struct net *net = owner;
+	unsigned pair = net->rx.pairs == 1 ? 0 : vframe_flow(frame) % net->rx.pairs;
+
+	if (!progress->begun && !net_filter_takes(&net->rx.filter, frame))
+		return VSWITCH_NOT_WANTED;
+	net->rx.tell |= BIT_U32(pair);
+	if (vframe_is_large(frame) && !takes_large(net, frame))
+		return deliver_cut(net, NET_RX(pair), frame, progress, work);
+	return deliver_whole(net, NET_RX(pair), frame, work);
+}
+
+static void tell(void *owner)
+{
+	struct net *net = owner;
+
+	for (uint32_t left = net->rx.tell; left != 0; left &= left - 1)
+		vvirtio_tell(&net->dev, NET_RX((unsigned)__builtin_ctz(left)));
+	net->rx.tell = 0;
+}
+
+const struct vswitch_port_ops net_port_ops = {.deliver = deliver, .tell = tell};
