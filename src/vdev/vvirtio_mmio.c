@@ -260,9 +260,16 @@ static uint64_t slot_quick_read(void *opaque, struct vcpu *vcpu UNUSED, uint32_t
 }
 
 static bool slot_quick_write(void *opaque, struct vcpu *vcpu UNUSED, uint32_t offset, unsigned size,
-                             uint64_t value UNUSED)
+                             uint64_t value)
 {
-	return device_at(opaque, offset) == NULL && size <= 4;
+	struct vvirtio *dev = device_at(opaque, offset);
+
+	if (dev == NULL || size != 4)
+		return dev == NULL && size <= 4;
+	if (offset % VVIRTIO_SLOT_SIZE != VIRTIO_MMIO_INTERRUPT_ACK)
+		return false;
+	vvirtio_acknowledge(dev, (uint32_t)value);
+	return true;
 }
 
 static const struct mmio_ops ops = {

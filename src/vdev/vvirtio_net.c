@@ -16,6 +16,12 @@
 
 #define QUEUE_SIZE 256
 
+// A driver that notifies again and again is not asked to any more: its queue is looked at a little later, as long as that
+// finds more than one frame.
+#define POLL_US     50
+#define POLL_STREAK 8 // notifications, each so soon after the last one
+#define POLL_LEAST  2 // frames
+
 #define GUEST_OFFLOADS (VIRTIO_NET_F_GUEST_TSO4 | VIRTIO_NET_F_GUEST_TSO6 | VIRTIO_NET_F_GUEST_ECN)
 #define FEATURES                                                                             \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_MTU | VIRTIO_NET_F_MAC | \
@@ -62,19 +68,43 @@ static bool send(struct net *net, struct net_tx *tx, const struct vvirtqueue_cha
 	return !tx->has_frame;
 }
 
+// What the driver is to do about the next frames, after `sent` were found.
+static void watch(struct net *net, unsigned queue, unsigned sent)
+{
+	struct net_tx *tx = &net->tx[queue / 2];
+	uint64_t now = timer_now(), soon = timer_from_us(POLL_US);
+
+	if (!tx->polls)
+		tx->streak = sent != 0 && now - tx->last < soon ? tx->streak + 1 : 0;
+	else if (sent < POLL_LEAST)
+		tx->streak = 0;
+	tx->polls = tx->streak >= POLL_STREAK;
+	tx->last = now;
+	vvirtio_deafen(&net->dev, queue, tx->polls);
+	if (tx->polls)
+		alarm_set(net->dev.vm, net->alarm, now + soon);
+}
+
 static bool send_work(struct net *net, unsigned queue, struct vvirtio_work *work)
 {
 	struct net_tx *tx = &net->tx[queue / 2];
 	const struct vvirtqueue_chain *chain;
 	bool waits = false;
+	unsigned sent = 0;
 
 	while (vvirtio_may(work) && (chain = vvirtio_chain(&net->dev, queue, work)) != NULL) {
 		if (!send(net, tx, chain, work, &waits))
 			break;
 		vvirtio_give(&net->dev, queue, 0);
+		sent++;
 	}
 	vswitch_tell(net->port, &tx->journey);
-	return waits || vvirtio_may(work);
+	if (waits)
+		return true;
+	if (!vvirtio_may(work))
+		return false;
+	watch(net, queue, sent);
+	return true;
 }
 
 // The driver has put buffers there, about which nobody needs to be told; or somebody who sent found nonsense.
@@ -163,8 +193,11 @@ static void net_reset(struct vvirtio *dev)
 	struct net *net = net_of(dev);
 
 	for (unsigned pair = 0; pair < NET_PAIRS; pair++) {
-		net->tx[pair].has_frame = false;
-		net->tx[pair].journey = (struct vswitch_journey){.begun = false};
+		struct net_tx *tx = &net->tx[pair];
+		tx->has_frame = tx->polls = false;
+		tx->streak = 0;
+		tx->journey = (struct vswitch_journey){.begun = false};
+		vvirtio_deafen(dev, NET_TX(pair), false);
 	}
 	net->control = NET_QUEUES;
 	vframe_put_mac(net->config + VIRTIO_NET_MAC, net->mac);
