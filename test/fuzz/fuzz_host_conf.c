@@ -2,7 +2,7 @@
 // The reader of .conf files (host/conf.c, schema.c, over libconfuse) on any bytes.
 #include "host_file.h"
 
-#include "conf.h"
+#include "../../host/conf.c"
 
 static void host_one(const char *path)
 {

@@ -2,7 +2,7 @@
 // The reader of a Raspberry Pi's config.txt (host/config_txt.c) on any bytes, for either board.
 #include "host_file.h"
 
-#include "config_txt.h"
+#include "../../host/config_txt.c"
 
 static void host_one(const char *path)
 {
