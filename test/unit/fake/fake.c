@@ -3,10 +3,10 @@
 // links the real one gets it.
 #include "fake.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "arm/cpu.h"
 #include "arm/fpsimd.h"
@@ -77,17 +77,26 @@ void fake_reset(void)
 
 // Where a name was found last, by where its text lies, and whether the table has been forgotten since; each thread
 // remembers for itself.
-#define REMEMBERED 256
+#define REMEMBERED 1024
 static _Thread_local struct {
 	const char *name;
 	unsigned born;
 	size_t at;
 } remembered[REMEMBERED];
 
+// strcasecmp for names, without what a sanitizer and a fuzzer hang onto that: it is called for each register of each
+// switch.
+static bool same_name(const char *a, const char *b)
+{
+	while (*a != '\0' && (*a == *b || tolower(*a) == tolower(*b)))
+		a++, b++;
+	return *a == *b;
+}
+
 static size_t look_up(const char *name)
 {
 	for (size_t i = 0; i < nr_sysregs; i++)
-		if (strcasecmp(sysregs[i].name, name) == 0)
+		if (same_name(sysregs[i].name, name))
 			return i;
 	if (nr_sysregs == MAX_SYSREGS) {
 		fprintf(stderr, "fake: too many system registers\n");
@@ -102,7 +111,7 @@ static uint64_t *find_sysreg(const char *name)
 {
 	size_t slot = (uintptr_t)name / 8 % REMEMBERED;
 	if (remembered[slot].name != name || remembered[slot].born != born ||
-	    strcasecmp(sysregs[remembered[slot].at].name, name) != 0) {
+	    !same_name(sysregs[remembered[slot].at].name, name)) {
 		size_t at = look_up(name);
 		remembered[slot].name = name;
 		remembered[slot].born = born;
@@ -178,10 +187,22 @@ __attribute__((weak)) void console_write(const char *text, size_t length)
 		fwrite(text, 1, length, stderr);
 }
 
+// What DC ZVA zeroes, which is asked for with each line.
+static size_t zeroed_at_once(void)
+{
+	static _Thread_local unsigned found;
+	static _Thread_local size_t at;
+	if (found != born) {
+		at = look_up("dczid_el0");
+		found = born;
+	}
+	return (size_t)4 << (sysregs[at].value & 0xf);
+}
+
 void fake_dc(const char *name, uintptr_t address)
 {
-	size_t size = (size_t)4 << (fake_get_sysreg("dczid_el0") & 0xf);
-	if (strcmp(name, "dc zva") == 0)
+	size_t size = zeroed_at_once();
+	if (same_name(name, "dc zva"))
 		memset((void *)(address & ~(size - 1)), 0, size);
 	fake_note(FAKE_OTHER, name, address, 0, (unsigned)size);
 }
