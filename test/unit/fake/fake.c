@@ -107,11 +107,18 @@ static size_t look_up(const char *name)
 	return nr_sysregs++;
 }
 
+// A name that is part of the program stays what it is; one on a stack may have changed since.
+static bool is_constant(const char *name)
+{
+	extern const char etext[], edata[];
+	return (uintptr_t)name >= (uintptr_t)etext && (uintptr_t)name < (uintptr_t)edata;
+}
+
 static uint64_t *find_sysreg(const char *name)
 {
 	size_t slot = (uintptr_t)name / 8 % REMEMBERED;
 	if (remembered[slot].name != name || remembered[slot].born != born ||
-	    !same_name(sysregs[remembered[slot].at].name, name)) {
+	    (!is_constant(name) && !same_name(sysregs[remembered[slot].at].name, name))) {
 		size_t at = look_up(name);
 		remembered[slot].name = name;
 		remembered[slot].born = born;
