@@ -309,7 +309,7 @@ FUZZ_FLAGS  := $(filter-out -fno-sanitize-recover=all -fsanitize=% -O1,$(UNIT_FL
 	-Itest/unit -Ihost
 # What libFuzzer is told about each comparison costs half the time, and helps where an input has magic numbers and lengths
 # that have to agree: there only.
-FUZZ_CMP    := src/base/cpio.c src/fdt/tree.c $(wildcard src/vm/image*.c) $(wildcard test/fuzz/fuzz_host_*.c)
+FUZZ_CMP    := src/base/cpio.c src/fdt/tree.c $(wildcard src/vm/image*.c)
 FUZZ_ONLY    = $(if $(filter $(FUZZ_CMP),$<),,-fno-sanitize-coverage=trace-cmp)
 FUZZ_C      := $(wildcard test/fuzz/fuzz_*.c)
 FUZZ_BOTH   := $(FUZZ_C:test/fuzz/fuzz_%.c=%)
