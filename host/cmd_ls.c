@@ -203,7 +203,7 @@ static void print(const struct listing *list)
 }
 
 static const char *const card_modes[] = {
-        [DESC_SDCARD_COW] = "cow", [DESC_SDCARD_KEEP] = "keep", [DESC_SDCARD_RO] = "ro"};
+        [DESC_IMAGE_COW] = "cow", [DESC_IMAGE_KEEP] = "keep", [DESC_IMAGE_RO] = "ro"};
 
 static void print_nics_json(const struct desc *desc, const struct desc_vm *vm)
 {

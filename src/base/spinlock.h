@@ -22,6 +22,7 @@ enum lock_rank {
 	LOCK_VMID,       // the VMID allocator
 	LOCK_HW,         // one of the board's own devices: disk, net
 	LOCK_EL2_MAP,    // EL2's own stage 1 tables
+	LOCK_SCRATCH,    // what one VM's devices took of memory
 	LOCK_PAGES,      // the page allocator
 	LOCK_LOG_LIMIT,  // one VM's share of the log
 	LOCK_CONSOLE,    // the board's UART

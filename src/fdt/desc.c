@@ -28,9 +28,9 @@ static const struct choice machines[] = {
         {NULL, 0},
 };
 static const struct choice cards[] = {
-        {"cow", DESC_SDCARD_COW},
-        {"keep", DESC_SDCARD_KEEP},
-        {"ro", DESC_SDCARD_RO},
+        {"cow", DESC_IMAGE_COW},
+        {"keep", DESC_IMAGE_KEEP},
+        {"ro", DESC_IMAGE_RO},
         {NULL, 0},
 };
 static const struct choice crashes[] = {
@@ -124,7 +124,7 @@ static const struct rule vm_rules[] = {
 
 STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a 32-bit word");
 STATIC_ASSERT(sizeof(enum desc_machine) == sizeof(uint32_t), "a choice is stored as 32 bits");
-STATIC_ASSERT(sizeof(enum desc_sdcard) == sizeof(uint32_t), "and so is this one");
+STATIC_ASSERT(sizeof(enum desc_image) == sizeof(uint32_t), "and so is this one");
 
 // --- one node -------------------------------------------------------------------------------------
 

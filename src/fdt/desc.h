@@ -40,9 +40,9 @@
 #define DESC_PROBLEM_SIZE 240
 
 enum desc_machine { DESC_MACHINE_VIRT, DESC_MACHINE_RASPI3 };
-// What becomes of what the guest writes to its card: it is gone when the VM starts anew, it stays until the VM
-// is destroyed, or there is none since the card is write-protected.
-enum desc_sdcard { DESC_SDCARD_COW, DESC_SDCARD_KEEP, DESC_SDCARD_RO };
+// What becomes of what the guest writes to a card or disk: it is gone when the VM starts anew, it stays until the VM
+// is destroyed, or there is none since it is write-protected.
+enum desc_image { DESC_IMAGE_COW, DESC_IMAGE_KEEP, DESC_IMAGE_RO };
 enum desc_on_crash { DESC_CRASH_STOP, DESC_CRASH_RESTART, DESC_CRASH_HALT_ALL };
 enum desc_on_all_off { DESC_OFF_SHELL, DESC_OFF_POWEROFF };
 enum desc_console { DESC_CONSOLE_SHELL, DESC_CONSOLE_ALL, DESC_CONSOLE_VM };
@@ -72,7 +72,7 @@ struct desc_vm {
 	const struct desc_file *initrd; // NULL: none
 	const struct desc_file *dtb;    // NULL: the model's own
 	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
-	enum desc_sdcard sdcard_mode;
+	enum desc_image sdcard_mode;
 	// Devices that it has besides those of its model; the model has slots for them.
 	bool virtio_console, rng, balloon;
 	const char *cmdline;

@@ -426,7 +426,7 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->stage2.ram_size = vm->ram_size;
 	vm->entry = plan->image.entry;
 	vm->tree = plan->image.tree;
-	vm->card.image = plan->files.sdcard;
+	vm->card.bytes = plan->files.sdcard;
 	vm->card.size = plan->files.sdcard_size;
 	vm->card.mode = plan->from->sdcard_mode;
 	vm->wants_console = plan->from->virtio_console;

@@ -15,7 +15,8 @@
 #include "vdev/vsd_state.h"
 #include "vm/vm.h"
 
-#define NR_COMMANDS 64
+#define NR_COMMANDS   64
+#define CAPACITY_UNIT KIB(512) // in which a card tells its size
 
 #define OCR_POWERED_UP BIT_U32(31)
 #define OCR_HIGH       BIT_U32(30) // capacity; as an argument: the host can handle it
@@ -286,8 +287,7 @@ static enum vsd_answer answer(struct vsd_card *card, enum answer kind, uint32_t 
 	case R1: word[0] = status_word(card, before); return VSD_SHORT;
 	case R2_CID: vsd_cid(word, card->vm->id); return VSD_LONG;
 	case R2_CSD:
-		vsd_csd(word, vsd_store_blocks(card->store), vsd_store_read_only(card->store),
-		        card->fast);
+		vsd_csd(word, vsd_data_blocks(card), vstore_read_only(card->store), card->fast);
 		return VSD_LONG;
 	case R3:
 		word[0] = OCR_VOLTAGES | (card->state == READY ? OCR_POWERED_UP | OCR_HIGH : 0);
@@ -349,7 +349,7 @@ enum vsd_answer vsd_card_command(struct vsd_card *card, unsigned index, uint32_t
 
 bool vsd_card_present(const struct vsd_card *card)
 {
-	return vsd_store_blocks(card->store) != 0;
+	return vsd_data_blocks(card) != 0;
 }
 
 void vsd_card_lock(struct vsd_card *card)
@@ -375,7 +375,7 @@ void vsd_card_reset(struct vm *vm)
 
 	spin_lock(&card->lock);
 	power_up(card);
-	vsd_store_reset(card->store);
+	vstore_reset(card->store);
 	alarm_set(vm, card->alarm, TIMER_NEVER);
 	spin_unlock(&card->lock);
 }
@@ -392,7 +392,7 @@ int vsd_card_create(struct vm *vm)
 	if (card->alarm < 0)
 		return card->alarm;
 	vm->raspi3->card = card;
-	return vsd_store_create(vm, &card->store);
+	return vstore_create(vm, &vm->card, CAPACITY_UNIT, &card->store);
 }
 
 static const struct vstate_field fields[] = {

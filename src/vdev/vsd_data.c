@@ -23,7 +23,7 @@ void vsd_data_begin(struct vsd_card *card, enum state state, bool many)
 {
 	uint32_t limit = card->limit;
 
-	if (card->argument >= vsd_store_blocks(card->store)) {
+	if (card->argument >= vsd_data_blocks(card)) {
 		card->status |= OUT_OF_RANGE;
 		return;
 	}
@@ -37,7 +37,7 @@ void vsd_data_begin(struct vsd_card *card, enum state state, bool many)
 	card->at = 0;
 	card->size = state == RCV ? VSD_BLOCK : 0; // the first block is read when it is asked for
 	card->written = state == RCV ? 0 : card->written;
-	if (state == RCV && vsd_store_read_only(card->store)) {
+	if (state == RCV && vstore_read_only(card->store)) {
 		card->status |= WP_VIOLATION;
 		card->refused = true;
 	}
@@ -48,11 +48,11 @@ static bool next_block(struct vsd_card *card)
 {
 	if (!card->open)
 		return false;
-	if (card->next >= vsd_store_blocks(card->store)) { // until the host stops it
+	if (card->next >= vsd_data_blocks(card)) { // until the host stops it
 		card->status |= OUT_OF_RANGE;
 		return false;
 	}
-	vsd_store_read(card->store, card->next++, card->buffer);
+	vstore_read(card->store, card->next++ * VSD_BLOCK, card->buffer, VSD_BLOCK);
 	card->at = 0;
 	card->size = VSD_BLOCK;
 	if (card->limited)
@@ -83,9 +83,9 @@ static bool write_block(struct vsd_card *card)
 {
 	uint32_t problem = 0;
 
-	if (card->next >= vsd_store_blocks(card->store))
+	if (card->next >= vsd_data_blocks(card))
 		problem = OUT_OF_RANGE;
-	else if (vsd_store_write(card->store, card->next, card->buffer) != 0)
+	else if (vstore_write(card->store, card->next * VSD_BLOCK, card->buffer, VSD_BLOCK) != 0)
 		problem = GENERAL_ERROR;
 	card->status |= problem;
 	card->refused = problem != 0;
@@ -141,7 +141,9 @@ static void alarm_due(void *dev)
 
 	spin_lock(&card->lock);
 	if (card->state == PRG || card->state == DIS) {
-		int error = vsd_store_erase(card->store, &card->erase_at, card->erase_last + 1);
+		uint64_t at = card->erase_at * VSD_BLOCK;
+		int error = vstore_erase(card->store, &at, (card->erase_last + 1) * VSD_BLOCK);
+		card->erase_at = at / VSD_BLOCK;
 		card->status |= error != 0 ? GENERAL_ERROR : 0;
 		if (error == 0 && card->erase_at <= card->erase_last)
 			when = timer_now() + timer_from_us(ERASE_US);
@@ -158,7 +160,7 @@ const struct alarm_ops vsd_data_alarm = {.due = alarm_due};
 
 void vsd_data_erase_bound(struct vsd_card *card, bool first)
 {
-	if (card->argument >= vsd_store_blocks(card->store)) {
+	if (card->argument >= vsd_data_blocks(card)) {
 		card->status |= OUT_OF_RANGE;
 		card->erase = ERASE_NONE;
 	} else if (first) {
@@ -178,7 +180,7 @@ void vsd_data_erase(struct vsd_card *card)
 		card->status |= ERASE_SEQ_ERROR;
 	} else if (card->erase_last < card->erase_first) {
 		card->status |= ERASE_PARAM;
-	} else if (vsd_store_read_only(card->store)) {
+	} else if (vstore_read_only(card->store)) {
 		card->status |= WP_ERASE_SKIP;
 	} else {
 		card->state = PRG;

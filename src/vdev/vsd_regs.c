@@ -5,7 +5,7 @@
 
 #include "base/bits.h"
 #include "base/string.h"
-#include "vdev/vsd_store.h"
+#include "vdev/vsd_state.h"
 
 // A field by its bits, as the specification's tables have them.
 struct field {

@@ -7,10 +7,11 @@
 #include "base/bits.h"
 #include "base/spinlock.h"
 #include "vdev/vsd_card.h"
-#include "vdev/vsd_store.h"
+#include "vdev/vstore.h"
 #include "vm/alarm.h"
 
-#define NR_HOSTS 2
+#define NR_HOSTS  2
+#define VSD_BLOCK VSTORE_BLOCK
 
 // As the card status has them; the last one answers nothing and is never told.
 enum state { IDLE, READY, IDENT, STBY, TRAN, DATA, RCV, PRG, DIS, INACTIVE };
@@ -34,7 +35,7 @@ enum erase { ERASE_NONE, ERASE_FIRST, ERASE_BOTH }; // what of the sequence was 
 struct vsd_card {
 	// Fixed after start.
 	struct vm *vm;
-	struct vsd_store *store;
+	struct vstore *store;
 	const struct vsd_host_ops *host_ops[NR_HOSTS];
 	void *host[NR_HOSTS];
 	unsigned nr_hosts;
@@ -65,6 +66,12 @@ struct vsd_card {
 	uint64_t erase_first, erase_last;
 	uint64_t erase_at; // PRG, DIS: how far it is
 };
+
+// How many blocks there are, with what makes the capacity a whole number of units. 0: there is no card.
+static inline uint64_t vsd_data_blocks(const struct vsd_card *card)
+{
+	return vstore_size(card->store) / VSD_BLOCK;
+}
 
 // What follows is in vsd_data.c; the lock is held.
 

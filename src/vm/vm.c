@@ -129,7 +129,7 @@ void *vm_alloc(struct vm *vm, size_t size)
 	return result;
 }
 
-pa_t vm_take_page(struct vm *vm, bool kept)
+static pa_t take_page_locked(struct vm *vm, bool kept)
 {
 	bool promised = vm->committed != 0;
 	if (promised && pages_commit(1) != 0)
@@ -141,6 +141,14 @@ pa_t vm_take_page(struct vm *vm, bool kept)
 	}
 	store_relaxed(&vm->committed, vm->committed + (promised ? 1 : 0));
 	vm->scratch_promised += promised && !kept ? 1 : 0;
+	return page;
+}
+
+pa_t vm_take_page(struct vm *vm, bool kept)
+{
+	spin_lock(&vm->scratch_lock);
+	pa_t page = take_page_locked(vm, kept);
+	spin_unlock(&vm->scratch_lock);
 	return page;
 }
 
@@ -202,6 +210,7 @@ struct vm *vm_create(const char *name, uint32_t vcpus, uint64_t ram)
 	vm->ram_size = ram;
 	vm->video_base = vm->ram_base + ram;
 	vm->sched.weight = SCHED_WEIGHT_DEFAULT;
+	vm->scratch_lock = (struct spinlock)SPINLOCK_INIT(LOCK_SCRATCH);
 	vm->log_lock = (struct spinlock)SPINLOCK_INIT(LOCK_LOG_LIMIT);
 	vm->stage2.lock = (struct spinlock)SPINLOCK_INIT(LOCK_STAGE2);
 	if (!add_vcpus(vm, vcpus)) {

@@ -60,6 +60,13 @@ enum vm_on_crash { VM_CRASH_STOP, VM_CRASH_RESTART, VM_CRASH_HALT_ALL };
 
 #define VM_CRASH_TEXT 160
 
+// An image that one of a VM's devices shows.
+struct vm_image {
+	const uint8_t *bytes; // stay as they are
+	uint64_t size;        // bytes, whole blocks of 512; 0: there is none
+	enum desc_image mode;
+};
+
 struct vm {
 	// Fixed after start.
 	char name[VM_NAME_SIZE];
@@ -93,13 +100,9 @@ struct vm {
 	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;
-	uint64_t committed; // pages promised to it; 0: Mezzo promises nothing (overcommit)
-	struct {            // in the slot that its model has
-		const uint8_t *image; // stays as it is
-		uint64_t size;        // bytes, whole blocks of 512; 0: no card
-		enum desc_sdcard mode;
-	} card;
-	struct { // network interfaces; `port` is the device's
+	uint64_t committed;   // pages promised to it; 0: Mezzo promises nothing (overcommit)
+	struct vm_image card; // in the slot that its model has
+	struct {              // network interfaces; `port` is the device's
 		uint32_t count;
 		uint8_t net[DESC_MAX_NICS]; // of the description
 		uint8_t mac[DESC_MAX_NICS][DESC_MAC_SIZE];
@@ -114,9 +117,10 @@ struct vm {
 	struct page_list pages; // its own structures
 	uint64_t heap, heap_end;
 
-	// Under the lock of the device that takes pages (vm_take_page).
-	struct page_list scratch; // given back each time the VM ends
-	uint64_t scratch_promised;
+	// What devices take of it (vm_take_page).
+	struct spinlock scratch_lock; // LOCK_SCRATCH
+	struct page_list scratch;     // under the lock; given back each time the VM ends
+	uint64_t scratch_promised;    // under the lock
 	// Blocks of 2 MiB that the guest gave back and that are not free yet: nothing of the guest's leads to them.
 	struct page_list given;
 	uint32_t nr_given, nr_unpromised; // of them; those of them whose promise goes as well
@@ -199,8 +203,8 @@ bool vm_free_some(struct vm *vm);
 void *vm_alloc(struct vm *vm, size_t size);
 
 // A page for what a device keeps of its guest's data, promised and taken in one: of the VM, contents unknown. It goes
-// back when the VM is reset or off, or, if it is `kept`, with the VM. PA 0: there is none. Any CPU that runs the
-// VM; one device has them, and its lock is held.
+// back when the VM is reset or off, or, if it is `kept`, with the VM. PA 0: there is none. Any CPU, while the VM
+// runs. Takes LOCK_SCRATCH.
 pa_t vm_take_page(struct vm *vm, bool kept);
 // Zeroes and gives back at most 64 KiB of those that are not kept; false: there were none. Nothing of it runs.
 bool vm_give_scratch(struct vm *vm);

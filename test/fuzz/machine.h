@@ -181,7 +181,7 @@ static void machine_setup(enum machine_kind kind)
 	machine->tree = machine->ram_base + MIB(8);
 	machine->stop_timeout_ms = 1000;
 	if (kind == MACHINE_RASPI3) {
-		machine->card.image = card;
+		machine->card.bytes = card;
 		machine->card.size = sizeof card;
 		for (unsigned i = 0; i < sizeof card; i++)
 			card[i] = (uint8_t)(i ^ i >> 8);

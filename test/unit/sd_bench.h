@@ -55,11 +55,11 @@ static int sd_close(void **state)
 	return 0;
 }
 
-static void sd_setup(const void *image, uint64_t size, enum desc_sdcard mode)
+static void sd_setup(const void *image, uint64_t size, enum desc_image mode)
 {
 	pi_setup();
 	sd_pages_left = 4096;
-	vm->card.image = image;
+	vm->card.bytes = image;
 	vm->card.size = size;
 	vm->card.mode = mode;
 	assert_int_equal(vbcm2835_gpio_create(vm), 0);

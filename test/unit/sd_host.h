@@ -11,7 +11,7 @@ struct sd_host {
 	uint32_t data; // address of its data port
 	unsigned dreq; // its line to the DMA controller
 	// A card of this kind, and the controller, ready for commands.
-	void (*setup)(const void *image, uint64_t size, enum desc_sdcard mode);
+	void (*setup)(const void *image, uint64_t size, enum desc_image mode);
 };
 static const struct sd_host sd_host;
 
@@ -31,7 +31,7 @@ void vbcm2835_dma_kick(struct vm *v, unsigned dreq)
 	kicks++;
 }
 
-static void prepare(const void *image, uint64_t size, enum desc_sdcard mode)
+static void prepare(const void *image, uint64_t size, enum desc_image mode)
 {
 	kicks = 0;
 	sd_host.setup(image, size, mode);
@@ -40,11 +40,11 @@ static void prepare(const void *image, uint64_t size, enum desc_sdcard mode)
 static int setup(void **state)
 {
 	(void)state;
-	prepare(sd_image, SD_BYTES, DESC_SDCARD_COW);
+	prepare(sd_image, SD_BYTES, DESC_IMAGE_COW);
 	return 0;
 }
 
-static void again(const void *image, uint64_t size, enum desc_sdcard mode)
+static void again(const void *image, uint64_t size, enum desc_image mode)
 {
 	void *state = NULL;
 	sd_teardown(&state);

@@ -262,12 +262,12 @@ static void test_card(void **state)
 {
 	static const struct {
 		const char *source;
-		enum desc_sdcard mode;
+		enum desc_image mode;
 	} cards[] = {
-	        {CARD("512", "sdcard = \"card\";"), DESC_SDCARD_COW},
-	        {CARD("1024", "sdcard = \"card\"; sdcard-mode = \"cow\";"), DESC_SDCARD_COW},
-	        {CARD("4096", "sdcard-mode = \"keep\"; sdcard = \"card\";"), DESC_SDCARD_KEEP},
-	        {CARD("5120", "sdcard = \"card\"; sdcard-mode = \"ro\";"), DESC_SDCARD_RO},
+	        {CARD("512", "sdcard = \"card\";"), DESC_IMAGE_COW},
+	        {CARD("1024", "sdcard = \"card\"; sdcard-mode = \"cow\";"), DESC_IMAGE_COW},
+	        {CARD("4096", "sdcard-mode = \"keep\"; sdcard = \"card\";"), DESC_IMAGE_KEEP},
+	        {CARD("5120", "sdcard = \"card\"; sdcard-mode = \"ro\";"), DESC_IMAGE_RO},
 	};
 
 	(void)state;

@@ -9,7 +9,7 @@ static int setup(void **state)
 {
 	(void)state;
 	sd_send = sd_direct;
-	sd_setup(sd_image, SD_BYTES, DESC_SDCARD_COW);
+	sd_setup(sd_image, SD_BYTES, DESC_IMAGE_COW);
 	return 0;
 }
 
@@ -18,7 +18,7 @@ static struct vsd_card *card(void)
 	return vm->raspi3->card;
 }
 
-static void use_mode(enum desc_sdcard mode)
+static void use_mode(enum desc_image mode)
 {
 	void *state = NULL;
 	sd_teardown(&state);
@@ -163,7 +163,7 @@ static void test_registers(void **state)
 	assert_int_equal(bits(cid, 71, 64), 'O');
 	assert_int_equal(bits(cid, 55, 24), 1);
 	assert_int_equal(bits(cid, 7, 1), crc7(cid));
-	use_mode(DESC_SDCARD_RO);
+	use_mode(DESC_IMAGE_RO);
 	sd_start();
 	sd_silent(7, 0);
 	assert_true(sd_send(9, sd_rca(), csd));
@@ -308,7 +308,7 @@ static void test_what_is_kept(void **state)
 	sd_command(17, 5);
 	read_some(buffer, 512);
 	expect_block(buffer, 5);
-	use_mode(DESC_SDCARD_KEEP);
+	use_mode(DESC_IMAGE_KEEP);
 	sd_start();
 	assert_true(write_block_of(5, 0x55));
 	assert_int_equal(sd_scratch.first, 0);
@@ -321,7 +321,7 @@ static void test_what_is_kept(void **state)
 static void test_read_only(void **state)
 {
 	(void)state;
-	use_mode(DESC_SDCARD_RO);
+	use_mode(DESC_IMAGE_RO);
 	sd_start();
 	assert_int_equal(sd_command(24, 1), WP_VIOLATION | TRAN << 9 | 0x100);
 	assert_int_equal(write_some(buffer, 512), 0);
@@ -496,7 +496,7 @@ static void test_an_empty_slot(void **state)
 	void *none = NULL;
 	(void)state;
 	sd_teardown(&none);
-	sd_setup(NULL, 0, DESC_SDCARD_COW);
+	sd_setup(NULL, 0, DESC_IMAGE_COW);
 	assert_false(vsd_card_present(card()));
 	for (unsigned index = 0; index < 64; index++)
 		assert_true(sd_silent(index, 0));
@@ -509,7 +509,7 @@ static void test_one_block(void **state)
 	void *none = NULL;
 	(void)state;
 	sd_teardown(&none);
-	sd_setup(sd_image, 512, DESC_SDCARD_COW);
+	sd_setup(sd_image, 512, DESC_IMAGE_COW);
 	sd_start();
 	sd_command(18, 0);
 	assert_int_equal(read_some(buffer, 1024), 1024);

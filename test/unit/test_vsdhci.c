@@ -81,7 +81,7 @@ static void clock_on(void)
 	set(EMMC + IRPT_MASK, ~0u);
 }
 
-static void setup_emmc(const void *image, uint64_t size, enum desc_sdcard mode)
+static void setup_emmc(const void *image, uint64_t size, enum desc_image mode)
 {
 	sd_send = by_emmc;
 	sd_setup(image, size, mode);
@@ -245,7 +245,7 @@ static void test_errors(void **state)
 	assert_int_equal(send(18, 0, SHORT | WITH_DATA | TO_HOST | MANY | COUNTED | AUTO23),
 	                 NO_ANSWER | AUTO_ERROR);
 	assert_int_equal(get(EMMC + CONTROL2), 2);
-	again(sd_image, SD_BYTES, DESC_SDCARD_RO);
+	again(sd_image, SD_BYTES, DESC_IMAGE_RO);
 	sd_start();
 	size(512, 1);
 	assert_int_equal(send(24, 9, SHORT | WITH_DATA), DONE | WRITE_READY);
@@ -338,7 +338,7 @@ static void test_the_lines(void **state)
 	set(GPIO + 0x14, 04444);
 	read_block(0);
 	assert_int_equal(take(), NO_DATA);
-	again(NULL, 0, DESC_SDCARD_COW);
+	again(NULL, 0, DESC_IMAGE_COW);
 	assert_int_equal(get(EMMC + STATUS), 0x1f80000);
 	assert_int_equal(send(8, 0x1aa, SHORT), NO_ANSWER);
 	assert_int_equal(send(0, 0, 0), DONE);

@@ -55,7 +55,7 @@ static void lines_to(uint32_t function)
 	set(GPIO + 0x14, function * 01111);
 }
 
-static void setup_sdhost(const void *image, uint64_t size, enum desc_sdcard mode)
+static void setup_sdhost(const void *image, uint64_t size, enum desc_image mode)
 {
 	sd_send = by_sdhost;
 	sd_setup(image, size, mode);
@@ -224,7 +224,7 @@ static void test_errors(void **state)
 	set(HOST + SDHSTS, ~0u);
 	assert_false(pi_line[IRQ]);
 	assert_int_equal(sd_command(13, sd_rca()) & 1u << 19, 1u << 19);
-	again(sd_image, SD_BYTES, DESC_SDCARD_RO);
+	again(sd_image, SD_BYTES, DESC_IMAGE_RO);
 	sd_start();
 	size(512, 1);
 	send(24, 9, WRITE);
@@ -300,7 +300,7 @@ static void test_the_lines(void **state)
 	set(HOST + SDHSTS, NOBODY);
 	lines_to(4);
 	assert_int_equal(state_of_card(), DATA);
-	again(NULL, 0, DESC_SDCARD_COW);
+	again(NULL, 0, DESC_IMAGE_COW);
 	assert_int_equal(send(0, 0, NO_ANSWER), 0);
 	assert_int_equal(send(8, 0x1aa, 0), FAILED);
 }
