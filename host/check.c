@@ -133,6 +133,31 @@ static void check_extra(const char *name, const struct number_key *key,
 		         name, facts->name);
 }
 
+static bool read_disks(struct vm *vm, struct diags *diags)
+{
+	bool sound = true;
+
+	for (size_t i = 0; i < vm->disks.count; i++) {
+		struct disk_key *disk = &vm->disks.disk[i];
+		const struct text_key key = {disk->value, disk->at};
+
+		if (disk->host)
+			continue;
+		if (!read_file(&key, "disk", &disk->file, diags)) {
+			sound = false;
+		} else if (disk->file.size % DESC_SECTOR_SIZE != 0) {
+			sound = false;
+			diag_add(
+			        diags, disk->at,
+			        "disk `%s` has %llu bytes, which are no whole sectors of %d; round "
+			        "it up: truncate -s %%%d FILE",
+			        disk->value, (unsigned long long)disk->file.size, DESC_SECTOR_SIZE,
+			        DESC_SECTOR_SIZE);
+		}
+	}
+	return sound;
+}
+
 // What the machine model takes. False: the memory cannot be planned.
 static bool check_model(const struct vm *vm, struct diags *diags)
 {
@@ -157,6 +182,15 @@ static bool check_model(const struct vm *vm, struct diags *diags)
 	check_extra("virtio_console", &vm->virtio_console, facts, diags);
 	check_extra("rng", &vm->rng, facts, diags);
 	check_extra("balloon", &vm->balloon, facts, diags);
+	if (vm->disks.count != 0 && !facts->has_virtio)
+		diag_add(diags, vm->disks.disk[0].at,
+		         "disk: a VM of machine `%s` has no virtio devices; drop the line, or give "
+		         "it an `sdcard`",
+		         facts->name);
+	if (vm->virtio.value != NULL && !facts->has_virtio)
+		diag_add(diags, vm->virtio.at,
+		         "virtio: a VM of machine `%s` has no virtio devices; drop the line",
+		         facts->name);
 	return sound;
 }
 
@@ -171,6 +205,7 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 		         (unsigned long long)vm->memory.value);
 	sound = check_model(vm, diags) && sound;
 	files = read_sdcard(vm, diags) && files;
+	files = read_disks(vm, diags) && files;
 	if (!read_tree(&vm->dtb, &vm->dtb_file, diags))
 		files = false;
 	if (vm->kernel.value == NULL && vm->config.value == NULL)
@@ -335,9 +370,73 @@ static void check_cores(const struct system *system, const struct limits *limits
 	}
 }
 
+// --- the board's disks ---------------------------------------------------------------------------
+
+// Whether two names mean sectors in common: the same, or a partition and its disk.
+static bool overlap(const char *a, const char *b)
+{
+	size_t letters_a = strcspn(a, "0123456789"), letters_b = strcspn(b, "0123456789");
+
+	if (letters_a != letters_b || strncmp(a, b, letters_a) != 0)
+		return false;
+	return a[letters_a] == '\0' || b[letters_b] == '\0' || strcmp(a, b) == 0;
+}
+
+// Holds a board's disk against those that VMs were given before it.
+static void check_host_disk(const struct system *system, const struct vm *vm,
+                            const struct disk_key *disk, struct diags *diags)
+{
+	for (const struct vm *other = system->vms; other <= vm; other++) {
+		for (size_t i = 0; i < other->disks.count; i++) {
+			const struct disk_key *before = &other->disks.disk[i];
+
+			if (before == disk)
+				return;
+			if (!before->host || !overlap(before->value, disk->value) ||
+			    (strcmp(before->mode, "host-ro") == 0 &&
+			     strcmp(disk->mode, "host-ro") == 0))
+				continue;
+			diag_add(diags, disk->at,
+			         "disk: VM `%s` is given `host:%s` already, as `host:%s`; only if "
+			         "both are `ro:` can they share it",
+			         other->name, disk->value, before->value);
+			return;
+		}
+	}
+}
+
+static void check_host_disks(const struct system *system, const struct limits *limits,
+                             struct diags *diags)
+{
+	for (size_t i = 0; i < system->vm_count; i++) {
+		const struct vm *vm = &system->vms[i];
+
+		for (size_t j = 0; j < vm->disks.count; j++) {
+			const struct disk_key *disk = &vm->disks.disk[j];
+
+			if (disk->host && limits->no_disks)
+				diag_add(diags, disk->at,
+				         "disk: the board has no disk `%s` that Mezzo can drive; "
+				         "take an image",
+				         disk->value);
+			else if (disk->host)
+				check_host_disk(system, vm, disk, diags);
+		}
+	}
+}
+
 // --- memory --------------------------------------------------------------------------------------
 
-// Whether a VM before number `i` names the file as its kernel, initrd or card.
+// Whether the VM names the file as one of its disks, up to disk `count`.
+static bool is_disk(const struct vm *vm, size_t count, const char *path)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!vm->disks.disk[i].host && strcmp(vm->disks.disk[i].value, path) == 0)
+			return true;
+	return false;
+}
+
+// Whether a VM before number `i` names the file as its kernel, initrd, card or disk.
 static bool is_named(const struct system *system, size_t i, const char *path)
 {
 	for (size_t j = 0; j < i; j++) {
@@ -347,6 +446,8 @@ static bool is_named(const struct system *system, size_t i, const char *path)
 		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
 			if (names[k] != NULL && strcmp(names[k], path) == 0)
 				return true;
+		if (is_disk(vm, vm->disks.count, path))
+			return true;
 	}
 	return false;
 }
@@ -368,6 +469,13 @@ static uint64_t new_files(const struct system *system, size_t i)
 	for (size_t k = 0; k < ARRAY_SIZE(files); k++)
 		if (files[k].path != NULL && !is_named(system, i, files[k].path))
 			sum += files[k].size;
+	for (size_t k = 0; k < vm->disks.count; k++) {
+		const struct disk_key *disk = &vm->disks.disk[k];
+
+		if (!disk->host && !is_disk(vm, k, disk->value) &&
+		    !is_named(system, i, disk->value))
+			sum += disk->file.size;
+	}
 	return sum;
 }
 
@@ -402,6 +510,7 @@ void check_system(struct system *system, const struct limits *limits, struct dia
 		check_vm(&system->vms[i], limits, diags);
 	check_cores(system, limits, diags);
 	check_nets(system, limits->no_nets, diags);
+	check_host_disks(system, limits, diags);
 	check_memory(system, limits, diags);
 }
 

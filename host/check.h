@@ -8,10 +8,11 @@
 // What the system has to fit. 0: not known, so not checked.
 struct limits {
 	uint32_t cpus, gic;
-	bool no_gic;  // the board has none
-	uint64_t ram; // bytes that Mezzo and its VMs can have
-	bool no_nets; // nor a network interface that Mezzo can drive
-	bool fixed;   // it is a real board: no option makes it bigger
+	bool no_gic;   // the board has none
+	uint64_t ram;  // bytes that Mezzo and its VMs can have
+	bool no_disks; // nor one that Mezzo can drive
+	bool no_nets;  // nor a network interface that Mezzo can drive
+	bool fixed;    // it is a real board: no option makes it bigger
 };
 
 // Opens the files that `system` names, plans each VM's memory and holds all of it against

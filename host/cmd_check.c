@@ -120,6 +120,7 @@ static struct limits named_board(const struct system *system)
 	if (board == NULL || !board->fixed)
 		return (struct limits){.cpus = 0};
 	return (struct limits){.no_nets = board->fixed,
+	                       .no_disks = board->fixed,
 	                       .cpus = board->cpus,
 	                       .gic = board->gic,
 	                       .no_gic = board->gic == 0,

@@ -202,7 +202,7 @@ static void print(const struct listing *list)
 		print_vms(&list->desc);
 }
 
-static const char *const card_modes[] = {
+static const char *const image_modes[] = {
         [DESC_IMAGE_COW] = "cow", [DESC_IMAGE_KEEP] = "keep", [DESC_IMAGE_RO] = "ro"};
 
 static void print_nics_json(const struct desc *desc, const struct desc_vm *vm)
@@ -221,6 +221,22 @@ static void print_nics_json(const struct desc *desc, const struct desc_vm *vm)
 	json_close(']');
 }
 
+static void print_disks_json(const struct desc *desc, const struct desc_vm *vm)
+{
+	json_open("disks", '[');
+	for (uint32_t i = 0; i < vm->nr_disks; i++) {
+		const struct desc_disk disk = desc_disk(desc, vm, i);
+
+		json_open(NULL, '{');
+		json_text(disk.file != NULL ? "file" : "host", disk.name);
+		json_text("mode", disk.file != NULL            ? image_modes[disk.mode]
+		                  : disk.mode == DESC_IMAGE_RO ? "ro"
+		                                               : "rw");
+		json_close('}');
+	}
+	json_close(']');
+}
+
 static void print_vm_json(const struct desc *desc, const struct desc_vm *vm)
 {
 	json_open(NULL, '{');
@@ -234,8 +250,12 @@ static void print_vm_json(const struct desc *desc, const struct desc_vm *vm)
 		json_text("dtb", vm->dtb->path);
 	if (vm->sdcard != NULL) {
 		json_text("sdcard", vm->sdcard->path);
-		json_text("sdcard_mode", card_modes[vm->sdcard_mode]);
+		json_text("sdcard_mode", image_modes[vm->sdcard_mode]);
 	}
+	if (vm->nr_disks != 0)
+		print_disks_json(desc, vm);
+	if (vm->virtio == DESC_VIRTIO_LEGACY)
+		json_text("virtio", "legacy");
 	if (vm->virtio_console)
 		json_bool("virtio_console", true);
 	if (vm->rng)

@@ -37,6 +37,8 @@ const char run_help[] =
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
+        "                                     --disk [ro:]FILE  a disk of virt; host:vda in a "
+        ".conf\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
         "  --socket PATH   the board's serial port is this socket, for `mezzo console PATH`\n"
@@ -52,6 +54,7 @@ const char run_help[] =
 enum {
 	OPT_BOARD = OPT_LONG,
 	OPT_BOARD_DTB,
+	OPT_DISK,
 	OPT_GIC,
 	OPT_CPU,
 	OPT_SMP,
@@ -75,7 +78,7 @@ static const struct option options[] = {
         {"dtb", required_argument, NULL, OPT_VM_KEY},
         {"load", required_argument, NULL, OPT_VM_KEY},
         {"entry", required_argument, NULL, OPT_VM_KEY},
-        {"disk", required_argument, NULL, OPT_VM_KEY},
+        {"disk", required_argument, NULL, OPT_DISK},
         {"net", required_argument, NULL, OPT_VM_KEY},
         {"name", required_argument, NULL, 'n'},
         {"board", required_argument, NULL, OPT_BOARD},
@@ -125,11 +128,41 @@ static void take_board(struct request *r, struct diags *diags)
 	           diags);
 }
 
+static void take_disk(struct request *r, struct diags *diags)
+{
+	struct machine *m = &r->machine;
+	struct place at = {"mezzo run: --disk", 0};
+	const char *why = m->disk_count == DESC_MAX_DISKS
+	                          ? "the board has as many as it can"
+	                          : disk_open(optarg, &m->disks[m->disk_count]);
+
+	if (why != NULL)
+		diag_add(diags, at, "`%s` cannot be used: %s; check the path", optarg, why);
+	else
+		m->disk_count++;
+}
+
+// A VM of options has all disks of the board.
+static void give_disks(struct request *r)
+{
+	struct disks_key *disks = &r->flags.vms[0].disks;
+
+	disks->count = r->machine.disk_count;
+	for (size_t i = 0; i < disks->count; i++)
+		disks->disk[i] = (struct disk_key){
+		        .value = disk_name(i),
+		        .mode = r->machine.disks[i].read_only ? "host-ro" : "host",
+		        .host = true,
+		        .at = {"mezzo run: --disk", 0},
+		};
+}
+
 static void take_option(struct request *r, int opt, int index, struct diags *diags)
 {
 	switch (opt) {
 	case 'n': r->name = optarg; break;
 	case OPT_BOARD: take_board(r, diags); break;
+	case OPT_DISK: take_disk(r, diags); break;
 	case OPT_BOARD_DTB: r->board_tree = optarg; break;
 	case OPT_GIC: r->machine.gic = (uint32_t)opts_number(who, "--gic", 2, 3); break;
 	case OPT_CPU: r->machine.cpu = optarg; break;
@@ -207,6 +240,7 @@ static bool read_system(struct request *r, struct system *system, struct diags *
 		return whole;
 	if (r->name == NULL)
 		r->name = "guest";
+	give_disks(r);
 	schema_check_name(system, r->name, at, diags);
 	system->vms = r->flags.vms;
 	system->vm_count = r->flags.vm_count;
@@ -235,6 +269,11 @@ static bool choose_board(struct request *r, const struct system *system)
 	}
 	if (!m->board->fixed && r->board_tree != NULL) {
 		opts_usage(who, "--board-dtb: QEMU makes the tree of board `%s`; drop the option",
+		           name);
+		return false;
+	}
+	if (m->board->fixed && m->disk_count != 0) {
+		opts_usage(who, "--disk: Mezzo drives no disk of the board `%s`; drop the option",
 		           name);
 		return false;
 	}

@@ -92,6 +92,7 @@ struct limits machine_limits(const struct machine *machine)
 	        .no_gic = machine->gic == 0,
 	        .ram = machine->ram,
 	        .no_nets = machine->board->fixed,
+	        .no_disks = machine->board->fixed,
 	        .fixed = machine->board->fixed,
 	};
 }
@@ -218,6 +219,25 @@ static void add_pi_el3(struct command *c, const struct machine *machine, const c
 	            (unsigned long long)el3_bundle_base(machine));
 }
 
+// The user's files as disks, in the slots of virtio-mmio from the first one on: so Mezzo finds them in this order.
+static void add_disks(struct command *c, const struct machine *machine)
+{
+	if (machine->disk_count != 0) {
+		command_add(c, "-global");
+		command_add(c, "virtio-mmio.force-legacy=false");
+	}
+	for (size_t i = 0; i < machine->disk_count; i++) {
+		const struct board_disk *disk = &machine->disks[i];
+
+		command_add(c, "-drive");
+		command_add(c,
+		            "if=none,id=disk%zu,format=raw,cache=writeback,discard=unmap%s,file=%s",
+		            i, disk->read_only ? ",readonly=on" : "", command_escape(disk->path));
+		command_add(c, "-device");
+		command_add(c, "virtio-blk-device,drive=disk%zu,bus=virtio-mmio-bus.%zu", i, i);
+	}
+}
+
 struct command machine_command(const struct machine *machine, const char *bundle, const char *tree)
 {
 	struct command c = machine_board_command(machine);
@@ -246,6 +266,7 @@ struct command machine_command(const struct machine *machine, const char *bundle
 	} else {
 		add_el3(&c, machine, bundle);
 	}
+	add_disks(&c, machine);
 	command_add_all(&c, machine->extra);
 	return c;
 }

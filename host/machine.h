@@ -6,6 +6,7 @@
 #include "boards.h"
 #include "check.h"
 #include "command.h"
+#include "disk.h"
 
 struct machine {
 	const struct board_model *board;
@@ -16,6 +17,8 @@ struct machine {
 	bool el3;           // start at EL3, with no firmware
 	const char *socket; // where the UART is to be found; NULL: standard input and output
 	const char *image;  // mezzo.img, found by machine_find_image
+	struct board_disk disks[DESC_MAX_DISKS]; // only of a board that is not fixed
+	size_t disk_count;
 	char *const *extra; // for QEMU, NULL-terminated
 };
 

@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "base/crc32.h"
 #include "base/sha256.h"
+#include "buffer.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -97,6 +98,7 @@ static const char *add_file(struct bundle *bundle, struct blob data, const char 
 // The names of one VM's files in the bundle; NULL: it has no such file.
 struct vm_files {
 	const char *kernel, *initrd, *dtb, *sdcard;
+	const char *disk[DESC_MAX_DISKS]; // NULL: of the board
 };
 
 // A tree being written. Sequential writing fails for want of room alone, so errors are gathered,
@@ -206,6 +208,22 @@ static void put_nics(struct writer *w, const struct nics_key *nics)
 		put(w, fdt_property(w->fdt, "macs", macs, (int)(nics->count * DESC_MAC_SIZE)));
 }
 
+// One string a disk: its mode, a colon, its name.
+static void put_disks(struct writer *w, const struct disks_key *disks, const struct vm_files *files)
+{
+	struct buffer list = {NULL, 0, 0, 0};
+
+	for (size_t i = 0; i < disks->count; i++) {
+		const struct disk_key *disk = &disks->disk[i];
+		const char *text =
+		        util_format("%s:%s", disk->mode, disk->host ? disk->value : files->disk[i]);
+
+		buffer_add(&list, text, strlen(text) + 1);
+	}
+	if (disks->count != 0)
+		put(w, fdt_property(w->fdt, "disks", buffer_data(&list), (int)buffer_size(&list)));
+}
+
 static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files *files,
                    size_t number)
 {
@@ -223,6 +241,8 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	put_text(w, "sdcard", files->sdcard);
 	if (files->sdcard != NULL)
 		put_text(w, "sdcard-mode", vm->sdcard.mode);
+	put_disks(w, &vm->disks, files);
+	put_text(w, "virtio", vm->virtio.value);
 	put_flag(w, "virtio-console", &vm->virtio_console);
 	put_flag(w, "rng", &vm->rng);
 	put_flag(w, "balloon", &vm->balloon);
@@ -345,6 +365,12 @@ const char *pack_build(const struct system *system, struct pack_options options,
 			files[i].dtb = add_file(bundle, vm->dtb_file, vm->dtb.value);
 		if (vm->sdcard.value != NULL)
 			files[i].sdcard = add_file(bundle, vm->sdcard_file, vm->sdcard.value);
+		for (size_t j = 0; j < vm->disks.count; j++) {
+			const struct disk_key *disk = &vm->disks.disk[j];
+
+			if (!disk->host)
+				files[i].disk[j] = add_file(bundle, disk->file, disk->value);
+		}
 	}
 	tree = write_tree(system, bundle, files, options);
 	bundle->members[0].data = tree;

@@ -34,6 +34,7 @@ enum kind {
 	KIND_NICS,
 	KIND_UPLINK,
 	KIND_IMAGE, // a path, perhaps behind cow:, keep: or ro:
+	KIND_DISKS, // several of them, and disks of the board
 };
 
 struct choice {
@@ -65,6 +66,11 @@ static const struct choice crashes[] = {
         {"stop", true},
         {"restart", true},
         {"halt-all", true},
+        {NULL, false},
+};
+static const struct choice virtios[] = {
+        {"modern", true},
+        {"legacy", true},
         {NULL, false},
 };
 static const struct choice sums[] = {{"sha256", true}, {NULL, false}};
@@ -103,7 +109,8 @@ static const struct key vm_keys[] = {
          .example = "512M"},
         {"cpus", true, KIND_NUMBER, VM(cpus), 1, DESC_MAX_VCPUS, .example = "2"},
         {"gic", true, KIND_NUMBER, VM(gic), 2, 3, .example = "3"},
-        LATER("disk"),
+        {"disk", true, KIND_DISKS, VM(disks), .example = "{ data.img }"},
+        {"virtio", true, KIND_CHOICE, VM(virtio), .choices = virtios, .example = "legacy"},
         {"net", true, KIND_NICS, VM(nics), .example = "{ lan0 }"},
         {"virtio_console", true, KIND_BOOL, VM(virtio_console), .example = "true"},
         {"rng", true, KIND_BOOL, VM(rng), .example = "true"},
@@ -380,7 +387,7 @@ static void set_list(const struct key *key, struct list_key *out, const char *co
 static void set_text(const struct system *system, const struct key *key, struct text_key *out,
                      const char *text, struct place at, struct diags *diags)
 {
-	bool file = key->kind == KIND_PATH || key->kind == KIND_IMAGE;
+	bool file = key->kind == KIND_PATH || key->kind == KIND_IMAGE || key->kind == KIND_DISKS;
 
 	if (file && *text == '\0') {
 		diag_add(diags, at, "%s names no file; write for example `%s = %s`", key->name,
@@ -392,9 +399,9 @@ static void set_text(const struct system *system, const struct key *key, struct 
 	*out = (struct text_key){text, at};
 }
 
-// A path like any other behind the first colon, if a word stands before it.
+// A path like any other behind the first colon, if a word stands before it: `words` is how people are told of them.
 static void set_image(const struct system *system, const struct key *key, struct image_key *out,
-                      const char *text, struct place at, struct diags *diags)
+                      const char *text, const char *words, struct place at, struct diags *diags)
 {
 	static const char *const modes[] = {"cow", "keep", "ro"};
 	size_t word = strspn(text, "abcdefghijklmnopqrstuvwxyz");
@@ -408,9 +415,9 @@ static void set_image(const struct system *system, const struct key *key, struct
 				mode = modes[i];
 		if (mode == NULL) {
 			diag_add(diags, at,
-			         "%s: `%.*s` is unknown; use cow:, keep: or ro:, or write "
-			         "`./%s` for a file of that name",
-			         key->name, (int)word + 1, text, text);
+			         "%s: `%.*s` is unknown; use %s, or write `./%s` for a file of "
+			         "that name",
+			         key->name, (int)word + 1, text, words, text);
 			return;
 		}
 		text += word + 1;
@@ -418,6 +425,54 @@ static void set_image(const struct system *system, const struct key *key, struct
 	set_text(system, key, &path, text, at, diags);
 	if (path.value != NULL)
 		*out = (struct image_key){path.value, mode, at};
+}
+
+// "host:vda2", "ro:host:vda". False: it is no disk of the board.
+static bool set_host_disk(const struct key *key, struct disk_key *out, const char *text,
+                          struct place at, struct diags *diags)
+{
+	bool ro = strncmp(text, "ro:host:", strlen("ro:host:")) == 0;
+
+	if (!ro && strncmp(text, "host:", strlen("host:")) != 0)
+		return false;
+	text = strchr(text, ':') + 1;
+	text += ro ? strlen("host:") : 0;
+	size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");
+	size_t digits = strspn(text + letters, "0123456789");
+	if (letters == 0 || text[letters + digits] != '\0' || letters + digits > DESC_HOST_MAX)
+		diag_add(diags, at,
+		         "%s: `%s` names no disk of a board; write for example `host:vda`, or "
+		         "`host:vda2` for a partition",
+		         key->name, text);
+	else
+		*out = (struct disk_key){
+		        .value = text, .mode = ro ? "host-ro" : "host", .host = true, .at = at};
+	return true;
+}
+
+static void set_disks(const struct system *system, const struct key *key, struct disks_key *out,
+                      const char *const *text, size_t count, struct place at, struct diags *diags)
+{
+	struct disks_key disks = {.count = count};
+
+	if (count > DESC_MAX_DISKS) {
+		diag_add(diags, at, "%s: %zu disks are too many; give at most %d", key->name, count,
+		         DESC_MAX_DISKS);
+		return;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct image_key image = {.value = NULL};
+
+		if (!set_host_disk(key, &disks.disk[i], text[i], at, diags)) {
+			set_image(system, key, &image, text[i], "cow:, keep:, ro: or host:", at,
+			          diags);
+			disks.disk[i] = (struct disk_key){
+			        .value = image.value, .mode = image.mode, .at = at};
+		}
+		if (disks.disk[i].value == NULL)
+			return;
+	}
+	*out = disks;
 }
 
 static void set_key(struct system *system, enum schema_scope scope, void *object, const char *name,
@@ -437,7 +492,8 @@ static void set_key(struct system *system, enum schema_scope scope, void *object
 		diag_add(diags, at, "`%s` is not supported by this version; remove it", name);
 		return;
 	}
-	if (count > 1 && key->kind != KIND_LIST && key->kind != KIND_NICS) {
+	if (count > 1 && key->kind != KIND_LIST && key->kind != KIND_NICS &&
+	    key->kind != KIND_DISKS) {
 		diag_add(diags, at, "%s takes one value, not %zu; write for example `%s = %s`",
 		         name, count, name, key->example);
 		return;
@@ -452,7 +508,10 @@ static void set_key(struct system *system, enum schema_scope scope, void *object
 	case KIND_CHOICE: set_choice(key, out, text[0], at, diags); break;
 	case KIND_LIST: set_list(key, out, text, count, at, diags); break;
 	case KIND_TIME: set_time(key, out, text[0], at, diags); break;
-	case KIND_IMAGE: set_image(system, key, out, text[0], at, diags); break;
+	case KIND_IMAGE:
+		set_image(system, key, out, text[0], "cow:, keep: or ro:", at, diags);
+		break;
+	case KIND_DISKS: set_disks(system, key, out, text, count, at, diags); break;
 	case KIND_BUDGET: set_budget(key, out, text[0], at, diags); break;
 	case KIND_NICS: schema_take_nics(out, text, count, at, diags); break;
 	case KIND_UPLINK: schema_take_uplink(out, text[0], at, diags); break;

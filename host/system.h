@@ -41,6 +41,18 @@ struct nics_key {
 	size_t count;
 	struct place at;
 };
+
+struct disk_key {
+	const char *value; // the file, or the name of a board's disk
+	const char *mode;  // as the description has it: "cow", "keep", "ro", "host" or "host-ro"
+	bool host;         // the board's
+	struct place at;
+	struct blob file; // found by check_system
+};
+struct disks_key {
+	struct disk_key disk[DESC_MAX_DISKS];
+	size_t count;
+};
 struct list_key {
 	uint32_t *value;
 	size_t count;
@@ -51,11 +63,13 @@ struct vm {
 	const char *name;
 	struct place end; // where its section ends: what is missing is missing there
 	struct text_key machine, config, kernel, initrd, dtb, cmdline, on_crash, verify;
+	struct text_key virtio;
 	struct number_key memory, cpus, gic, load, entry, exclusive, autostart;
 	struct number_key weight, priority;
 	struct number_key stop_timeout; // ms
 	struct budget_key budget;
 	struct image_key sdcard;
+	struct disks_key disks;
 	struct number_key virtio_console, rng, balloon;
 	struct list_key pin;
 	struct nics_key nics;

@@ -33,6 +33,11 @@ static const struct choice cards[] = {
         {"ro", DESC_IMAGE_RO},
         {NULL, 0},
 };
+static const struct choice virtios[] = {
+        {"modern", DESC_VIRTIO_MODERN},
+        {"legacy", DESC_VIRTIO_LEGACY},
+        {NULL, 0},
+};
 static const struct choice crashes[] = {
         {"stop", DESC_CRASH_STOP},
         {"restart", DESC_CRASH_RESTART},
@@ -96,6 +101,8 @@ static const struct rule vm_rules[] = {
         {"dtb", KIND_FILE, false, IN(desc_vm, dtb), .max = DESC_PATH_MAX},
         {"sdcard", KIND_FILE, false, IN(desc_vm, sdcard), .max = DESC_PATH_MAX},
         {"sdcard-mode", KIND_CHOICE, false, IN(desc_vm, sdcard_mode), .choices = cards},
+        {"disks", KIND_DISKS, false, NOWHERE},
+        {"virtio", KIND_CHOICE, false, IN(desc_vm, virtio), .choices = virtios},
         {"virtio-console", KIND_FLAG, false, IN(desc_vm, virtio_console)},
         {"rng", KIND_FLAG, false, IN(desc_vm, rng)},
         {"balloon", KIND_FLAG, false, IN(desc_vm, balloon)},
@@ -125,6 +132,7 @@ static const struct rule vm_rules[] = {
 STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a 32-bit word");
 STATIC_ASSERT(sizeof(enum desc_machine) == sizeof(uint32_t), "a choice is stored as 32 bits");
 STATIC_ASSERT(sizeof(enum desc_image) == sizeof(uint32_t), "and so is this one");
+STATIC_ASSERT(sizeof(enum desc_virtio) == sizeof(uint32_t), "and so is this one");
 
 // --- one node -------------------------------------------------------------------------------------
 
@@ -238,6 +246,12 @@ static int check_model(struct reader *reader, const struct desc_vm *vm)
 	if (vm->cpus > facts->max_cpus)
 		return desc_fail(reader, "cpus", "is %u; a %s may have 1 to %u", vm->cpus,
 		                 facts->name, facts->max_cpus);
+	if (vm->nr_disks != 0 && !facts->has_virtio)
+		return desc_fail(reader, "disks", "a %s has no virtio devices, leave it out",
+		                 facts->name);
+	if (vm->virtio != DESC_VIRTIO_MODERN && !facts->has_virtio)
+		return desc_fail(reader, "virtio", "a %s has no virtio devices, leave it out",
+		                 facts->name);
 	if (vm->gic != 0 && !facts->has_gic)
 		return desc_fail(reader, "gic", "is %u; a %s has no GIC, leave it out", vm->gic,
 		                 facts->name);
@@ -274,9 +288,27 @@ static int check_extras(struct reader *reader, const struct desc_vm *vm)
 	                 "a %s has no slots for virtio devices, leave it out", facts->name);
 }
 
+// The sums that `verify` asks for.
+static int check_sums(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct desc_file *files[4 + DESC_MAX_DISKS] = {vm->kernel, vm->initrd, vm->dtb,
+	                                                     vm->sdcard};
+
+	for (uint32_t i = 0; i < vm->nr_disks; i++)
+		files[4 + i] = desc_disk(reader->desc, vm, i).file;
+	for (unsigned i = 0; vm->verify_sha256 && i < ARRAY_SIZE(files); i++) {
+		if (files[i] != NULL && files[i]->sha256 == NULL)
+			return desc_fail(
+			        reader, "verify",
+			        "asks for the SHA-256 of \"%s\", which the description does "
+			        "not give",
+			        files[i]->path);
+	}
+	return 0;
+}
+
 static int check_vm(struct reader *reader, const struct desc_vm *vm)
 {
-	const struct desc_file *files[] = {vm->kernel, vm->initrd, vm->dtb, vm->sdcard};
 	int error = check_name(reader, vm->name);
 
 	if (error == 0)
@@ -293,15 +325,7 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 		return desc_fail(reader, "exclusive",
 		                 "\"pin\" names %u CPUs for %u vCPUs; give each one of its own",
 		                 vm->nr_pins, vm->cpus);
-	for (unsigned i = 0; vm->verify_sha256 && i < ARRAY_SIZE(files); i++) {
-		if (files[i] != NULL && files[i]->sha256 == NULL)
-			return desc_fail(
-			        reader, "verify",
-			        "asks for the SHA-256 of \"%s\", which the description does "
-			        "not give",
-			        files[i]->path);
-	}
-	return 0;
+	return check_sums(reader, vm);
 }
 
 static void set_where(struct reader *reader, const struct tree_walk *walk, const char *vm_name)
@@ -449,4 +473,15 @@ int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_p
 	if (error == 0)
 		error = read_console(&reader, mezzo);
 	return error;
+}
+
+struct desc_disk desc_disk(const struct desc *desc, const struct desc_vm *vm, uint32_t n)
+{
+	const char *text = vm->disks;
+	struct desc_disk disk = {.name = ""};
+
+	for (uint32_t i = 0; i < n; i++)
+		text += strlen(text) + 1;
+	(void)desc_parse_disk(desc, text, &disk); // it was checked
+	return disk;
 }

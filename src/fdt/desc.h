@@ -35,7 +35,9 @@
 #define DESC_STOP_MAX_MS     3600000
 #define DESC_STOP_DEFAULT_MS 10000
 
-#define DESC_SECTOR_SIZE 512 // bytes; a card has whole ones
+#define DESC_SECTOR_SIZE 512 // bytes; cards and disks have whole ones
+#define DESC_MAX_DISKS   8   // of a VM
+#define DESC_HOST_MAX    7   // bytes of the name of a board's disk or partition
 
 #define DESC_PROBLEM_SIZE 240
 
@@ -43,6 +45,8 @@ enum desc_machine { DESC_MACHINE_VIRT, DESC_MACHINE_RASPI3 };
 // What becomes of what the guest writes to a card or disk: it is gone when the VM starts anew, it stays until the VM
 // is destroyed, or there is none since it is write-protected.
 enum desc_image { DESC_IMAGE_COW, DESC_IMAGE_KEEP, DESC_IMAGE_RO };
+// What virtio devices look like: as since version 1.0 of the standard, or as before.
+enum desc_virtio { DESC_VIRTIO_MODERN, DESC_VIRTIO_LEGACY };
 enum desc_on_crash { DESC_CRASH_STOP, DESC_CRASH_RESTART, DESC_CRASH_HALT_ALL };
 enum desc_on_all_off { DESC_OFF_SHELL, DESC_OFF_POWEROFF };
 enum desc_console { DESC_CONSOLE_SHELL, DESC_CONSOLE_ALL, DESC_CONSOLE_VM };
@@ -73,6 +77,9 @@ struct desc_vm {
 	const struct desc_file *dtb;    // NULL: the model's own
 	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
 	enum desc_image sdcard_mode;
+	uint32_t nr_disks; // at most DESC_MAX_DISKS, and the model has such devices
+	const char *disks; // one string behind the other: desc_disk()
+	enum desc_virtio virtio;
 	// Devices that it has besides those of its model; the model has slots for them.
 	bool virtio_console, rng, balloon;
 	const char *cmdline;
@@ -112,6 +119,13 @@ struct desc {
 	struct desc_vm vms[DESC_MAX_VMS];
 };
 
+// A disk of a VM: a file of whole sectors, or the board's own disk or partition.
+struct desc_disk {
+	const char *name;             // the file's, or the board's: "vda", "vda2"
+	const struct desc_file *file; // NULL: it is the board's
+	enum desc_image mode;         // the board's: DESC_IMAGE_RO or DESC_IMAGE_KEEP
+};
+
 struct desc_problem {
 	char text[DESC_PROBLEM_SIZE]; // "/mezzo/vm@1 (linux): memory: ..."
 };
@@ -127,5 +141,8 @@ bool desc_mac_is_good(const uint8_t mac[DESC_MAC_SIZE]);
 // untrusted. 0; ERR_NOT_FOUND: a sound tree without /mezzo; ERR_INVALID or ERR_UNSUPPORTED with one
 // sentence in *problem. Pure; work bounded by the tree's size.
 int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_problem *problem);
+
+// Disk `n`, below vm->nr_disks, of a VM of *desc.
+struct desc_disk desc_disk(const struct desc *desc, const struct desc_vm *vm, uint32_t n);
 
 #endif

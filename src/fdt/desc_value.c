@@ -128,6 +128,58 @@ static int take_pins(struct reader *reader, const struct rule *rule, struct tree
 	return 0;
 }
 
+const char *desc_parse_disk(const struct desc *desc, const char *text, struct desc_disk *disk)
+{
+	static const struct {
+		const char *prefix;
+		enum desc_image mode;
+		bool host;
+	} modes[] = {
+	        {"cow:", DESC_IMAGE_COW, false},   {"keep:", DESC_IMAGE_KEEP, false},
+	        {"ro:", DESC_IMAGE_RO, false},     {"host:", DESC_IMAGE_KEEP, true},
+	        {"host-ro:", DESC_IMAGE_RO, true},
+	};
+	unsigned i = 0;
+
+	while (i < ARRAY_SIZE(modes) &&
+	       strncmp(text, modes[i].prefix, strlen(modes[i].prefix)) != 0)
+		i++;
+	if (i == ARRAY_SIZE(modes))
+		return "begins with none of cow: keep: ro: host: host-ro:";
+	*disk = (struct desc_disk){.name = text + strlen(modes[i].prefix), .mode = modes[i].mode};
+	const size_t length = strlen(disk->name);
+	if (modes[i].host)
+		return length != 0 && length <= DESC_HOST_MAX ? NULL : "names no disk of the board";
+	disk->file = desc_find_file(desc, disk->name);
+	if (disk->file == NULL)
+		return "is not among the files of /mezzo/files";
+	return disk->file->size != 0 && disk->file->size % DESC_SECTOR_SIZE == 0
+	               ? NULL
+	               : "has no whole sectors of 512 bytes";
+}
+
+static int take_disks(struct reader *reader, const struct rule *rule, struct tree_value value,
+                      struct desc_vm *vm)
+{
+	struct desc_disk disk;
+
+	if (value.size == 0 || value.data[value.size - 1] != '\0')
+		return desc_fail(reader, rule->name, "is not a list of strings");
+	for (uint32_t at = 0; at < value.size; vm->nr_disks++) {
+		const char *text = (const char *)value.data + at;
+		const char *why = desc_parse_disk(reader->desc, text, &disk);
+
+		if (vm->nr_disks == DESC_MAX_DISKS)
+			return desc_fail(reader, rule->name, "names more than %u disks",
+			                 DESC_MAX_DISKS);
+		if (why != NULL)
+			return desc_fail(reader, rule->name, "\"%.64s\" %s", text, why);
+		at += (uint32_t)strlen(text) + 1;
+	}
+	vm->disks = (const char *)value.data;
+	return 0;
+}
+
 static int take_budget(struct reader *reader, const struct rule *rule, struct tree_value value,
                        struct desc_vm *vm)
 {
@@ -229,6 +281,7 @@ int desc_take(struct reader *reader, const struct rule *rule, struct tree_value 
 			store(object, rule->field, &chosen, sizeof(chosen));
 		break;
 	case KIND_PINS: error = take_pins(reader, rule, value, object); break;
+	case KIND_DISKS: error = take_disks(reader, rule, value, object); break;
 	case KIND_BUDGET: error = take_budget(reader, rule, value, object); break;
 	case KIND_NETS: error = desc_take_nets(reader, rule, value, object); break;
 	case KIND_MACS: error = desc_take_macs(reader, rule, value, object); break;

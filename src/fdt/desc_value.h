@@ -22,6 +22,7 @@ enum kind {
 	KIND_CHOICE,  // uint32_t, one of `choices`
 	KIND_BYTES,   // const uint8_t *, exactly `max` bytes
 	KIND_PINS,    // desc_vm.pin
+	KIND_DISKS,   // desc_vm.disks, nr_disks
 	KIND_BUDGET,  // desc_vm.budget_us, period_us
 	KIND_NETS,    // desc_vm.nic_net
 	KIND_MACS,    // desc_vm.macs
@@ -59,6 +60,9 @@ PRINTF_LIKE(3, 4) int desc_fail(struct reader *reader, const char *name, const c
 // with the problem said.
 int desc_take(struct reader *reader, const struct rule *rule, struct tree_value value,
               void *object);
+
+// What one string of `disks` says. NULL, or what is wrong with it.
+const char *desc_parse_disk(const struct desc *desc, const char *text, struct desc_disk *disk);
 
 // The file of this name among those read so far, or NULL.
 const struct desc_file *desc_find_file(const struct desc *desc, const char *path);

@@ -35,6 +35,14 @@ static void check_vm(const struct desc_vm *vm)
 	check_file(vm->dtb, false);
 	check_file(vm->sdcard, false);
 	FUZZ_CHECK(vm->sdcard == NULL || vm->sdcard->size % DESC_SECTOR_SIZE == 0);
+	FUZZ_CHECK(vm->nr_disks <= DESC_MAX_DISKS);
+	for (uint32_t i = 0; i < vm->nr_disks; i++) {
+		const struct desc_disk disk = desc_disk(&desc, vm, i);
+		check_file(disk.file, false);
+		FUZZ_CHECK(disk.name != NULL &&
+		           (disk.file != NULL || strlen(disk.name) <= DESC_HOST_MAX));
+		FUZZ_CHECK(disk.file == NULL || disk.file->size % DESC_SECTOR_SIZE == 0);
+	}
 	FUZZ_CHECK(vm->cpus >= 1 && vm->cpus <= DESC_MAX_VCPUS);
 	FUZZ_CHECK(is_aligned(vm->memory, PAGE_SIZE) && vm->memory >= DESC_MIN_MEMORY &&
 	           vm->memory <= DESC_MAX_MEMORY);

@@ -35,6 +35,11 @@ static struct desc_problem problem;
 	       "> ; crc32 = <0>; }; };"                                                    \
 	       "vm@0 { vm-name = \"pi\"; compatible = \"mezzo,vm\"; machine = \"raspi3\";" \
 	       " kernel = \"card\"; memory = /bits/ 64 <0x4000000>; cpus = <1>;" parts "};")
+#define DISK(size, parts)                                                               \
+	SYSTEM("files { file@0 { path = \"disk\"; size = /bits/ 64 <" size              \
+	       "> ; crc32 = <0>; }; };"                                                 \
+	       "vm@0 { vm-name = \"v\"; compatible = \"mezzo,vm\"; kernel = \"disk\"; " \
+	       " memory = /bits/ 64 <0x4000000>; cpus = <1>;" parts "};")
 #define VM(parts) SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
 
 // The tree stays until the next call, since the description leads into it.
@@ -210,6 +215,27 @@ static const struct {
          "virtio-console: a raspi3 has no slots"},
         {RASPI("<0x4000000>", "4>; balloon; priority = <0"), "balloon: a raspi3 has no slots"},
         {VM("rng = <1>;"), "rng: "},
+        {VM("disks = \"cow:x\";"), "disks: \"cow:x\" is not among the files of /mezzo/files"},
+        {VM("disks = \"rw:vmlinuz\";"), "disks: \"rw:vmlinuz\" begins with none of cow: keep: ro: "
+                                        "host: host-ro:"},
+        {VM("disks = \"vmlinuz\";"), "disks: \"vmlinuz\" begins with none of"},
+        {VM("disks = \"\";"), "disks: \"\" begins with none of"},
+        {VM("disks;"), "disks: is not a list of strings"},
+        {VM("disks = [ 63 6f 77 ];"), "disks: is not a list of strings"},
+        {VM("disks = \"host:\";"), "disks: \"host:\" names no disk of the board"},
+        {VM("disks = \"host:vda12345\";"), "\"host:vda12345\" names no disk of the board"},
+        {VM("disks = \"host:a\", \"host:b\", \"host:c\", \"host:d\", \"host:e\", \"host:f\", "
+            "\"host:g\", \"host:h\", \"host:i\";"),
+         "disks: names more than 8 disks"},
+        {DISK("513", "disks = \"cow:disk\";"), "disks: \"cow:disk\" has no whole sectors of 512"},
+        {DISK("0", "disks = \"ro:disk\";"), "disks: \"ro:disk\" has no whole sectors of 512"},
+        {DISK("512", "disks = \"ro:disk\"; verify = \"sha256\";"),
+         "verify: asks for the SHA-256 of"},
+        {CARD("512", "disks = \"ro:card\";"),
+         "disks: a raspi3 has no virtio devices, leave it out"},
+        {CARD("512", "virtio = \"legacy\";"), "virtio: a raspi3 has no virtio devices"},
+        {VM("virtio = \"new\";"),
+         "virtio: \"new\" is unknown to this version; it knows: modern, legacy"},
         {VM("initrd = \"x\";"), "/mezzo/vm@0 (linux): initrd: \"x\" is not among the files"},
         {VM("gic = <4>;"), "gic: is 4; it may be 2 to 3"},
         {VM("load = <1>;"), "load: is not one number of 64 bits"},
@@ -278,6 +304,37 @@ static void test_card(void **state)
 	}
 	expect_sound(CARD("513", "")); // a file, but no card
 	assert_null(desc.vms[0].sdcard);
+}
+
+static void test_disks(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool host;
+		enum desc_image mode;
+	} disks[] = {
+	        {"disk", false, DESC_IMAGE_COW},  {"vda", true, DESC_IMAGE_KEEP},
+	        {"disk", false, DESC_IMAGE_KEEP}, {"vdaa128", true, DESC_IMAGE_RO},
+	        {"disk", false, DESC_IMAGE_RO},
+	};
+
+	expect_sound(DISK("1024", "disks = \"cow:disk\", \"host:vda\", \"keep:disk\", "
+	                          "\"host-ro:vdaa128\", \"ro:disk\"; virtio = \"legacy\";"));
+	assert_int_equal(desc.vms[0].nr_disks, ARRAY_SIZE(disks));
+	assert_int_equal(desc.vms[0].virtio, DESC_VIRTIO_LEGACY);
+	for (uint32_t i = 0; i < ARRAY_SIZE(disks); i++) {
+		const struct desc_disk disk = desc_disk(&desc, &desc.vms[0], i);
+		assert_string_equal(disk.name, disks[i].name);
+		assert_int_equal(disk.mode, disks[i].mode);
+		if (disks[i].host)
+			assert_null(disk.file);
+		else
+			assert_ptr_equal(disk.file, &desc.files[0]);
+	}
+	expect_sound(DISK("513", "virtio = \"modern\";"));
+	assert_int_equal(desc.vms[0].nr_disks, 0);
+	assert_int_equal(desc.vms[0].virtio, DESC_VIRTIO_MODERN);
 }
 
 static void test_wrong(void **state)
@@ -372,7 +429,7 @@ int main(void)
 	        cmocka_unit_test(test_whole),  cmocka_unit_test(test_defaults),
 	        cmocka_unit_test(test_card),   cmocka_unit_test(test_wrong),
 	        cmocka_unit_test(test_none),   cmocka_unit_test(test_limits),
-	        cmocka_unit_test(test_models),
+	        cmocka_unit_test(test_models), cmocka_unit_test(test_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
