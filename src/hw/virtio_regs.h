@@ -116,7 +116,9 @@ enum virtio_mmio_reg {
 #define VIRTIO_BLK_F_RO           BIT_U64(5)
 #define VIRTIO_BLK_F_BLK_SIZE     BIT_U64(6)
 #define VIRTIO_BLK_F_FLUSH        BIT_U64(9)
+#define VIRTIO_BLK_F_TOPOLOGY     BIT_U64(10)
 #define VIRTIO_BLK_F_CONFIG_WCE   BIT_U64(11)
+#define VIRTIO_BLK_F_MQ           BIT_U64(12)
 #define VIRTIO_BLK_F_DISCARD      BIT_U64(13)
 #define VIRTIO_BLK_F_WRITE_ZEROES BIT_U64(14)
 
@@ -125,7 +127,10 @@ enum virtio_blk_config {
 	VIRTIO_BLK_SIZE_MAX = 8,
 	VIRTIO_BLK_SEG_MAX = 12,
 	VIRTIO_BLK_BLK_SIZE = 20,
-	VIRTIO_BLK_WRITEBACK = 32, // 8 bits
+	VIRTIO_BLK_PHYSICAL = 24,   // 8 bits: log2 of how many blocks are one on the medium
+	VIRTIO_BLK_MIN_IO = 26,     // 16 bits, in blocks
+	VIRTIO_BLK_WRITEBACK = 32,  // 8 bits
+	VIRTIO_BLK_NUM_QUEUES = 34, // 16 bits
 	VIRTIO_BLK_DISCARD_SECTORS = 36,
 	VIRTIO_BLK_DISCARD_SEGMENTS = 40,
 	VIRTIO_BLK_DISCARD_ALIGNMENT = 44,

@@ -12,6 +12,7 @@
 #include "vdev/vpl061.h"
 #include "vdev/vvirtio.h"
 #include "vdev/vvirtio_balloon.h"
+#include "vdev/vvirtio_blk.h"
 #include "vdev/vvirtio_console.h"
 #include "vdev/vvirtio_mmio.h"
 #include "vdev/vvirtio_net.h"
@@ -82,6 +83,7 @@ static const struct model_part parts[] = {
         {.create = vgwdt_create, .reset = reset_watchdog},
         {.create = vvirtio_create, .reset = vvirtio_reset_all, .quiet = vvirtio_quiet},
         // The kinds in the order of their slots.
+        {.create = vvirtio_blk_create, .reset = vvirtio_blk_begin_life},
         {.create = vvirtio_net_create, .destroy = vvirtio_net_destroy},
         {.create = vvirtio_console_create},
         {.create = vvirtio_rng_create},

@@ -286,6 +286,13 @@ void vvirtio_post(struct vvirtio *dev, uint32_t mask)
 	alarm_set(bus->vm, bus->alarm, timer_now());
 }
 
+void vvirtio_later(struct vvirtio *dev, uint32_t mask)
+{
+	dev->pending |= mask;
+	if (vvirtio_is_on(dev))
+		put_off(dev->vm->virtio, BIT_U32(dev->slot), timer_now());
+}
+
 void vvirtio_notified(struct vvirtio *dev, uint32_t queue)
 {
 	if (queue < dev->nr_queues && dev->queue[queue].ring.ready)
@@ -335,6 +342,7 @@ static void reset(struct vvirtio *dev)
 		struct vvirtio_queue *queue = &dev->queue[i];
 		queue->ring.vm = dev->vm;
 		vvirtqueue_stop(&queue->ring);
+		queue->life++;
 		queue->size_set = dev->ops->queue_size;
 		queue->align_set = (uint32_t)PAGE_SIZE;
 		queue->in_hand = false;
@@ -394,6 +402,7 @@ void vvirtio_set_ready(struct vvirtio *dev, unsigned queue, bool ready)
 	if (!ready || ring->ready) {
 		if (!ready) {
 			vvirtqueue_stop(ring);
+			q->life++;
 			q->in_hand = false;
 			dev->pending &= ~BIT_U32(queue);
 		}
@@ -509,6 +518,7 @@ int vvirtio_create(struct vm *vm)
 	if (bus == NULL)
 		return ERR_NO_MEMORY;
 	bus->vm = vm;
+	bus->legacy = vm->virtio_legacy;
 	bus->alarm = alarm_add(vm, &alarm_ops, bus);
 	if (bus->alarm < 0)
 		return bus->alarm;

@@ -48,6 +48,7 @@ struct vvirtio_queue {
 	struct vvirtqueue ring;
 	uint16_t size_set;  // by the driver, for when it makes the queue ready
 	uint32_t align_set; // legacy: of the part that the device writes
+	uint32_t life;      // counts on each time that it is stopped
 	bool in_hand;       // `chain` was taken and not given back
 	struct vvirtqueue_chain chain;
 };
@@ -185,6 +186,9 @@ enum vvirtio_settled {
 	VVIRTIO_HELD,    // a ring lies there
 };
 enum vvirtio_settled vvirtio_settle(struct vvirtio *dev);
+
+// The queues of `mask` are to be worked on, soon, by a CPU that runs the VM. Any CPU, while the VM's memory cannot go away.
+void vvirtio_later(struct vvirtio *dev, uint32_t mask);
 
 // ---- the bytes of a buffer ----
 

@@ -8,6 +8,7 @@
 #include "base/spinlock.h"
 #include "base/types.h"
 #include "fdt/desc.h"
+#include "hw/block.h"
 #include "vm/alarm.h"
 #include "vm/mmio.h"
 #include "vm/sched.h"
@@ -67,6 +68,13 @@ struct vm_image {
 	enum desc_image mode;
 };
 
+// A virtio disk.
+struct vm_disk {
+	const char *name;         // the image's, or the board's
+	struct vm_image image;    // size 0: it is the board's; `mode` counts for both
+	struct block_range range; // of the board's disk
+};
+
 struct vm {
 	// Fixed after start.
 	char name[VM_NAME_SIZE];
@@ -97,6 +105,9 @@ struct vm {
 	struct vvirtio_console *virtio_console; // NULL: it has none
 	bool wants_console, wants_rng,
 	        wants_balloon; // virtio devices that its description asks for
+	bool virtio_legacy;    // its devices are as before version 1.0
+	uint32_t nr_disks;
+	struct vm_disk disk[DESC_MAX_DISKS];
 	struct pvtime *pvtime; // NULL: its guest is not told about stolen time
 	struct mmio_map mmio;
 	struct alarms alarms;

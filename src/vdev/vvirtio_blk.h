@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The virtio block device: disks of a VM.
+#ifndef VDEV_VVIRTIO_BLK_H
+#define VDEV_VVIRTIO_BLK_H
+
+struct vm;
+
+// Pages that one needs at most, but for what is written to an image.
+#define VVIRTIO_BLK_PAGES 28
+
+// Puts one for each of the VM's disks into its next slots. The VM is being built. ERR_NO_MEMORY, ERR_RANGE (an image
+// or a disk that is too large).
+int vvirtio_blk_create(struct vm *vm);
+
+// The VM begins anew: what its guest wrote to copy-on-write images is forgotten. No vCPU runs.
+int vvirtio_blk_begin_life(struct vm *vm);
+
+#endif
