@@ -19,12 +19,15 @@
 #include "fdt/tree.h"
 #include "hw/timer.h"
 #include "main/boot.h"
+#include "main/disks.h"
 #include "main/life.h"
 #include "main/run.h"
 #include "main/seed.h"
 #include "mem/pages.h"
 #include "vdev/model.h"
+#include "vdev/vdisk_host.h"
 #include "vdev/vswitch.h"
+#include "vdev/vvirtio_blk.h"
 #include "version.h"
 #include "vm/image.h"
 #include "vm/vm.h"
@@ -221,6 +224,20 @@ static bool check_tree(const struct desc_vm *from, const struct files *files)
 	return fault == TREE_OK;
 }
 
+// Images are found again by their names when a VM is built.
+static bool take_disks(const struct desc_vm *from)
+{
+	const void *bytes;
+	uint64_t size;
+	for (uint32_t i = 0; i < from->nr_disks; i++) {
+		const struct desc_disk disk = desc_disk(&desc, from, i);
+		if (disk.file != NULL &&
+		    !take_file(from->name, disk.file, from->verify_sha256, &bytes, &size))
+			return false;
+	}
+	return true;
+}
+
 static bool take_files(const struct desc_vm *from, struct files *files)
 {
 	bool sha256 = from->verify_sha256;
@@ -232,7 +249,7 @@ static bool take_files(const struct desc_vm *from, struct files *files)
 	        take_file(from->name, from->dtb, sha256, &files->dtb, &files->dtb_size)) &&
 	       (from->sdcard == NULL ||
 	        take_file(from->name, from->sdcard, sha256, &files->sdcard, &files->sdcard_size)) &&
-	       check_tree(from, files);
+	       take_disks(from) && check_tree(from, files);
 }
 
 static bool plan_images(const struct desc_vm *from, const struct files *files,
@@ -300,7 +317,8 @@ static uint64_t tree_room(const struct plan *plan)
 static bool admit(struct vm *vm, const struct plan *plan, char *why)
 {
 	uint64_t pages = vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) +
-	                 tree_room(plan) / PAGE_SIZE + 20 + vm->nr_vcpus * 4;
+	                 tree_room(plan) / PAGE_SIZE + 20 + vm->nr_vcpus * 4 +
+	                 plan->from->nr_disks * VVIRTIO_BLK_PAGES;
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
 		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
@@ -432,9 +450,11 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->wants_console = plan->from->virtio_console;
 	vm->wants_rng = plan->from->rng;
 	vm->wants_balloon = plan->from->balloon;
+	vm->virtio_legacy = plan->from->virtio == DESC_VIRTIO_LEGACY;
 	vm->has_secret = seed_secret(vm->serial, vm->secret);
 	set_rules(vm, plan->from);
-	if (sched_admit(vm, why, WHY_SIZE) != 0)
+	if (!disks_give(vm, &desc, plan->from, &bundle, why, WHY_SIZE) ||
+	    sched_admit(vm, why, WHY_SIZE) != 0)
 		return false;
 	int error = model_create(vm, plan->gic);
 	int tree_size = error == 0 ? make_tree(vm, plan, &tree) : error;
@@ -479,8 +499,10 @@ static struct vm *build(const struct plan *plan, const char *name, char *why)
 	}
 	model_choose(vm, plan->from->machine, plan->from->memory);
 	set_nics(vm, plan->from);
+	vdisk_host_release(vm->id); // of the VM that had the number before
 	if (!admit(vm, plan, why) || !furnish(vm, plan, why)) {
 		model_destroy(vm);
+		vdisk_host_release(vm->id);
 		vm_discard(vm);
 		return NULL;
 	}

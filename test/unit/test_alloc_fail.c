@@ -116,7 +116,8 @@ static void prepare(const char *vms)
 	board.initrd = (struct board_range){(uintptr_t)exact, archive_size};
 }
 
-#define VIRT VM(0, MEMORY(16) "autostart = <0>;")
+#define DISKS "disks = \"cow:card\", \"keep:card\", \"ro:card\";"
+#define VIRT  VM(0, MEMORY(16) "autostart = <0>;" DISKS)
 #define PI                                                                                      \
 	" vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"pi\"; machine = \"raspi3\";" \
 	" cpus = <4>; kernel = \"kernel8.img\"; sdcard = \"card\"; sdcard-mode = \"keep\";"     \

@@ -3,6 +3,10 @@
 // wrong has its sentence, leaves the other VMs alone, and costs no memory.
 #include "config_bench.h"
 
+#include "base/print.h"
+#include "hw/block.h"
+#include "vdev/vvirtio.h"
+
 // ---- whole bundles ----
 
 // Each byte of the guest's memory that something was put to.
@@ -454,6 +458,104 @@ static const char *create(const char *name, const char *from)
 	return why;
 }
 
+// ---- disks ----
+
+static struct block_dev disk_a = {.name = "", .sectors = 1000, .nr_partitions = 2};
+static struct block_dev disk_b = {.name = "", .sectors = 1000, .read_only = true};
+
+static void add_disks(void)
+{
+	if (block_get(0) != NULL) // of the board, and the program runs but once
+		return;
+	disk_a.block_size = disk_b.block_size = 512;
+	disk_a.partition[0] = (struct block_partition){.first = 100, .sectors = 300, .number = 1};
+	disk_a.partition[1] = (struct block_partition){.first = 400, .sectors = 600, .number = 2};
+	assert_int_equal(block_add(&disk_a), 0);
+	assert_int_equal(block_add(&disk_b), 0);
+}
+
+static void test_disks(void **state)
+{
+	(void)state;
+	begin();
+	add_disks();
+	add_kernel("Image", 50000);
+	struct file *image = add_file("data.img", 1536);
+	pack(VM(0, MEMORY(16) "disks = \"keep:data.img\", \"host:vda2\", \"ro:data.img\";"
+	                      "virtio = \"legacy\";")
+	             VM(1, MEMORY(16) "disks = \"host-ro:vda1\", \"host-ro:vdb\";")
+	                     VM(2, MEMORY(16) "disks = \"host-ro:vda1\";"));
+	configure();
+	assert_int_equal(vm_count(), 3);
+	const struct vm *vm = vm_by_id(1);
+	assert_int_equal(vm->nr_disks, 3);
+	assert_true(vm->virtio_legacy);
+	assert_int_equal(vm->disk[0].image.size, 1536);
+	assert_memory_equal(vm->disk[0].image.bytes, image->bytes, 1536);
+	assert_int_equal(vm->disk[0].image.mode, DESC_IMAGE_KEEP);
+	assert_ptr_equal(vm->disk[1].range.dev, &disk_a);
+	assert_int_equal(vm->disk[1].range.first, 400);
+	assert_int_equal(vm->disk[1].image.size, 0);
+	assert_int_equal(vm->disk[2].image.mode, DESC_IMAGE_RO);
+	assert_true(vm->virtio->count >= 3);
+	assert_int_equal(vm_by_id(2)->disk[1].range.dev->read_only, true);
+	assert_false(vm_by_id(2)->virtio_legacy);
+}
+
+static void test_disks_that_are_not_there(void **state)
+{
+	static const struct {
+		const char *disks, *why;
+	} cases[] = {
+	        {"disks = \"host:vdc\";",
+	         "vm0: disk = host:vdc: the board has no such disk; it has "
+	         "vda, vda1, vda2, vdb"},
+	        {"disks = \"host:vda3\";", "vm0: disk = host:vda3: the board has no such disk"},
+	        {"disks = \"host:vdb\";", "vm0: disk = host:vdb: this disk is read-only: write "
+	                                  "ro:host:vdb"},
+	        {"disks = \"host:vda1\", \"host:vda1\";",
+	         "vm0: disk = host:vda1: vm0 has sectors of it "
+	         "already, and one of them may write"},
+	        {"disks = \"host:vda1\", \"host-ro:vda\";",
+	         "vm0: disk = host:vda: vm0 has sectors"},
+	};
+	(void)state;
+	begin();
+	add_disks();
+	add_kernel("Image", 50000);
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char vms[400];
+		print_buffer(vms, sizeof vms, VM(0, MEMORY(16) "%s"), cases[i].disks);
+		pack(vms);
+		configure();
+		assert_refused(cases[i].why);
+	}
+}
+
+// Who writes to sectors has them alone, until it is gone; one that cannot be built has none.
+static void test_disks_are_one_s(void **state)
+{
+	(void)state;
+	begin();
+	add_disks();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16) "disks = \"host:vda1\"; autostart = <0>;")
+	             VM(1, MEMORY(16) "disks = \"host-ro:vda\";")
+	                     VM(2, MEMORY(16) "disks = \"host:vda2\", \"host:vdx\";")
+	                             VM(3, MEMORY(16) "disks = \"host:vda2\";"));
+	configure();
+	assert_said("vm1: disk = host:vda: vm0 has sectors of it already");
+	assert_said("vm2: disk = host:vdx: the board has no such disk");
+	assert_int_equal(vm_count(), 2);
+	assert_int_equal(told.failed, 2);
+	assert_non_null(strstr(create("more", "vm0"), "vm0 has sectors of it already"));
+	struct vm *vm = vm_by_name("vm0");
+	vm_withdraw(vm);
+	sched_dismiss(vm);
+	vm_discard(vm);
+	assert_null(create("more", "vm0"));
+}
+
 static void test_one_more(void **state)
 {
 	(void)state;
@@ -590,6 +692,9 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_more_vcpus_than_cpus),
 	        cmocka_unit_test(test_pins),
 	        cmocka_unit_test(test_what_it_was_promised),
+	        cmocka_unit_test(test_disks),
+	        cmocka_unit_test(test_disks_that_are_not_there),
+	        cmocka_unit_test(test_disks_are_one_s),
 	        cmocka_unit_test(test_one_more),
 	        cmocka_unit_test(test_another_gic),
 	        cmocka_unit_test(test_no_memory_at_any_point),
