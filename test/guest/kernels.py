@@ -10,12 +10,15 @@ may end or not. Those in KERNELS are run here for a short time, to see that they
 in TOOLS only serve.
 """
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import re
 import socket
+import struct
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -82,6 +85,7 @@ class Kernel:
     says: str = ""  # regular expression that the whole output must contain under Mezzo
     check: object = None  # function of the whole output
     tool: bool = False  # prints no results of its own
+    disk: int = 0  # sectors of the board's first disk, on the bare board and for `mezzo run --disk`; 0: none
 
     @property
     def path(self):
@@ -120,6 +124,7 @@ KERNELS = [
     Kernel("gpio"),
     Kernel("pvtime", ALL),
     Kernel("virtio"),
+    Kernel("blk", ALL, disk=2000),
     Kernel("cache"),
     Kernel("aarch32"),
     Kernel("debug", ALL),
@@ -232,12 +237,28 @@ def mezzo_command(kernel, board):
     return command + (["-p", params_of(kernel)] if kernel.params else [])
 
 
+def make_disk(path, sectors):
+    """Each 8 bytes of it are their own number."""
+    pathlib.Path(path).write_bytes(struct.pack(f"<{sectors * 64}Q", *range(sectors * 64)))
+    return path
+
+
+@contextlib.contextmanager
+def disk_of(kernel):
+    """The path of the kernel's disk, for one boot; None: it has none."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield make_disk(f"{directory}/disk.img", kernel.disk) if kernel.disk else None
+
+
 def run_bare(kernel, board):
-    return boot(bare_command(kernel, board), mezzo=False)
+    with disk_of(kernel) as disk:
+        more = ["-drive", f"if=none,id=disk,format=raw,file={disk}", "-device", "virtio-blk-device,drive=disk"]
+        return boot(bare_command(kernel, board) + (more if disk else []), mezzo=False)
 
 
 def run_mezzo(kernel, board, *options):
-    return boot([*mezzo_command(kernel, board), *options], mezzo=True)
+    with disk_of(kernel) as disk:
+        return boot([*mezzo_command(kernel, board), *options, *(["--disk", disk] if disk else [])], mezzo=True)
 
 
 def run_described(kernel, board, directory, top="", more=""):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every EL1 test kernel on the bare board as control, and under Mezzo."""
 
+import dataclasses
 import fcntl
 import os
 
@@ -110,3 +111,47 @@ def test_beside(bad, tmp_path):
     if wrong or not outcome.done:
         pytest.fail("\n".join([*wrong, " ".join(outcome.command), outcome.text[-6000:]]),
                     pytrace=False)
+
+
+@pytest.mark.parametrize("virtio", ["modern", "legacy"])
+@pytest.mark.parametrize("mode", ["cow", "keep", "ro"])
+def test_disk_of_the_bundle(mode, virtio, tmp_path):
+    """What the test of disks finds on the board's disk it finds on an image, by either version of the registers."""
+    kernel = kernels.BY_NAME["blk"]
+    disk = kernels.make_disk(tmp_path / "disk.img", kernel.disk)
+    kernel = dataclasses.replace(kernel, params="ro=1" if mode == "ro" else "")
+    more = f'disk = "{mode}:{disk}"\n  virtio = {virtio}'
+    judge(kernels.run_described(kernel, kernels.Board(3, "max", 2), tmp_path, more=more), kernel, mezzo=True)
+
+
+@pytest.mark.parametrize("options", [
+    ["--disk", "ro:{}"],
+    ["--el3", "--disk", "{}"],
+    ["--", "-drive", "if=none,id=d,format=raw,file={}", "-device", "virtio-blk-pci,drive=d"],
+    ["--", "-drive", "if=none,id=d,format=raw,file={}", "-device", "virtio-blk-device,drive=d"],
+], ids=["ro", "el3", "pci", "legacy"])
+def test_disk_of_the_board(options, tmp_path):
+    """However the board has its disk."""
+    kernel, board = kernels.BY_NAME["blk"], kernels.Board(3, "max", 2)
+    disk = kernels.make_disk(tmp_path / "disk.img", kernel.disk)
+    read_only = options[-1].startswith("ro:")
+    conf = tmp_path / "guest.conf"
+    conf.write_text(f"vm guest {{\n  kernel = {kernel.path}\n  memory = 64M\n  cpus = {board.cpus}\n"
+                    f"  cmdline = \"ro={read_only:d}\"\n  disk = \"{'ro:' if read_only else ''}host:vda\"\n}}\n")
+    words = [word.format(disk) for word in options]
+    outcome = kernels.boot([str(kernels.MEZZO), "run", str(conf), "--cpu", board.cpu, "--timeout",
+                            str(kernels.TIMEOUT), *words], mezzo=True)
+    judge(outcome, kernel, mezzo=True)
+
+
+def test_disk_that_is_not_there(tmp_path):
+    """The VM is not built, with one sentence of what the board has; the other one runs."""
+    kernel, board = kernels.BY_NAME["hello"], kernels.Board(3, "max", 2)
+    disk = kernels.make_disk(tmp_path / "disk.img", 8)
+    conf = tmp_path / "guest.conf"
+    conf.write_text("".join(f"vm {name} {{\n  kernel = {kernel.path}\n  memory = 64M\n  disk = \"host:{what}\"\n}}\n"
+                            for name, what in (("other", "vdb"), ("guest", "vda"))))
+    outcome = kernels.boot([str(kernels.MEZZO), "run", str(conf), "--cpu", board.cpu, "--timeout",
+                            str(kernels.TIMEOUT), "--disk", disk], mezzo=True)
+    assert "[mezzo] other: disk = host:vdb: the board has no such disk; it has vda\n" in outcome.text, outcome.text
+    assert outcome.done and outcome.done[1] == 0, outcome.text

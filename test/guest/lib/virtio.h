@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A driver's side of virtio-mmio, as much as test kernels need: split rings, both versions of the registers. */
+#ifndef GUEST_VIRTIO_H
+#define GUEST_VIRTIO_H
+
+#include "bits.h"
+
+#define VIRTIO_RING_MAX   64
+#define VIRTIO_QUEUES_MAX 4
+
+#define VIRTIO_ID_NET     1
+#define VIRTIO_ID_BLOCK   2
+#define VIRTIO_ID_CONSOLE 3
+#define VIRTIO_ID_ENTROPY 4
+
+struct virtio_segment {
+	const void *at;
+	u32 bytes;
+	bool write; /* by the device */
+};
+
+struct virtio_queue {
+	u16 size, free, seen; /* next descriptor to use; used entries taken */
+	u64 memory; /* descriptors, then the driver's part, and the device's a page later */
+};
+
+struct virtio {
+	u64 base;
+	u32 intid;
+	bool legacy;
+	u64 features; /* that both sides use */
+	struct virtio_queue queue[VIRTIO_QUEUES_MAX];
+};
+
+/* The n-th device of a kind, in the order of slots. False: there is none. */
+bool virtio_find(u32 id, unsigned n, struct virtio *dev);
+/* Resets it and agrees on features: `wanted` as far as it has them. False: it does not agree. */
+bool virtio_begin(struct virtio *dev, u64 wanted);
+/* Makes queue n; four of all devices. False: it does not exist. */
+bool virtio_add_queue(struct virtio *dev, unsigned n);
+void virtio_go(struct virtio *dev);
+
+/* Makes a buffer available: what names it. The caller sees to it that there are descriptors. */
+u16 virtio_put(struct virtio *dev, unsigned n, const struct virtio_segment *segments,
+               unsigned count);
+void virtio_notify(struct virtio *dev, unsigned n);
+/* Takes a buffer that came back, with how many bytes were written. False: there is none. */
+bool virtio_take(struct virtio *dev, unsigned n, u16 *id, u32 *bytes);
+
+/* A field of the configuration: 1, 2, 4 or 8 bytes. */
+u64 virtio_config(const struct virtio *dev, u32 offset, unsigned bytes);
+/* Reads and acknowledges why it interrupts. */
+u32 virtio_interrupts(struct virtio *dev);
+u32 virtio_status(const struct virtio *dev);
+
+#endif
