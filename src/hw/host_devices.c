@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "fdt/board_bus.h"
 #include "hw/block.h"
+#include "hw/entropy.h"
 #include "hw/pci.h"
 #include "hw/virtio_drivers.h"
 #include "hw/virtio_mmio.h"
@@ -24,4 +25,5 @@ void host_devices_init(const void *fdt, const struct board *board)
 		virtio_mmio_probe(fdt, board, &bus.slot[i]);
 	pci_probe(fdt, board, &bus.pci);
 	block_find_partitions();
+	entropy_refill();
 }

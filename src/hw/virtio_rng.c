@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/print.h"
 #include "base/string.h"
+#include "hw/entropy.h"
 #include "hw/timer.h"
 #include "hw/virtio.h"
 #include "hw/virtio_drivers.h"
@@ -17,7 +18,7 @@
 
 struct rng {
 	struct virtio_dev *dev;
-	struct virtio_rng_request now;
+	struct virtio_rng_request now, pool;
 	bool now_over;
 	char name[8];
 	struct virtio_ring ring;
@@ -110,6 +111,25 @@ int virtio_rng_read_now(void *bytes, uint32_t wanted)
 	return 0;
 }
 
+// ---- for guests ----
+
+static void pool_done(struct virtio_rng_request *request UNUSED, int error UNUSED, uint32_t bytes)
+{
+	entropy_delivered(bytes);
+}
+
+static const struct virtio_rng_request_ops pool_ops = {.done = pool_done};
+
+static int pool_ask(struct segment into)
+{
+	first_rng->pool = (struct virtio_rng_request){.segment = into, .ops = &pool_ops};
+	return virtio_rng_submit(&first_rng->pool);
+}
+
+static const struct entropy_source source = {.ask = pool_ask};
+
+// ---- the device ----
+
 static int rng_start(struct virtio_dev *dev)
 {
 	struct rng *rng = virtio_memory(sizeof *rng);
@@ -126,8 +146,10 @@ static int rng_start(struct virtio_dev *dev)
 		return error;
 	print_buffer(rng->name, sizeof rng->name, "rng%u", nr_rngs++);
 	dev->name = rng->name;
-	if (first_rng == NULL)
+	if (first_rng == NULL) {
 		first_rng = rng;
+		entropy_set_source(&source);
+	}
 	virtio_run(dev);
 	log_line("%s: virtio-rng at %s %s", rng->name, dev->transport->name, dev->where);
 	return 0;

@@ -3,6 +3,7 @@
 #include "own_process.h"
 
 #include "base/log.h"
+#include "hw/entropy.h"
 #include "hw/net.h"
 #include "hw/serial.h"
 #include "hw/virtio_rng.h"
@@ -67,12 +68,34 @@ static void test_noise_now(void **state UNUSED)
 {
 	uint8_t bytes[33];
 	boot_with(noise_new(7)); // in pieces
+	assert_true(entropy_exists());
 	memset(bytes, 0, sizeof bytes);
 	assert_int_equal(virtio_rng_read_now(bytes, 32), 0);
 	for (unsigned i = 0; i < 32; i++)
-		assert_int_equal(bytes[i], i + 1);
+		assert_int_equal(bytes[i], i + 1 + 7); // the first are in the pool
 	assert_int_equal(bytes[32], 0);
 	assert_int_equal(virtio_rng_read_now(bytes, VIRTIO_RNG_NOW_MAX + 1), ERR_NOT_FOUND);
+}
+
+// What guests get is what the device delivered, each byte once, and more is asked for in time.
+static void test_pool(void **state UNUSED)
+{
+	uint8_t bytes[200], seen[256] = {0};
+	unsigned total = 0;
+	boot_with(noise_new(60));
+	for (unsigned round = 0; round < 30 && total < 200; round++) {
+		board_interrupt(SLOT);
+		size_t got = entropy_read(bytes, 1 + round % 50);
+		for (size_t i = 0; i < got; i++)
+			assert_int_equal(seen[bytes[i]]++, 0);
+		total += (unsigned)got;
+	}
+	assert_true(total >= 200);
+	dev.served = NULL;
+	board_interrupt(SLOT);
+	while (entropy_read(bytes, sizeof bytes) != 0)
+		;
+	assert_int_equal(entropy_read(bytes, 1), 0); // none is made up
 }
 
 static void test_noise_none(void **state UNUSED)
@@ -85,6 +108,8 @@ static void test_noise_none(void **state UNUSED)
 	host_devices_init(board_tree.bytes, &test_board);
 	assert_int_equal(virtio_rng_read_now(bytes, 32), ERR_NOT_FOUND);
 	assert_int_equal(virtio_rng_submit(&request), ERR_NOT_FOUND);
+	assert_false(entropy_exists());
+	assert_int_equal(entropy_read(bytes, 32), 0);
 }
 
 static void test_noise_silent(void **state UNUSED)
@@ -126,6 +151,7 @@ static void test_noise_requests(void **state UNUSED)
 {
 	struct asked asked[9];
 	boot_with(noise_new(100));
+	board_interrupt(SLOT); // the pool's
 	dev.served = NULL;
 	for (unsigned i = 0; i < 9; i++) {
 		asked[i] = (struct asked){.request = {.segment = {page(), 16},
@@ -425,14 +451,15 @@ static void test_serial_short(void **state UNUSED)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_noise_now),      cmocka_unit_test(test_noise_none),
-	        cmocka_unit_test(test_noise_silent),   cmocka_unit_test(test_noise_empty),
-	        cmocka_unit_test(test_noise_requests), cmocka_unit_test(test_net_modern),
-	        cmocka_unit_test(test_net_legacy),     cmocka_unit_test(test_net_refused),
-	        cmocka_unit_test(test_net_runt),       cmocka_unit_test(test_net_patience),
-	        cmocka_unit_test(test_net_full),       cmocka_unit_test(test_net_mtu),
-	        cmocka_unit_test(test_serial_in),      cmocka_unit_test(test_serial_out),
-	        cmocka_unit_test(test_serial_dead),    cmocka_unit_test(test_serial_short),
+	        cmocka_unit_test(test_noise_now),    cmocka_unit_test(test_noise_none),
+	        cmocka_unit_test(test_pool),         cmocka_unit_test(test_noise_silent),
+	        cmocka_unit_test(test_noise_empty),  cmocka_unit_test(test_noise_requests),
+	        cmocka_unit_test(test_net_modern),   cmocka_unit_test(test_net_legacy),
+	        cmocka_unit_test(test_net_refused),  cmocka_unit_test(test_net_runt),
+	        cmocka_unit_test(test_net_patience), cmocka_unit_test(test_net_full),
+	        cmocka_unit_test(test_net_mtu),      cmocka_unit_test(test_serial_in),
+	        cmocka_unit_test(test_serial_out),   cmocka_unit_test(test_serial_dead),
+	        cmocka_unit_test(test_serial_short),
 	};
 	return own_process_run(argc, argv, tests, ARRAY_SIZE(tests));
 }
