@@ -157,12 +157,9 @@ static const struct form forms[] = {
 
 static u32 code[4] __attribute__((aligned(64)));
 
-/* Runs it with x0 = x2 = KEPT and x1 = at; afterwards x0 and x1 are in out[]. */
-static struct exc_record run_form(u32 instruction, u64 at, u64 out[2])
+/* Runs what is there with x0 = x2 = KEPT and x1 = at; afterwards x0 and x1 are in out[]. */
+static struct exc_record run_code(u64 at, u64 out[2])
 {
-	code[0] = instruction;
-	code[1] = 0xd65f03c0; /* ret */
-	cache_sync_code((u64)code, sizeof(code));
 	exc_arm();
 	{
 		register u64 a __asm__("x0") = KEPT;
@@ -177,6 +174,14 @@ static struct exc_record run_form(u32 instruction, u64 at, u64 out[2])
 		out[1] = b;
 	}
 	return exc_disarm();
+}
+
+static struct exc_record run_form(u32 instruction, u64 at, u64 out[2])
+{
+	code[0] = instruction;
+	code[1] = 0xd65f03c0; /* ret */
+	cache_sync_code((u64)code, sizeof(code));
+	return run_code(at, out);
 }
 
 static void forms_at(u64 at, bool device)
@@ -221,6 +226,58 @@ static void forms_at_window(void)
 	forms_at(PVTIME + 0x40, false);
 }
 
+/* ---- an instruction that changes while Mezzo looks at it ---- */
+
+#define REWRITE_ROUNDS 3000u
+#define WAIT_US        5000000ul
+#define NOP            0xd503201fu
+
+static volatile bool rewrite_stop;
+static volatile u32 rewrites;
+
+static void rewriter(u64 unused)
+{
+	(void)unused;
+	for (u32 i = 0; !rewrite_stop; i++) {
+		*(volatile u32 *)&code[0] = i % 8 == 0 ? NOP : forms[i % ARRAY_LEN(forms)].code;
+		cache_sync_code((u64)code, sizeof(code));
+		rewrites++;
+	}
+}
+
+static void rewritten(void)
+{
+	u64 at = platform.gicd + GICD_IPRIORITYR + 64;
+	u32 before, met = 0;
+
+	code[1] = 0xd65f03c0; /* ret */
+	rewrite_stop = false;
+	rewrites = 0;
+	smp_post(1, rewriter, 0);
+	want_true(WAIT_FOR(rewrites > 0, WAIT_US), "the other CPU rewrites");
+	for (u32 i = 0; i < REWRITE_ROUNDS; i++) {
+		u64 out[2];
+
+		before = rewrites;
+		struct exc_record r = run_code(at, out);
+		met += before != rewrites;
+		want_true(r.count <= 1, "round %u: one exception", i);
+		if (r.count == 0) {
+			want_true(out[1] - at <= 16, "round %u: base 0x%lx", i, out[1]);
+			continue;
+		}
+		u64 status = FIELD_GET(ESR_DFSC, r.esr);
+		want_eq(exc_class(&r), EC_DABT, "round %u", i);
+		want_true(status == FSC_SEA || status == FSC_ALIGN || status == FSC_NO_EXCLUSIVE,
+		          "round %u: fault status 0x%lx", i, status);
+		want_eq(out[0], KEPT, "round %u: register", i);
+		want_eq(out[1], at, "round %u: base", i);
+	}
+	rewrite_stop = true;
+	want_true(smp_wait(1, WAIT_US), "the other CPU ends");
+	want_true(met > 0, "changes while an instruction was carried out");
+}
+
 #define SWEEP(id, what, run, needs)                                                \
 	{                                                                          \
 		id, what, "A value or one abort each.", run, (needs) | IS_SWEEP, 0 \
@@ -248,4 +305,7 @@ CASES(rows) = {
          forms_nowhere, NEEDS_MEZZO, 0},
         {"H21.3", "The same forms at the page that may only be read.", "A value, or one abort.",
          forms_at_window, NEEDS_MEZZO, 0},
+        {"H21.4", "An instruction at a device that another CPU rewrites all the while.",
+         "What one of the two does, or one abort with every register as it was.", rewritten,
+         NEEDS_MEZZO | NEEDS_SMP, 0},
 };
