@@ -80,6 +80,8 @@ void cache_copy(void *to, const void *from, size_t size)
 		copy256(w, r);
 	for (; size >= 64; size -= 64, w += 64, r += 64)
 		copy64(w, r);
+	for (; size >= 8; size -= 8, w += 8, r += 8)
+		copy8(w, r);
 	for (; size > 0; size--)
 		*w++ = *r++;
 }

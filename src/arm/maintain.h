@@ -36,6 +36,18 @@ static inline void store_zero16(uintptr_t address)
 		                 : "memory");                                             \
 	} while (0)
 
+// Eight bytes at any alignment.
+static inline uint64_t load64(const void *from)
+{
+	uint64_t value;
+	__asm__("ldr %0, [%1]" : "=r"(value) : "r"(from), "m"(*(const uint8_t(*)[8])from));
+	return value;
+}
+static inline void copy8(void *to, const void *from)
+{
+	__asm__ volatile("str %1, [%0]" : : "r"(to), "r"(load64(from)) : "memory");
+}
+
 static inline void copy64(void *to, const void *from)
 {
 	COPY(to, from, COPY64(0, 16, 32, 48));

@@ -9,6 +9,7 @@
 // RFC 9293, the formats of headers; RFC 826; RFC 1071.
 #include "vdev/vframe.h"
 
+#include "arm/maintain.h"
 #include "base/string.h"
 
 #define COST_LOOK 250U // reading a frame's headers
@@ -64,10 +65,10 @@ static void put16(uint8_t *at, uint32_t value)
 // Adds bytes to a sum of words as memory has them. `odd`: how many bytes were added before, modulo 2.
 static uint64_t add(uint64_t sum, const uint8_t *bytes, uint64_t size, bool odd)
 {
-	uint64_t words = 0, word;
+	uint64_t words = 0;
 
-	for (; size >= sizeof word; size -= sizeof word, bytes += sizeof word) {
-		memcpy(&word, bytes, sizeof word);
+	for (; size >= sizeof words; size -= sizeof words, bytes += sizeof words) {
+		uint64_t word = load64(bytes);
 		words += (word >> 32) + (uint32_t)word;
 	}
 	for (unsigned i = 0; i < size; i++)

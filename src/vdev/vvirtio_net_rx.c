@@ -12,10 +12,12 @@
 #include "vdev/vvirtio_net_state.h"
 #include "vm/vm.h"
 
-#define MOST_BUFFERS  64U // of a frame: 64 KiB in buffers that hold an ordinary frame each
-#define MOST_SEGMENTS 256U
-#define COST_BUFFER   120U
-#define COST_SEGMENT  20U
+#define MOST_BUFFERS  48U // of a frame: 64 KiB in buffers that hold an ordinary frame each
+#define MOST_SEGMENTS 96U
+#define COST_BUFFER   300U
+#define COST_SEGMENT  40U
+#define COST_FRAME    500U
+#define BIG           KIB(4) // frames that a purse has to be nearly full for
 
 // What goes into buffers, one behind the other.
 struct load {
@@ -26,6 +28,8 @@ struct load {
 	const struct vframe *frame;
 	struct vframe_place place; // of the body
 	uint32_t body;
+	const uint8_t *run; // of the body: what lies in one piece and was looked up already
+	uint64_t run_left;
 
 	uint32_t done; // bytes
 	// Where the number of buffers is to be written: its two bytes may lie apart.
@@ -52,7 +56,16 @@ static const uint8_t *load_next(struct load *load, uint64_t most, uint64_t *byte
 		*bytes = load->head_size - at < most ? load->head_size - at : most;
 		return load->head + at;
 	}
-	return vframe_span(load->frame, &load->place, most, bytes, work);
+	if (load->run_left == 0)
+		load->run = vframe_span(load->frame, &load->place, load_size(load) - load->done,
+		                        &load->run_left, work);
+	if (load->run == NULL)
+		return NULL;
+	const uint8_t *run = load->run;
+	*bytes = load->run_left < most ? load->run_left : most;
+	load->run += *bytes;
+	load->run_left -= *bytes;
+	return run;
 }
 
 // Notes where the number of buffers was copied to, if it is among these bytes.
@@ -73,22 +86,19 @@ static bool fill(struct net *net, const struct vvirtqueue_chain *chain, struct l
 
 	vvirtio_spend(work, size / 8);
 	while (size != 0) {
-		uint64_t some;
-		const uint8_t *from = load_next(load, size, &some, work);
-		if (from == NULL)
+		uint64_t room, some;
+		uint8_t *to = vvirtio_span(&net->dev, chain, &place, size, &room, work);
+		if (to == NULL)
 			return false;
-		size -= (uint32_t)some;
-		while (some != 0) {
-			uint64_t bytes;
-			uint8_t *to = vvirtio_span(&net->dev, chain, &place, some, &bytes, work);
-			if (to == NULL)
+		size -= (uint32_t)room;
+		for (; room != 0; room -= some, to += some) {
+			const uint8_t *from = load_next(load, room, &some, work);
+			if (from == NULL)
 				return false;
 			if (load->done < load->header_size)
-				note_buffers(load, to, bytes);
-			cache_copy(to, from, bytes);
-			from += bytes;
-			some -= bytes;
-			load->done += (uint32_t)bytes;
+				note_buffers(load, to, some);
+			cache_copy(to, from, some);
+			load->done += (uint32_t)some;
 		}
 	}
 	return true;
@@ -112,6 +122,7 @@ static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *lo
 	struct vvirtqueue_chain *chain = &net->dev.queue[queue].chain;
 	struct vvirtqueue_used used[MOST_BUFFERS];
 	const struct vvirtqueue_mark mark = vvirtqueue_mark(ring);
+	vvirtio_spend(work, COST_FRAME);
 	const uint32_t size = load_size(load);
 	enum vswitch_outcome outcome = VSWITCH_DONE;
 	uint32_t segments = 0, count = 0;
@@ -207,6 +218,9 @@ static enum vswitch_outcome deliver_whole(struct net *net, unsigned queue, struc
 	};
 	uint8_t head[VFRAME_HEAD];
 
+	// It goes in one piece, which may take longer than a purse is meant for: not on top of something else.
+	if (frame->size > BIG && work->left < VVIRTIO_WORK * 3 / 4)
+		return VSWITCH_MORE;
 	if (frame->header.flags != 0 && !net->rx.takes_partial) {
 		uint32_t at = frame->header.checksum_start + frame->header.checksum_offset;
 		if (!frame->has_sum && !vframe_complete(frame, work))

@@ -158,7 +158,7 @@ static void nb_send_as(unsigned n, const struct virtio_net_header *header, const
 		vb_pass_us(1000);
 	vb_interrupted(&nic->drv);
 }
-static void nb_send(unsigned n, const uint8_t *bytes, uint32_t size)
+UNUSED static void nb_send(unsigned n, const uint8_t *bytes, uint32_t size)
 {
 	const struct virtio_net_header header = {0};
 	nb_send_as(n, &header, bytes, size);
@@ -197,12 +197,12 @@ static bool nb_receive(unsigned n)
 	return true;
 }
 
-static void nb_nothing(unsigned n)
+UNUSED static void nb_nothing(unsigned n)
 {
 	assert_false(nb_receive(n));
 }
 // The next frame is this one.
-static void nb_expect(unsigned n, const uint8_t *bytes, uint32_t size)
+UNUSED static void nb_expect(unsigned n, const uint8_t *bytes, uint32_t size)
 {
 	assert_true(nb_receive(n));
 	assert_int_equal(nb_got.size, size);

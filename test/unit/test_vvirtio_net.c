@@ -299,14 +299,14 @@ static void test_merged_buffers(void **state)
 			nb_start_with(1, MERGE | (packed ? VIRTIO_F_RING_PACKED : 0), sizes[i], 60);
 			for (uint32_t size = 14; size < 1518; size += 61) {
 				uint32_t needs = (size + 12 + sizes[i] - 1) / sizes[i];
-				uint64_t lost = nb_count(1)->lost[VSWITCH_NO_BUFFER];
+				uint64_t lost = nb_count(1)->lost[VSWITCH_TOO_SMALL];
 				nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, size);
 				nb_send(0, frame, size);
-				if (needs <= 60) {
+				if (needs <= 48) {
 					nb_expect(1, frame, size);
 					assert_int_equal(nb_got.buffers, needs);
 				} else {
-					assert_int_equal(nb_count(1)->lost[VSWITCH_NO_BUFFER],
+					assert_int_equal(nb_count(1)->lost[VSWITCH_TOO_SMALL],
 					                 lost + 1);
 				}
 				nb_nothing(1);

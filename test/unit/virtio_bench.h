@@ -32,7 +32,10 @@
 #define VB_HEAP   (VB_RAM + MIB(2)) // where a driver's buffers begin
 
 static struct vm *vb_vm[VB_VMS];
-static struct vm *vm; // the one that tests with one talk to
+#ifndef VB_THREADS
+#define VB_THREADS
+#endif
+static VB_THREADS struct vm *vm; // the one that tests with one talk to
 static uint64_t vb_now;
 static void *vb_block[VB_BLOCKS];
 static unsigned vb_blocks;

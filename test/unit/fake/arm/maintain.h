@@ -31,4 +31,15 @@ static inline void copy256(void *to, const void *from)
 	fake_note(FAKE_OTHER, "copy256", (uintptr_t)to, (uintptr_t)from, 256);
 }
 
+static inline uint64_t load64(const void *from)
+{
+	uint64_t value;
+	memcpy(&value, from, sizeof value);
+	return value;
+}
+static inline void copy8(void *to, const void *from)
+{
+	memcpy(to, from, 8);
+}
+
 #endif
