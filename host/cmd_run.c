@@ -37,7 +37,7 @@ const char run_help[] =
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
-        "                                     --disk [ro:]FILE  a disk of virt; host:vda in a "
+        "  --net NAME[@ADDRESS]               --disk [ro:]FILE  a disk of virt; host:vda in a "
         ".conf\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
@@ -55,6 +55,7 @@ enum {
 	OPT_BOARD = OPT_LONG,
 	OPT_BOARD_DTB,
 	OPT_DISK,
+	OPT_NET,
 	OPT_GIC,
 	OPT_CPU,
 	OPT_SMP,
@@ -79,7 +80,7 @@ static const struct option options[] = {
         {"load", required_argument, NULL, OPT_VM_KEY},
         {"entry", required_argument, NULL, OPT_VM_KEY},
         {"disk", required_argument, NULL, OPT_DISK},
-        {"net", required_argument, NULL, OPT_VM_KEY},
+        {"net", required_argument, NULL, OPT_NET},
         {"name", required_argument, NULL, 'n'},
         {"board", required_argument, NULL, OPT_BOARD},
         {"board-dtb", required_argument, NULL, OPT_BOARD_DTB},
@@ -101,7 +102,8 @@ static const char who[] = "mezzo run";
 
 struct request {
 	const char *conf, *name, *board_tree, *image, *bundle;
-	struct system flags; // the VM and board that options alone describe
+	const char *nets[DESC_MAX_NICS + 1]; // of `flags`, as they were given
+	struct system flags;                 // the VM and board that options alone describe
 	bool vm_flags, dry_run;
 	unsigned int seconds;
 	struct machine machine;
@@ -157,12 +159,28 @@ static void give_disks(struct request *r)
 		};
 }
 
+// Each adds an interface.
+static void take_net(struct request *r, struct diags *diags)
+{
+	struct nics_key *nics = &r->flags.vms[0].nics;
+	struct place at = {"mezzo run: --net", 0};
+	const char *text[DESC_MAX_NICS + 1];
+	size_t count = nics->count < DESC_MAX_NICS ? nics->count : DESC_MAX_NICS;
+
+	r->vm_flags = true;
+	for (size_t i = 0; i < count; i++)
+		text[i] = r->nets[i];
+	r->nets[count] = text[count] = optarg;
+	schema_set(&r->flags, &r->flags.vms[0], "net", text, count + 1, at, diags);
+}
+
 static void take_option(struct request *r, int opt, int index, struct diags *diags)
 {
 	switch (opt) {
 	case 'n': r->name = optarg; break;
 	case OPT_BOARD: take_board(r, diags); break;
 	case OPT_DISK: take_disk(r, diags); break;
+	case OPT_NET: take_net(r, diags); break;
 	case OPT_BOARD_DTB: r->board_tree = optarg; break;
 	case OPT_GIC: r->machine.gic = (uint32_t)opts_number(who, "--gic", 2, 3); break;
 	case OPT_CPU: r->machine.cpu = optarg; break;

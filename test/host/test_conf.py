@@ -67,8 +67,8 @@ MISTAKES = [
     ("vm 'a b' {\n kernel = Image\n} # here", "a VM cannot be called `a b`"),
     ("vm -a {\n kernel = Image\n} # here", "a VM cannot be called `-a`"),
     (f"vm {'a' * 32} {{\n kernel = Image\n}} # here", "has 32 characters; give it 1 to 31"),
-    (ONE + "vm a {} # here", "there are two VMs called 'a'; rename one"),
-    ("vm { kernel = Image } # here", "this vm has no name"),
+    (ONE + "vm a {} # here", "there are two sections called 'a'; rename one"),
+    ("vm { kernel = Image } # here", "this section has no name"),
     ("vm a {\n kernel = console=x # here\n}", "unexpected token '='; write `key = value`, and quote"),
     ("vm a { # here\n kernel = Image\n", "the `{` on this line is never closed"),
     ("vm a {\n kernel = \"Image # here\n}", "the quote that starts here never ends"),
@@ -86,7 +86,7 @@ def test_mistake(bench, text, message):
     assert not others or (len(others) == 1 and "has no kernel" in others[0]), lines
 
 
-@pytest.mark.parametrize("key", ["firmware", "net", "passthrough", "features"])
+@pytest.mark.parametrize("key", ["firmware", "passthrough", "features"])
 def test_known_but_not_built(bench, key):
     lines = bench.complaints(f"vm a {{\n kernel = Image\n {key} = {{ x, y }}\n}}\n")
     assert lines == [f"test.conf:3: `{key}` is not supported by this version; remove it"]
@@ -95,7 +95,7 @@ def test_known_but_not_built(bench, key):
 def test_all_mistakes_in_one_run(bench):
     lines = bench.complaints("bord = virt\n/* a comment\n of two lines */\n"
                              "vm a {\n kernal = x   # and one here\n cpus = 0\n kernel = gone\n}\n"
-                             "vm b {\n net = lan0\n kernel = Image\n memory = 1X\n nett = y\n}\n")
+                             "vm b {\n passthrough = lan0\n kernel = Image\n memory = 1X\n nett = y\n}\n")
     assert [line.split(": ")[0] for line in lines] == [
         f"test.conf:{n}" for n in (1, 5, 6, 7, 10, 12, 13)]
 

@@ -171,7 +171,6 @@ def test_vm_without_a_file(bench):
     (["-k", "Image", "--board", "sbsa-ref"], "board `sbsa-ref` is not supported by this version"),
     (["-k", "Image", "--disk", "gone"], "--disk: `gone` cannot be used: No such file or directory; check"),
     (["-k", "Image", "--disk", "/dev/null"], "--disk: `/dev/null` cannot be used: it is neither a file"),
-    (["-k", "Image", "--net", "n"], "--net: `net` is not supported by this version"),
     (["-k", "Image", "-m", "12Q"], "mezzo run: --memory: memory: `12Q` is not a size"),
     (["-k", "Image", "-c", "9"], "mezzo run: --cpus: cpus: `9` is out of range; give 1 to 8"),
     (["-k", "Image", "-n", "mezzo"], "no VM may be called `mezzo`"),
