@@ -64,6 +64,10 @@ ALL = (Board(2, "cortex-a72", 1), Board(2, "max", 4), Board(3, "max", 1), Board(
 # For what depends on neither the GIC nor the number of CPUs.
 TWO = (Board(2, "cortex-a72", 2), Board(3, "max", 1))
 ONE = (Board(3, "cortex-a53", 1),)
+# Two network interfaces that see each other.
+HUB = ("-global", "virtio-mmio.force-legacy=false",
+       *(word for n in "01" for word in ("-netdev", f"hubport,id=h{n},hubid=0",
+                                         "-device", f"virtio-net-device,netdev=h{n},mac=52:54:00:00:00:0{n}")))
 # What it knows of the machine by heart is one with a GICv2.
 FIXED = (Board(2, "cortex-a72", 1), Board(2, "max", 4))
 # Under Mezzo alone: no GIC at all, and one that only Mezzo reaches.
@@ -82,6 +86,8 @@ class Kernel:
     params: str = ""  # command line; {soon} is the clock's second a little later
     crashes: bool = False  # under Mezzo the right end is "crashed", reported in words
     options: tuple = ()  # for `mezzo run`
+    keys: str = ""  # the same, as lines of the guest's description
+    devices: tuple = ()  # the same, for QEMU on the bare board
     says: str = ""  # regular expression that the whole output must contain under Mezzo
     check: object = None  # function of the whole output
     tool: bool = False  # prints no results of its own
@@ -125,6 +131,7 @@ KERNELS = [
     Kernel("pvtime", ALL),
     Kernel("virtio"),
     Kernel("blk", ALL, disk=2000),
+    Kernel("net", ALL, options=("--net", "lan0", "--net", "lan0"), keys="net = { lan0, lan0 }\n", devices=HUB),
     Kernel("cache"),
     Kernel("aarch32"),
     Kernel("debug", ALL),
@@ -227,7 +234,7 @@ def params_of(kernel):
 def bare_command(kernel, board):
     command = ["timeout", str(TIMEOUT), QEMU, "-M", f"virt,gic-version={board.gic}",
                "-cpu", board.cpu, "-smp", str(board.cpus), "-m", "128M", "-nographic",
-               "-nic", "none", "-kernel", str(kernel.path)]
+               *(kernel.devices or ("-nic", "none")), "-kernel", str(kernel.path)]
     return command + (["-append", params_of(kernel)] if kernel.params else [])
 
 
@@ -265,7 +272,7 @@ def run_described(kernel, board, directory, top="", more=""):
     """As run_mezzo(), from a description with `top` and, of the guest, `more` in it."""
     conf = pathlib.Path(directory) / "guest.conf"
     load = f"  load = {kernel.options[-1]}\n" if "--load" in kernel.options else ""
-    conf.write_text(f"{top}\nvm guest {{\n  kernel = {kernel.path}\n  memory = 64M\n  cpus = {board.cpus}\n  {more}\n{load}"
+    conf.write_text(f"{top}\nvm guest {{\n  kernel = {kernel.path}\n  memory = 64M\n  cpus = {board.cpus}\n  {more}\n{load}{kernel.keys}"
                     f"  cmdline = \"{params_of(kernel)}\"\n}}\n", encoding="ascii")
     return boot([str(MEZZO), "run", str(conf), "--gic", str(board.gic), "--cpu", board.cpu,
                  "--smp", str(board.cpus), "--timeout", str(TIMEOUT), *EXTRA], mezzo=True)

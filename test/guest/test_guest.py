@@ -18,7 +18,7 @@ SOFT = [(kernels.BY_NAME[name], board) for board in kernels.ALL if board.gic == 
 # interrupts beside a GICv2 that is a Raspberry Pi's own, too. No Pi has a clock that knows the time of day, which
 # two want to know.
 PI = [(kernel, board) for kernel in kernels.KERNELS for board in kernels.PIS["raspi3b"]
-      if kernel.name not in ("rtc", "reboot") and board.cpus in {other.cpus for other in kernel.boards}]
+      if kernel.name not in ("rtc", "reboot") and not kernel.disk and board.cpus in {other.cpus for other in kernel.boards}]
 PI += [(kernels.BY_NAME[name], kernels.PIS["raspi4b"][2])
        for name in ("hello", "regs", "sgi", "timer", "spi", "prio", "gicregs", "psci", "migrate")]
 # Without fast exits (docs/exits.md): those that look most closely at what an exit does, or all.

@@ -8,6 +8,7 @@
 #include "io.h"
 #include "platform.h"
 #include "sysreg.h"
+#include "timer.h"
 
 #define MAGIC          0x000
 #define VERSION        0x004
@@ -40,6 +41,8 @@
 #define F_VERSION_1    BIT(32)
 #define DESC_NEXT      1u
 #define DESC_WRITE     2u
+#define NO_INTERRUPT   1u
+#define NO_NOTIFY      1u
 #define SLOT_BYTES     0x200u
 #define FIRST_SLOT     0x0a000000ul
 #define FIRST_INTID    48u
@@ -48,7 +51,7 @@
 #define USED_AT  PAGE_BYTES
 
 /* Each ring has two pages: the device's part begins at the second, as version 1 wants it. */
-static u8 rings[VIRTIO_QUEUES_MAX][2 * PAGE_BYTES] __attribute__((aligned(4096)));
+static u8 rings[VIRTIO_RINGS][2 * PAGE_BYTES] __attribute__((aligned(4096)));
 static unsigned rings_used;
 
 bool virtio_find(u32 id, unsigned n, struct virtio *dev)
@@ -65,7 +68,7 @@ bool virtio_find(u32 id, unsigned n, struct virtio *dev)
 	return false;
 }
 
-static u64 offered(const struct virtio *dev)
+u64 virtio_offered(const struct virtio *dev)
 {
 	u64 features = 0;
 	for (u32 half = 0; half < 2; half++) {
@@ -79,13 +82,12 @@ bool virtio_begin(struct virtio *dev, u64 wanted)
 {
 	u64 base = dev->base;
 
-	rings_used = 0;
 	write32(base + STATUS, 0);
 	while (read32(base + STATUS) != 0) {
 	}
 	write32(base + STATUS, FOUND);
 	write32(base + STATUS, FOUND | DRIVER);
-	dev->features = offered(dev) & (wanted | (dev->legacy ? 0 : F_VERSION_1));
+	dev->features = virtio_offered(dev) & (wanted | (dev->legacy ? 0 : F_VERSION_1));
 	for (u32 half = 0; half < 2; half++) {
 		write32(base + ACCEPTED_SEL, half);
 		write32(base + ACCEPTED, (u32)(dev->features >> (32 * half)));
@@ -111,9 +113,9 @@ bool virtio_add_queue(struct virtio *dev, unsigned n)
 
 	write32(base + QUEUE_SEL, n);
 	u32 most = read32(base + QUEUE_MAX);
-	if (most == 0 || rings_used == VIRTIO_QUEUES_MAX)
+	if (most == 0 || (queue->memory == 0 && rings_used == VIRTIO_RINGS))
 		return false;
-	u8 *memory = rings[rings_used++];
+	u8 *memory = queue->memory != 0 ? (u8 *)queue->memory : rings[rings_used++];
 	for (unsigned i = 0; i < 2 * PAGE_BYTES; i++)
 		memory[i] = 0;
 	*queue = (struct virtio_queue){
@@ -177,6 +179,28 @@ bool virtio_take(struct virtio *dev, unsigned n, u16 *id, u32 *bytes)
 	*bytes = read32(entry + 4);
 	queue->seen++;
 	return true;
+}
+
+bool virtio_wait(struct virtio *dev, unsigned n, u16 *id, u32 *bytes, u64 us)
+{
+	return WAIT_FOR(virtio_take(dev, n, id, bytes), us);
+}
+
+bool virtio_wants(const struct virtio *dev, unsigned n)
+{
+	dmb(ish);
+	return (read16(dev->queue[n].memory + USED_AT) & NO_NOTIFY) == 0;
+}
+
+void virtio_be_quiet(struct virtio *dev, unsigned n)
+{
+	write16(dev->queue[n].memory + AVAIL_AT, NO_INTERRUPT);
+}
+
+void virtio_spoil(struct virtio *dev, unsigned n)
+{
+	for (u32 i = 0; i < dev->queue[n].size; i++)
+		write16(dev->queue[n].memory + AVAIL_AT + 4 + i * 2, 0xffff);
 }
 
 u64 virtio_config(const struct virtio *dev, u32 offset, unsigned bytes)

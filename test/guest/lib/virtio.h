@@ -7,6 +7,7 @@
 
 #define VIRTIO_RING_MAX   64
 #define VIRTIO_QUEUES_MAX 4
+#define VIRTIO_RINGS      8 /* of all devices */
 
 #define VIRTIO_ID_NET     1
 #define VIRTIO_ID_BLOCK   2
@@ -34,9 +35,11 @@ struct virtio {
 
 /* The n-th device of a kind, in the order of slots. False: there is none. */
 bool virtio_find(u32 id, unsigned n, struct virtio *dev);
+/* Features that it has, wanted or not. */
+u64 virtio_offered(const struct virtio *dev);
 /* Resets it and agrees on features: `wanted` as far as it has them. False: it does not agree. */
 bool virtio_begin(struct virtio *dev, u64 wanted);
-/* Makes queue n; four of all devices. False: it does not exist. */
+/* Makes queue n, in the memory that it had before if it had some. False: it does not exist, or there is no memory. */
 bool virtio_add_queue(struct virtio *dev, unsigned n);
 void virtio_go(struct virtio *dev);
 
@@ -46,6 +49,15 @@ u16 virtio_put(struct virtio *dev, unsigned n, const struct virtio_segment *segm
 void virtio_notify(struct virtio *dev, unsigned n);
 /* Takes a buffer that came back, with how many bytes were written. False: there is none. */
 bool virtio_take(struct virtio *dev, unsigned n, u16 *id, u32 *bytes);
+
+/* The same, waiting for so many microseconds. */
+bool virtio_wait(struct virtio *dev, unsigned n, u16 *id, u32 *bytes, u64 us);
+/* Whether it wants to be notified of buffers. */
+bool virtio_wants(const struct virtio *dev, unsigned n);
+/* It need not interrupt for this queue. */
+void virtio_be_quiet(struct virtio *dev, unsigned n);
+/* Each buffer that was made available becomes nonsense. */
+void virtio_spoil(struct virtio *dev, unsigned n);
 
 /* A field of the configuration: 1, 2, 4 or 8 bytes. */
 u64 virtio_config(const struct virtio *dev, u32 offset, unsigned bytes);
