@@ -25,20 +25,19 @@ static const struct answer_column net_columns[] = {
         {"learned", "LEARNED", ANSWER_NUMBER, 8},
 };
 static const struct answer_column port_columns[] = {
-        {"port", "PORT", ANSWER_TEXT, -16},
-        {"net", "NET", ANSWER_TEXT, -8},
-        {"mac", "ADDRESS", ANSWER_TEXT, -18},
-        {"open", "OPEN", ANSWER_YES, -5},
-        {"sent", "SENT", ANSWER_NUMBER, 9},
-        {"sent_bytes", "BYTES", ANSWER_SIZE, 8},
-        {"got", "GOT", ANSWER_NUMBER, 9},
-        {"got_bytes", "BYTES", ANSWER_SIZE, 8},
+        {"port", "PORT", ANSWER_TEXT, -16},   {"net", "NET", ANSWER_TEXT, -8},
+        {"mac", "ADDRESS", ANSWER_TEXT, -18}, {"open", "OPEN", ANSWER_YES, -5},
+        {"sent", "SENT", ANSWER_NUMBER, 9},   {"sent_bytes", "BYTES", ANSWER_SIZE, 8},
+        {"got", "GOT", ANSWER_NUMBER, 9},     {"got_bytes", "BYTES", ANSWER_SIZE, 8},
         {"lost", "LOST", ANSWER_NUMBER, 8},
 };
 static const struct answer_column lost_columns[] = {
-        {"port", "LOST AT", ANSWER_TEXT, -16},         {"no_buffer", "NO-BUFFER", ANSWER_NUMBER, 10},
-        {"too_small", "TOO-SMALL", ANSWER_NUMBER, 10}, {"no_memory", "NO-MEMORY", ANSWER_NUMBER, 10},
-        {"malformed", "MALFORMED", ANSWER_NUMBER, 10}, {"spoofed", "SPOOFED", ANSWER_NUMBER, 8},
+        {"port", "LOST AT", ANSWER_TEXT, -16},
+        {"no_buffer", "NO-BUFFER", ANSWER_NUMBER, 10},
+        {"too_small", "TOO-SMALL", ANSWER_NUMBER, 10},
+        {"no_memory", "NO-MEMORY", ANSWER_NUMBER, 10},
+        {"malformed", "MALFORMED", ANSWER_NUMBER, 10},
+        {"spoofed", "SPOOFED", ANSWER_NUMBER, 8},
         {"too_long", "TOO-LONG", ANSWER_NUMBER, 9},
 };
 
@@ -84,15 +83,16 @@ static void show_port(struct shell_job *job, const struct vswitch_port *port, co
 	             bytes[3], bytes[4], bytes[5]);
 	for (unsigned i = VSWITCH_NOT_WANTED + 1; i < VSWITCH_OUTCOMES; i++)
 		lost += get(&count->lost[i]);
-	answer_row(&job->out, (struct answer_value[]){{.text = name},
-	                                              {.text = net},
-	                                              {.text = address != 0 ? mac : NULL},
-	                                              {.number = vswitch_port_is_open(port) ? 1 : 0},
-	                                              {.number = get(&count->sent)},
-	                                              {.number = get(&count->sent_bytes)},
-	                                              {.number = get(&count->got)},
-	                                              {.number = get(&count->got_bytes)},
-	                                              {.number = lost}});
+	answer_row(&job->out,
+	           (struct answer_value[]){{.text = name},
+	                                   {.text = net},
+	                                   {.text = address != 0 ? mac : NULL},
+	                                   {.number = vswitch_port_is_open(port) ? 1 : 0},
+	                                   {.number = get(&count->sent)},
+	                                   {.number = get(&count->sent_bytes)},
+	                                   {.number = get(&count->got)},
+	                                   {.number = get(&count->got_bytes)},
+	                                   {.number = lost}});
 }
 
 static void show_lost(struct shell_job *job, const struct vswitch_port *port)
