@@ -14,7 +14,7 @@ import machine
 import pytest
 
 DHCP_ADDRESS = r"for i in $(seq 60); do ip -4 -o address show dev eth0 | grep inet && break; sleep 1; done"
-FILE, LINES = "/root/kept", 100000
+FILE, LINES = "/var/kept", 100000
 
 
 @pytest.fixture(params=["bare"])
@@ -57,7 +57,7 @@ def test_power_cut(series, host, debian, linux):
     guest = host.start(kernel, words, disks=[debian])
     guest.login()
     guest.run(f"seq {LINES} > {FILE} && sync {FILE}")
-    guest.run("seq 10 > /root/just-written")  # is there or not: nobody has promised
+    guest.run("seq 10 > /var/just-written")  # is there or not: nobody has promised
     guest.kill()
 
     guest = host.start(kernel, words, disks=[debian])
