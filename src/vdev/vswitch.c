@@ -21,11 +21,10 @@
 #define PURSE_LOOK  8U // at one port
 #define PURSE_VISIT 100U
 
-#define WAYS         4U    // places in the table that an address may have
-#define MOST_LEARNED 32U   // addresses behind the port of a VM
-#define MOST_UPLINK  192U  // behind the one that leads to a net of others
-#define AGE_MS       4096U // the unit of ages
-#define AGE_MOST     73U   // five minutes: then an address counts as gone
+#define WAYS         4U   // places in the table that an address may have
+#define MOST_LEARNED 32U  // addresses behind the port of a VM
+#define MOST_UPLINK  192U // behind the one that leads to a net of others
+#define AGE_MOST_S   300U // then an address counts as gone
 
 #define BURST_MS    10U // what may be sent at once is what the limit allows in this time
 #define BURST_LEAST KIB(64)
@@ -33,7 +32,6 @@
 // An entry of the table: 0: none.
 #define LEARNED_MAC  GENMASK_U64(47, 0)
 #define LEARNED_PORT GENMASK_U64(53, 48)
-#define LEARNED_AGE  GENMASK_U64(63, 56)
 STATIC_ASSERT(VSWITCH_PORTS == 64, "a set of ports is a word, and a port six bits");
 
 struct vswitch {
@@ -44,6 +42,7 @@ struct vswitch {
 
 	uint32_t nr_ports;                 // the highest that was ever in use + 1; atomically
 	uint64_t learned[VSWITCH_LEARNED]; // atomically
+	uint32_t seen[VSWITCH_LEARNED];    // seconds: when that was written last; atomically
 	struct vswitch_port port[VSWITCH_PORTS];
 };
 
@@ -161,24 +160,24 @@ void vswitch_close(struct vswitch_port *port)
 
 // ---- addresses ----
 
-static uint32_t age_now(void)
+static uint32_t now_s(void)
 {
-	return (uint32_t)(timer_to_ms(timer_now()) / AGE_MS) &
-	       (uint32_t)field_get(LEARNED_AGE, ~0ULL);
+	return (uint32_t)(timer_to_ms(timer_now()) / 1000);
 }
 
-static bool is_gone(uint64_t entry, uint32_t now)
+// Whether place `i` of the table is free, or as good as that.
+static bool is_gone(const struct vswitch *net, uint32_t i, uint32_t now)
 {
-	uint32_t age = (now - (uint32_t)field_get(LEARNED_AGE, entry)) & 0xff;
-	return entry == 0 || age > AGE_MOST;
+	return load_relaxed(&net->learned[i]) == 0 ||
+	       now - load_relaxed(&net->seen[i]) > AGE_MOST_S;
 }
 
 // Where in the table an address may be: WAYS places from here on.
-static uint64_t *places_of(struct vswitch *net, uint64_t mac)
+static uint32_t places_of(uint64_t mac)
 {
 	uint64_t mixed =
 	        mac * UINT64_C(0x9e3779b97f4a7c15); // spreads near numbers over the high bits
-	return &net->learned[(mixed >> 56) % (VSWITCH_LEARNED / WAYS) * WAYS];
+	return (uint32_t)(mixed >> 56) % (VSWITCH_LEARNED / WAYS) * WAYS;
 }
 
 // The port that an address belongs to; VSWITCH_PORTS: nobody knows.
@@ -195,25 +194,23 @@ static uint32_t owner_of(struct vswitch *net, uint64_t mac, struct vvirtio_work 
 
 static uint32_t find(struct vswitch *net, uint64_t mac, struct vvirtio_work *work)
 {
-	uint32_t owner = owner_of(net, mac, work), now = age_now();
-	const uint64_t *places = places_of(net, mac);
+	uint32_t owner = owner_of(net, mac, work), now = now_s(), first = places_of(mac);
 
-	for (unsigned i = 0; i < WAYS && owner == VSWITCH_PORTS; i++) {
-		uint64_t entry = load_relaxed(&places[i]);
-		if (!is_gone(entry, now) && (entry & LEARNED_MAC) == mac)
+	for (uint32_t i = first; i < first + WAYS && owner == VSWITCH_PORTS; i++) {
+		uint64_t entry = load_relaxed(&net->learned[i]);
+		if ((entry & LEARNED_MAC) == mac && !is_gone(net, i, now))
 			owner = port_of(entry);
 	}
 	return owner;
 }
 
-static bool has_room(struct vswitch *net, const struct vswitch_port *port, uint32_t now)
+static bool has_room(const struct vswitch *net, const struct vswitch_port *port, uint32_t now)
 {
 	uint32_t found = 0;
 
-	for (unsigned i = 0; i < VSWITCH_LEARNED; i++) {
-		uint64_t entry = load_relaxed(&net->learned[i]);
-		found += !is_gone(entry, now) && port_of(entry) == port->number;
-	}
+	for (uint32_t i = 0; i < VSWITCH_LEARNED; i++)
+		found += !is_gone(net, i, now) &&
+		         port_of(load_relaxed(&net->learned[i])) == port->number;
 	return found < (port->is_uplink ? MOST_UPLINK : MOST_LEARNED);
 }
 
@@ -221,31 +218,31 @@ static bool has_room(struct vswitch *net, const struct vswitch_port *port, uint3
 static void learn(struct vswitch *net, const struct vswitch_port *port, uint64_t mac,
                   struct vvirtio_work *work)
 {
-	uint64_t *places = places_of(net, mac), *free = NULL, *own = NULL;
-	uint32_t now = age_now();
-	uint64_t entry = mac | field_put(LEARNED_PORT, port->number) | field_put(LEARNED_AGE, now);
+	uint32_t first = places_of(mac), now = now_s(), none = VSWITCH_LEARNED;
+	uint32_t place = none, free = none, own = none;
+	uint64_t entry = mac | field_put(LEARNED_PORT, port->number);
 
 	if (owner_of(net, mac, work) != VSWITCH_PORTS)
 		return;
-	for (unsigned i = 0; i < WAYS; i++) {
-		uint64_t there = load_relaxed(&places[i]);
-		if (there != 0 && (there & LEARNED_MAC) == mac) {
-			if (there != entry)
-				store_relaxed(&places[i], entry);
-			return;
-		}
-		if (is_gone(there, now))
-			free = &places[i];
+	for (uint32_t i = first; i < first + WAYS && place == none; i++) {
+		uint64_t there = load_relaxed(&net->learned[i]);
+		if ((there & LEARNED_MAC) == mac)
+			place = i;
+		else if (is_gone(net, i, now))
+			free = i;
 		else if (port_of(there) == port->number)
-			own = &places[i];
+			own = i;
 	}
-	vvirtio_spend(work, VSWITCH_LEARNED * PURSE_LOOK);
-	if (free != NULL && !has_room(net, port, now))
-		free = NULL;
-	if (free == NULL)
-		free = own;
-	if (free != NULL)
-		store_relaxed(free, entry);
+	if (place == none) {
+		vvirtio_spend(work, VSWITCH_LEARNED * PURSE_LOOK);
+		place = free != none && has_room(net, port, now) ? free : own;
+	}
+	if (place == none)
+		return;
+	if (load_relaxed(&net->seen[place]) != now)
+		store_relaxed(&net->seen[place], now);
+	if (load_relaxed(&net->learned[place]) != entry)
+		store_relaxed(&net->learned[place], entry);
 }
 
 // ---- frames ----
@@ -376,13 +373,13 @@ const char *vswitch_name(uint32_t number)
 bool vswitch_info(uint32_t number, struct vswitch_info *info)
 {
 	const struct vswitch *net = net_of(number);
-	uint32_t now = age_now();
+	uint32_t now = now_s();
 
 	if (net == NULL)
 		return false;
 	*info = (struct vswitch_info){net->anti_spoof, net->limit, net->uplink, 0};
 	for (unsigned i = 0; i < VSWITCH_LEARNED; i++)
-		info->learned += !is_gone(load_relaxed(&net->learned[i]), now);
+		info->learned += !is_gone(net, i, now);
 	return true;
 }
 
