@@ -74,7 +74,7 @@ static void nb_setup(enum nb_net net, unsigned per_vm, unsigned vcpus)
 	}
 }
 
-static int nb_teardown(void **state)
+UNUSED static int nb_teardown(void **state)
 {
 	for (unsigned n = 0; n < VB_VMS; n++) {
 		assert_true(vvirtio_quiet(vb_vm[n]));
@@ -90,7 +90,7 @@ static struct nb_nic *nb_on(unsigned n)
 	return &nb_nic[n];
 }
 
-static const struct vswitch_count *nb_count(unsigned n)
+UNUSED static const struct vswitch_count *nb_count(unsigned n)
 {
 	return &vb_vm[n % VB_VMS]->nic.port[n / VB_VMS]->count;
 }

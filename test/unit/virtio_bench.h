@@ -209,8 +209,11 @@ static void *vb_at(uint64_t ipa, size_t size)
 
 UNUSED static void vb_put(uint64_t ipa, const void *from, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		*(uint8_t *)vb_at(ipa + i, 1) = ((const uint8_t *)from)[i];
+	for (size_t done = 0, some; done < size; done += some) {
+		some = (size_t)(PAGE_SIZE - (ipa + done) % PAGE_SIZE);
+		some = some < size - done ? some : size - done;
+		memcpy(vb_at(ipa + done, some), (const uint8_t *)from + done, some);
+	}
 }
 UNUSED static void vb_get(uint64_t ipa, void *to, size_t size)
 {
@@ -333,8 +336,12 @@ UNUSED static void vb_queue(struct vb_driver *drv, unsigned n, unsigned size, ui
 	vb_write64(drv->slot, VIRTIO_MMIO_QUEUE_DESC_LOW, ring->desc);
 	vb_write64(drv->slot, VIRTIO_MMIO_QUEUE_DRIVER_LOW, ring->driver);
 	vb_write64(drv->slot, VIRTIO_MMIO_QUEUE_DEVICE_LOW, ring->device);
-	for (uint64_t at = ring->desc; at < ring->device + 8 * size + 6; at += 2)
-		vb_put16(at, 0);
+	for (uint64_t at = ring->desc, end = ring->device + 8 * size + 6; at < end;) {
+		uint64_t left = PAGE_SIZE - at % PAGE_SIZE;
+		left = left < end - at ? left : end - at;
+		memset(vb_at(at, left), 0, left);
+		at += left;
+	}
 	vb_write(drv->slot, VIRTIO_MMIO_QUEUE_READY, 1);
 }
 
