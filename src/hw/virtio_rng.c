@@ -126,7 +126,7 @@ static int pool_ask(struct segment into)
 	return virtio_rng_submit(&first_rng->pool);
 }
 
-static const struct entropy_source source = {.ask = pool_ask};
+static const struct entropy_source rng_source = {.ask = pool_ask};
 
 // ---- the device ----
 
@@ -148,7 +148,7 @@ static int rng_start(struct virtio_dev *dev)
 	dev->name = rng->name;
 	if (first_rng == NULL) {
 		first_rng = rng;
-		entropy_set_source(&source);
+		entropy_set_source(&rng_source);
 	}
 	virtio_run(dev);
 	log_line("%s: virtio-rng at %s %s", rng->name, dev->transport->name, dev->where);
