@@ -30,10 +30,10 @@ def drive(name, path, device, *more, options=""):
             "-device", ",".join([f"virtio-blk-{device}", f"drive={name}", *more])]
 
 
-def start(tmp_path, arguments, gic=3, timeout=120):
+def start(tmp_path, arguments, gic=3, timeout=120, keys=""):
     conf = tmp_path / "devices.conf"
-    conf.write_text(CONF.format())
-    command = ["run", str(conf), "--smp", "2", "--ram", "256M", "--timeout", str(timeout), "--gic", str(gic), "--",
+    conf.write_text(CONF.format().replace("16M", f"16M {keys}"))
+    command = ["run", str(conf), "--cpu", "cortex-a72", "--smp", "2", "--ram", "256M", "--timeout", str(timeout), "--gic", str(gic), "--",
                *arguments]
     child = pexpect.spawn(str(machine.MEZZO), command, timeout=60, encoding="utf-8", codec_errors="replace",
                           dimensions=(50, 400))
@@ -107,6 +107,15 @@ def test_other_kinds(place, tmp_path):
         assert "net0: 52:54:00:aa:bb:cc, virtio-net at virtio-" in shell.text("log")
         assert hello.read_bytes() == b"Mezzo: hvc0\r\n"
         shell.child.close(force=True)
+
+
+@pytest.mark.parametrize("board", [[], ["-device", "virtio-rng-pci"]], ids=["none", "rng"])
+def test_entropy_for_guests(board, tmp_path):
+    """On a CPU without FEAT_RNG a guest has an entropy device if the board has one."""
+    shell = start(tmp_path, board, keys="rng = true")
+    refused = "loop: it gets no rng: this board has no source of true random numbers"
+    assert (refused in shell.text("log")) == (not board)
+    shell.child.close(force=True)
 
 
 def test_slow_disk(tmp_path):
