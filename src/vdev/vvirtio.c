@@ -501,6 +501,8 @@ enum vvirtio_settled vvirtio_settle(struct vvirtio *dev)
 			continue;
 		// Who has the lock next finds nothing there: what is looked up is looked up under it.
 		spin_lock(&other->lock);
+		if (other->ops->pass != NULL)
+			other->ops->pass(other);
 		if (has_ring_in_given(other))
 			answer = VVIRTIO_HELD;
 		else if (answer == VVIRTIO_SETTLED && other->ops->busy != NULL &&

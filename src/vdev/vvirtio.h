@@ -36,6 +36,8 @@ struct vvirtio_ops {
 	// Other CPUs cannot reach its shared queues any more, from the return on: the queues are about to be stopped, or
 	// the device needs a reset. Opened again, if at all, by `begin`. NULL: they never could.
 	void (*close)(struct vvirtio *dev);
+	// Returns when whoever reaches a shared queue has looked its memory up after the call. NULL: it has no such queue.
+	void (*pass)(struct vvirtio *dev);
 	// As after power-on; its queues are stopped already. NULL: nothing to do.
 	void (*reset)(struct vvirtio *dev);
 	// Whether something outside still reads or writes the guest's memory for it. NULL: never.

@@ -28,12 +28,19 @@ static bool other_is_busy(struct vvirtio *dev)
 	(void)dev;
 	return other_busy;
 }
+static unsigned other_passed;
+static void other_pass(struct vvirtio *dev)
+{
+	assert_int_not_equal(dev->vm->nr_given, 0);
+	other_passed++;
+}
 static const struct vvirtio_ops other_ops = {
         .name = "other",
         .id = 42,
         .queue_size = 8,
         .work = other_work,
         .busy = other_is_busy,
+        .pass = other_pass,
 };
 
 static int setup(void **state)
@@ -183,6 +190,7 @@ static void test_waits_for_others(void **state)
 	touch(VB_RAM, MIB(VB_RAM_MB));
 	uint64_t free = pages_counts().free;
 	other_busy = true;
+	other_passed = 0;
 	const struct vb_segment segment = {BLOCK, MIB(4), true};
 	vb_add(&drv, REPORTING, &segment, 1);
 	vb_notify(&drv, REPORTING);
@@ -192,6 +200,7 @@ static void test_waits_for_others(void **state)
 	other_busy = false;
 	vb_pass_us(100000);
 	assert_int_equal(pages_counts().free, free + 1024);
+	assert_true(other_passed > 1); // each time it was asked
 }
 
 // A ring of a device lies in memory that was given away: EL2 would go on writing there.
