@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests that are computers: with disks, a network, firmware, and somebody who types.
 
-A host starts them: `Bare` is QEMU's own board with QEMU's own virtio devices, the control. Tests ask for a host by the
-fixture of that name and use nothing but start(), so that they run on any.
+A host starts them: `Bare` is QEMU's own board with QEMU's own virtio devices, the control, and `Mezzo` a virtual machine
+whose disks are the board's. Tests ask for a host by the fixture of that name and use nothing but start(), so that they
+run on any.
 """
 
+import pathlib
 import re
+import tempfile
 
 import machine
 import pexpect
@@ -75,6 +78,8 @@ class Bare:
     here and there, between two computers. With `virtio` the console is a virtio one, and there are a source of
     random numbers and a balloon."""
 
+    outside = True  # there is a network beyond the board
+
     def __init__(self):
         self.consoles = []
 
@@ -110,3 +115,33 @@ class Bare:
     def end(self):
         for console in self.consoles:
             console.kill()
+
+
+class Mezzo:
+    """A virtual machine, alone under Mezzo. It has what Bare gives, but for firmware and networks."""
+
+    outside = False
+
+    def __init__(self):
+        self.consoles, self.directory = [], tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+
+    def start(self, kernel=None, words="", initrd=INITRAMFS, disks=(), virtio=False, cpus=2, memory="512M"):
+        extras = {key: "true" for key in ("virtio_console", "rng", "balloon")} if virtio else {}
+        names = ", ".join(f'"host:vd{chr(ord("a") + number)}"' for number in range(len(disks)))
+        conf = pathlib.Path(self.directory.name) / f"{len(self.consoles)}.conf"
+        conf.write_text("on_all_off = poweroff\n" + machine.vm(
+            "guest", kernel, f"console={'hvc0' if virtio else 'ttyAMA0'} {words}", initrd=f'"{initrd}"', cpus=cpus,
+            memory=memory, **extras, **({"disk": f"{{ {names} }}"} if disks else {})), encoding="ascii")
+        command = [machine.ROOT / "build/mezzo", "run", conf]
+        for disk in disks:
+            command += ["--disk", disk]
+        console = Console(command)
+        console.expect("guest: starts", BOOT_LIMIT)
+        console.child.send("\x1d1")  # the VM's console
+        self.consoles.append(console)
+        return console
+
+    def end(self):
+        for console in self.consoles:
+            console.kill()
+        self.directory.cleanup()
