@@ -37,7 +37,7 @@ const char run_help[] =
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
-        "  --net NAME[@ADDRESS]               --disk [ro:]FILE  a disk of virt; host:vda in a "
+        "  --net NAME[@ADDRESS] or user        --disk [ro:]FILE  a disk of virt; host:vda in a "
         ".conf\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
@@ -159,6 +159,9 @@ static void give_disks(struct request *r)
 		};
 }
 
+// The net that leads to QEMU's user network.
+static const char user[] = "user";
+
 // Each adds an interface.
 static void take_net(struct request *r, struct diags *diags)
 {
@@ -172,6 +175,10 @@ static void take_net(struct request *r, struct diags *diags)
 		text[i] = r->nets[i];
 	r->nets[count] = text[count] = optarg;
 	schema_set(&r->flags, &r->flags.vms[0], "net", text, count + 1, at, diags);
+	if (strncmp(optarg, user, strlen(user)) == 0 &&
+	    (optarg[strlen(user)] == '\0' || optarg[strlen(user)] == '@') &&
+	    system_find_net(&r->flags, user) == NULL)
+		system_add_net(&r->flags, user)->uplink = (struct text_key){"net0", at};
 }
 
 static void take_option(struct request *r, int opt, int index, struct diags *diags)
@@ -260,6 +267,8 @@ static bool read_system(struct request *r, struct system *system, struct diags *
 		r->name = "guest";
 	give_disks(r);
 	schema_check_name(system, r->name, at, diags);
+	system->nets = r->flags.nets;
+	system->net_count = r->flags.net_count;
 	system->vms = r->flags.vms;
 	system->vm_count = r->flags.vm_count;
 	system->vms[0].name = r->name;

@@ -39,6 +39,8 @@
 
 // A Raspberry Pi's RAM begins at 0; QEMU puts an initrd here.
 #define PI_BUNDLE_BASE MIB(128)
+#define FIRST_NIC      24 // of 32 slots
+#define MOST_NICS      8
 
 // CPUs that let `system` run: as many as there are vCPUs but at most four, which the vCPUs then share;
 // more if pins ask for them; one that no VM owns if some VM needs it.
@@ -62,6 +64,23 @@ static uint32_t wanted_cpus(const struct system *system)
 	return sharers && cpus <= owned ? owned + 1 : cpus;
 }
 
+// As many interfaces as the names of uplinks ask for: net0 is the first.
+static unsigned int wanted_nics(const struct system *system)
+{
+	unsigned int most = 0;
+
+	for (size_t i = 0; i < system->net_count; i++) {
+		const char *name = system->nets[i].uplink.value;
+		unsigned int n;
+		char rest;
+
+		if (name != NULL && sscanf(name, "net%u%c", &n, &rest) == 1 && n < MOST_NICS &&
+		    n + 1 > most)
+			most = n + 1;
+	}
+	return most;
+}
+
 void machine_complete(struct machine *machine, const struct system *system)
 {
 	uint32_t cpus = wanted_cpus(system);
@@ -72,6 +91,7 @@ void machine_complete(struct machine *machine, const struct system *system)
 		machine->ram = machine->board->ram;
 		return;
 	}
+	machine->nics = wanted_nics(system);
 	if (machine->cpu == NULL)
 		machine->cpu = "max";
 	for (size_t i = 0; i < system->vm_count && machine->gic == 0; i++)
@@ -238,6 +258,22 @@ static void add_disks(struct command *c, const struct machine *machine)
 	}
 }
 
+// In the slots of virtio-mmio from the last one on: disks have the first.
+static void add_nics(struct command *c, const struct machine *machine)
+{
+	if (machine->nics == 0)
+		return;
+	command_add(c, "-global");
+	command_add(c, "virtio-mmio.force-legacy=false");
+	for (unsigned int i = 0; i < machine->nics; i++) {
+		command_add(c, "-netdev");
+		command_add(c, "user,id=net%u", i);
+		command_add(c, "-device");
+		command_add(c, "virtio-net-device,netdev=net%u,bus=virtio-mmio-bus.%u", i,
+		            FIRST_NIC + i);
+	}
+}
+
 struct command machine_command(const struct machine *machine, const char *bundle, const char *tree)
 {
 	struct command c = machine_board_command(machine);
@@ -267,6 +303,7 @@ struct command machine_command(const struct machine *machine, const char *bundle
 		add_el3(&c, machine, bundle);
 	}
 	add_disks(&c, machine);
+	add_nics(&c, machine);
 	command_add_all(&c, machine->extra);
 	return c;
 }
@@ -321,6 +358,7 @@ static const char *dump_tree(const struct machine *machine, const char *tree, st
 
 	command_add(&c, "-serial");
 	command_add(&c, "null"); // as many serial ports as the machine will have
+	add_nics(&c, machine);
 	command_add_all(&c, machine->extra);
 	command_add(&c, "-machine");
 	command_add(&c, "dumpdtb=%s", command_escape(tree));

@@ -19,6 +19,7 @@ struct machine {
 	const char *image;  // mezzo.img, found by machine_find_image
 	struct board_disk disks[DESC_MAX_DISKS]; // only of a board that is not fixed
 	size_t disk_count;
+	unsigned int nics;  // interfaces of the board, each with a network of QEMU's own behind it
 	char *const *extra; // for QEMU, NULL-terminated
 };
 

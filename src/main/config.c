@@ -27,6 +27,7 @@
 #include "vdev/model.h"
 #include "vdev/vdisk_host.h"
 #include "vdev/vswitch.h"
+#include "vdev/vuplink.h"
 #include "vdev/vvirtio_blk.h"
 #include "version.h"
 #include "vm/image.h"
@@ -585,6 +586,19 @@ static bool build_described(const struct board *board, const struct desc_vm *fro
 	return false;
 }
 
+// A net without its uplink still connects its VMs.
+static void build_net(uint32_t number, const struct desc_net *net)
+{
+	if (vswitch_create(number, net) != 0) {
+		log_line("net %s: no memory left for its switch: give the board more", net->name);
+		return;
+	}
+	const char *why = net->uplink != NULL ? vuplink_create(number, net->uplink) : NULL;
+	if (why != NULL)
+		log_line("net %s: no uplink host:%s: %s; `devices` lists what there is", net->name,
+		         net->uplink, why);
+}
+
 void config_build(const struct board *board, const void *fdt)
 {
 	model_set_gicv(PA(board->gic.gicv.base), board->gic.gicv.size);
@@ -596,9 +610,7 @@ void config_build(const struct board *board, const void *fdt)
 	}
 	seed_init(board, fdt);
 	for (uint32_t i = 0; i < desc.nr_nets; i++)
-		if (vswitch_create(i, &desc.nets[i]) != 0)
-			log_line("net %s: no memory left for its switch: give the board more",
-			         desc.nets[i].name);
+		build_net(i, &desc.nets[i]);
 	for (uint32_t i = 0; i < desc.nr_vms; i++)
 		if (!build_described(board, &desc.vms[i], &plans[i]))
 			failed++;
