@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks between virtual machines: Linux guests that talk to each other."""
+"""Networks between virtual machines: Linux guests that talk to each other, and to the world."""
 
+import contextlib
+import hashlib
+import http.server
+import os
 import re
+import threading
 
 import machine
 import pytest
@@ -92,3 +97,40 @@ def test_spoofing(linux):
         assert a.expect(r"st=(\d+)")[1] != "0"
         a.expect("3 packets transmitted, 3 packets received", 60)
         assert ports(link)["a.net0"]["lost"] == 0
+
+
+@contextlib.contextmanager
+def served(data):
+    """A web server of the host's; yields its port."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # pylint: disable=invalid-name
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_):  # pylint: disable=arguments-differ
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_uplink(linux):
+    """A guest gets its address from outside, and a file; another one at the same net talks to both."""
+    data = os.urandom(300000)
+    conf = ("net lan0 {\n uplink = \"host:net0\"\n}\n" + guest("a", linux(), "dhcp").replace("dhcp/24", "dhcp")
+            + guest("b", linux(), "10.0.2.77"))
+    with served(data) as port, wire.started(conf, "--smp 2") as link:
+        a, b = shells(link, "a", "b")
+        a.send("ip address show dev eth0\n")
+        a.expect(r"inet 10\.0\.2\.\d+")
+        for console in (a, b):
+            console.send(f"wget -q -O - http://10.0.2.2:{port}/x | md5sum\n")
+        for console in (a, b):
+            console.expect(hashlib.md5(data).hexdigest(), 90)
+        a.send("ping -c 3 -q 10.0.2.77\n")
+        a.expect("3 packets transmitted, 3 packets received", 60)
+        assert ports(link)["host:net0"]["sent"] > 200

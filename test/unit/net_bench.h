@@ -126,7 +126,7 @@ static struct nb_nic *nb_start_with(unsigned n, uint64_t features, uint32_t size
 	vb_notify(&nic->drv, 0);
 	return nic;
 }
-static struct nb_nic *nb_start(unsigned n, uint64_t features)
+UNUSED static struct nb_nic *nb_start(unsigned n, uint64_t features)
 {
 	return nb_start_with(n, features, 1536, NB_RING);
 }
