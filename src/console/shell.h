@@ -68,7 +68,8 @@ void shell_init(const struct shell_command *const *tables);
 // For commands: what was handed over.
 const struct shell_command *const *shell_tables(void);
 extern const struct shell_command shell_vm_commands[], shell_screen_commands[],
-        shell_net_commands[], shell_system_commands[], shell_board_commands[], shell_try_commands[];
+        shell_net_commands[], shell_capture_commands[], shell_system_commands[],
+        shell_board_commands[], shell_try_commands[];
 
 // A typed byte. Under LOCK_CONSOLE. False: the shell cannot take more now.
 bool shell_input(uint8_t byte);

@@ -83,7 +83,9 @@ static const struct shell_command commands_life[] = {
 };
 
 const struct shell_command *const commands_all[] = {
-        shell_vm_commands,  shell_screen_commands, commands_life,
-        commands_debug,     shell_net_commands,    shell_board_commands,
-        shell_try_commands, shell_system_commands, NULL,
+        shell_vm_commands,     shell_screen_commands,
+        commands_life,         commands_debug,
+        shell_net_commands,    shell_capture_commands,
+        shell_board_commands,  shell_try_commands,
+        shell_system_commands, NULL,
 };

@@ -16,6 +16,7 @@
 #include "base/string.h"
 #include "hw/timer.h"
 #include "mem/pages.h"
+#include "vdev/vcapture.h"
 
 #define PURSE_LEARN 300U
 #define PURSE_LOOK  8U // at one port
@@ -305,6 +306,7 @@ static enum vswitch_outcome visit(struct vswitch_port *port, struct vframe *fram
 	if (outcome == VSWITCH_DONE) {
 		count(&port->count.got, 1);
 		count(&port->count.got_bytes, frame->size);
+		vcapture_frame(port, frame);
 	} else if (outcome > VSWITCH_NOT_WANTED) {
 		vswitch_lost(port, outcome);
 	}
@@ -324,6 +326,7 @@ bool vswitch_send(struct vswitch_port *from, struct vframe *frame, struct vswitc
 		}
 		count(&from->count.sent, 1);
 		count(&from->count.sent_bytes, frame->size);
+		vcapture_frame(from, frame);
 		journey->begun = true;
 		journey->left = choose(from, frame, work);
 		journey->progress.begun = false;
@@ -390,6 +393,17 @@ const struct vswitch_port *vswitch_port_from(uint32_t net, uint32_t number)
 	for (; of != NULL && number < VSWITCH_PORTS; number++)
 		if (load_acquire(&of->port[number].in_use) != 0)
 			return &of->port[number];
+	return NULL;
+}
+
+const struct vswitch_port *vswitch_find_port(const char *name)
+{
+	for (uint32_t net = 0; net < ARRAY_SIZE(nets); net++)
+		for (uint32_t i = 0; nets[net] != NULL && i < load_acquire(&nets[net]->nr_ports);
+		     i++)
+			if (load_acquire(&nets[net]->port[i].in_use) != 0 &&
+			    strcmp(nets[net]->port[i].name, name) == 0)
+				return &nets[net]->port[i];
 	return NULL;
 }
 

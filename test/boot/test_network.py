@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import os
 import re
+import struct
 import threading
 
 import machine
@@ -57,6 +58,40 @@ def test_two_linux(options, linux):
         assert re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", seen["a.net0"]["mac"]), seen
         for console in (a, b):
             assert not machine.TROUBLE.search(console.text), console.text[-2000:]
+
+
+def frames_of(data):
+    """The frames of a capture file."""
+    magic, major, minor, _, _, most, kind = struct.unpack_from("<IHHIIII", data)
+    assert (magic, major, minor, kind) == (0xa1b23c4d, 2, 4, 1)
+    at, frames, last = 24, [], 0
+    while at < len(data):
+        seconds, ns, kept, size = struct.unpack_from("<IIII", data, at)
+        assert kept <= most and kept <= size and ns < 10**9 and seconds + ns / 1e9 >= last
+        last = seconds + ns / 1e9
+        frames.append(data[at + 16:at + 16 + kept])
+        at += 16 + kept
+    assert at == len(data)
+    return frames
+
+
+def test_capture(linux):
+    """What goes through a port comes as a file that says what it was."""
+    conf = guest("a", linux(), "10.0.0.1") + guest("b", linux(), "10.0.0.2")
+    with wire.started(conf, "--smp 2") as link:
+        a, _ = shells(link, "a", "b")
+        a.send("sleep 1; ping -c 5 -i 0.2 -q 10.0.0.2\n")
+        answer = link.command("capture a.net0 5", 60)
+        file = link.files.pop(answer["channel"])
+        assert file.name == "a.net0.pcap" and file.end == "" and len(file.data) == answer["bytes"]
+        frames = frames_of(bytes(file.data))
+        assert len(frames) == answer["frames"] and answer["lost"] == 0, answer
+        mac = bytes.fromhex(ports(link)["a.net0"]["mac"].replace(":", ""))
+        pings = [frame for frame in frames if frame[12:14] == b"\x08\0" and frame[23] == 1]
+        assert len([frame for frame in pings if frame[6:12] == mac and frame[34] == 8]) == 5
+        assert len([frame for frame in pings if frame[:6] == mac and frame[34] == 0]) == 5
+        assert "there is no port x" in link.refused("capture x")
+        assert "1 to 3600 seconds" in link.refused("capture a.net0 0")
 
 
 def test_one_ends(linux):

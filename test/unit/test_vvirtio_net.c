@@ -3,6 +3,8 @@
 // do wrong.
 #include "net_bench.h"
 
+#include "vdev/vcapture.h"
+
 #define OFFLOADS                                                                    \
 	(VIRTIO_NET_F_CSUM | VIRTIO_NET_F_GUEST_CSUM | VIRTIO_NET_F_HOST_TSO4 |     \
 	 VIRTIO_NET_F_HOST_TSO6 | VIRTIO_NET_F_HOST_ECN | VIRTIO_NET_F_GUEST_TSO4 | \
@@ -837,6 +839,49 @@ static void test_work_is_cut(void **state)
 	}
 }
 
+// What goes through a port either way is recorded, as far as there is room.
+static void test_capture(void **state)
+{
+	uint8_t file[VCAPTURE_BEGIN], record[VCAPTURE_MOST];
+	(void)state;
+
+	nb_start(0, 0);
+	nb_start(1, 0);
+	const struct vswitch_port *port = vswitch_find_port("vm1.net0");
+	assert_non_null(port);
+	assert_null(vswitch_find_port("vm1.net1"));
+	assert_int_equal(vcapture_begin(port), 0);
+	assert_int_equal(vcapture_begin(port), ERR_BUSY);
+	vcapture_file(file);
+	assert_memory_equal(file, "\x4d\x3c\xb2\xa1\2\0\4\0\0\0\0\0\0\0\0\0\xc0\0\0\0\1\0\0\0", 24);
+	assert_false(vcapture_waits());
+	for (uint32_t size = 60; size <= 1000; size += 940) {
+		for (unsigned from = 0; from < 2; from++) {
+			uint32_t kept = size < 192 ? size : 192, words[4];
+			nb_make(frame, NB_MAC(1 - from), NB_MAC(from), 0x88b5, size);
+			nb_send(from, frame, size);
+			nb_expect(1 - from, frame, size);
+			assert_true(vcapture_waits());
+			assert_int_equal(vcapture_take(record), 16 + kept);
+			memcpy(words, record, sizeof words);
+			assert_int_equal(words[0], vb_now / VB_HZ);
+			assert_int_equal(words[2], kept);
+			assert_int_equal(words[3], size);
+			assert_memory_equal(record + 16, frame, kept);
+			assert_int_equal(vcapture_take(record), 0);
+		}
+	}
+	for (unsigned i = 0; i < 260; i++) {
+		nb_send(1, frame, 60); // to itself: nowhere, but it was sent
+		nb_receive(0);
+	}
+	assert_int_equal(vcapture_end(), 4);
+	nb_send(1, frame, 60);
+	assert_int_equal(vcapture_begin(port), 0);
+	assert_false(vcapture_waits());
+	assert_int_equal(vcapture_end(), 0);
+}
+
 // Names that are taken.
 static void test_attach(void **state)
 {
@@ -900,6 +945,15 @@ static void test_random(void **state)
 	}
 }
 
+// Memory for records is taken once and kept.
+static int open_all(void **state)
+{
+	nb_open(state);
+	assert_int_equal(vcapture_begin((const struct vswitch_port *)nb_nic), 0);
+	assert_int_equal(vcapture_end(), 0);
+	return 0;
+}
+
 int main(void)
 {
 #define TEST(f, setup) cmocka_unit_test_setup_teardown(f, setup, nb_teardown)
@@ -923,8 +977,9 @@ int main(void)
 	        TEST(test_closed_in_flight, one_each),
 	        TEST(test_broken_receiver, one_each),
 	        TEST(test_work_is_cut, four_each),
+	        TEST(test_capture, one_each),
 	        TEST(test_attach, one_each),
 	        TEST(test_random, one_each),
 	};
-	return cmocka_run_group_tests(tests, nb_open, NULL);
+	return cmocka_run_group_tests(tests, open_all, NULL);
 }
