@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtio disks: Debian's kernels find them, read, write, and find again what they should and nothing else; and what a
+guest has flushed to the board's disk is there, whenever the board is switched off."""
+
+import hashlib
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+
+import machine
+import pytest
+
+INITRD = machine.GUESTS / "initramfs-virtio.cpio.gz"
+MIB = 1 << 20
+
+# Says what each disk is and holds, then writes to its second MiB and says it again. `life` counts by a disk that is kept.
+INIT = """#!/bin/sh
+busybox=/bin/busybox
+$busybox mount -t proc proc /proc; $busybox mount -t sysfs sys /sys; $busybox mount -t devtmpfs dev /dev
+$busybox --install -s /bin
+for m in virtio_blk virtio_mmio; do insmod /lib/modules/$(uname -r)/$m.ko; done 2>/dev/null
+sum() { dd if=$1 bs=64k iflag=direct 2>/dev/null | sha256sum | cut -c1-64; }
+for d in /sys/block/vd*; do
+  n=${d##*/}
+  echo "disk-init: $n size=$(cat $d/size) ro=$(cat $d/ro) serial=$(cat $d/serial) sum=$(sum /dev/$n)"
+done
+for d in /sys/block/vd*; do
+  n=${d##*/}
+  yes $n-$(cat $d/size) | dd of=/dev/$n bs=4k count=256 seek=256 iflag=fullblock conv=fsync,notrunc 2>/dev/null &&
+    echo "disk-init: $n written" || echo "disk-init: $n refused"
+done
+echo 3 > /proc/sys/vm/drop_caches
+for d in /sys/block/vd*; do n=${d##*/}; echo "disk-init: $n after=$(sum /dev/$n)"; done
+end=poweroff
+for word in $(cat /proc/cmdline); do case $word in disk.end=*) end=${word#*=} ;; esac; done
+echo "disk-init: end"
+stty -F /dev/console onlcr
+$end -f
+sleep 60
+"""
+
+
+def newc(name, mode, data):
+    """A member of a cpio archive."""
+    head = "070701" + "".join(f"{n:08X}" for n in (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0))
+    head = head.encode() + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+
+@pytest.fixture(scope="session")
+def initrd(tmp_path_factory):
+    """The initrd with the drivers, with a first process of this file behind it."""
+    if not INITRD.exists():
+        pytest.skip("no initrd with virtio drivers: run tools/setup")
+    path = tmp_path_factory.mktemp("disk") / "initrd"
+    base = INITRD.read_bytes()
+    path.write_bytes(base + bytes(-len(base) % 4) + newc("disk-init", 0o100755, INIT.encode()) +
+                     newc("TRAILER!!!", 0, b""))
+    return path
+
+
+def image(path, size, seed):
+    """Bytes that are nowhere the same."""
+    block = hashlib.sha512(str(seed).encode()).digest()
+    data = b"".join(struct.pack("<Q", n) + block[:56] for n in range(size // 64))
+    path.write_bytes(data)
+    return data
+
+
+def written(data, name):
+    text = f"{name}-{len(data) // 512}\n".encode()
+    return data[:MIB] + (text * (MIB // len(text) + 1))[:MIB] + data[2 * MIB:]
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def start(conf, *options, until=None):
+    return machine.mezzo([conf, *options], "--gic 3 --cpu max --smp 2 --ram 1G", until=until)
+
+
+def describe(tmp_path, linux, initrd, disks, more="", words=""):
+    conf = tmp_path / "disks.conf"
+    conf.write_text(f"vm linux {{\n  kernel = {machine.kernel(linux)}\n  initrd = {initrd}\n  memory = 256M\n  cpus = 2\n"
+                    f"  cmdline = \"console=ttyAMA0 rdinit=/disk-init {words}\"\n  disk = {disks}\n  {more}\n}}\n")
+    return conf
+
+
+def expect(result, lines):
+    """All of them, in the words of the guest's first process."""
+    said = [line for line in result.of("linux") if line.startswith("disk-init: ")]
+    for line in lines:
+        assert f"disk-init: {line}" in said, result.explain(f"the guest did not say: {line}")
+
+
+@pytest.mark.parametrize("series", ["6.1", "6.12"])
+@pytest.mark.parametrize("virtio", ["modern", "legacy"])
+def test_linux(series, virtio, linux, initrd, tmp_path):
+    """All kinds of disks at once."""
+    data = {name: image(tmp_path / f"{name}.img", size, name)
+            for name, size in (("cow", 4 * MIB), ("ro", 3 * MIB + 512), ("keep", 3 * MIB), ("host", 8 * MIB))}
+    conf = describe(tmp_path, linux(series), initrd, '{ cow.img, "ro:ro.img", "keep:keep.img", "host:vda" }',
+                    f"virtio = {virtio}")
+    result = start(conf, "--disk", tmp_path / "host.img")
+    machine.check_end(result)
+    names = {"vda": ("cow", "cow.img"), "vdb": ("ro", "ro.img"), "vdc": ("keep", "keep.img"), "vdd": ("host", "vda")}
+    for name, (kind, serial) in names.items():
+        before = data[kind]
+        after = before if kind == "ro" else written(before, name)
+        expect(result, [f"{name} size={len(before) // 512} ro={kind == 'ro':d} serial={serial} sum={digest(before)}",
+                        f"{name} {'refused' if kind == 'ro' else 'written'}", f"{name} after={digest(after)}"])
+        held = (tmp_path / f"{kind}.img").read_bytes()
+        assert held == (after if kind == "host" else before), kind
+
+
+def test_lives(linux, initrd, tmp_path):
+    """A reboot forgets what was written to one disk and keeps the other; the board's is as it was left."""
+    data = {name: image(tmp_path / f"{name}.img", 3 * MIB, name) for name in ("cow", "keep", "host")}
+    conf = describe(tmp_path, linux(), initrd, '{ cow.img, "keep:keep.img", "host:vda" }', words="disk.end=reboot")
+    result = start(conf, "--disk", tmp_path / "host.img", until=lambda text: text.count("disk-init: end") >= 2)
+    said = [line for line in result.of("linux") if " sum=" in line]
+    assert len(said) >= 6, result.explain("the guest did not start twice")
+    for n, (name, kind) in enumerate((("vda", "cow"), ("vdb", "keep"), ("vdc", "host"))):
+        now = data[kind] if kind == "cow" else written(data[kind], name)
+        assert f" sum={digest(data[kind])}" in said[n], result.explain(f"{kind} in its first life")
+        assert f" sum={digest(now)}" in said[n + 3], result.explain(f"{kind} in its second life")
+
+
+def test_two_on_one_disk(linux, initrd, tmp_path):
+    """Two VMs have a partition each of the board's disk, and neither reaches the other's."""
+    disks = pytest.importorskip("disks")
+    path = disks.make(tmp_path / "host.img", 16384, {1: (2048, 8191, "one"), 2: (8192, 14335, "two")})
+    before = path.read_bytes()
+    conf = describe(tmp_path, linux(), initrd, '"host:vda1"')
+    text = conf.read_text()
+    conf.write_text(text + text.replace("vm linux", "vm other").replace("host:vda1", "host:vda2"))
+    result = machine.mezzo([conf, "--disk", path], "--gic 3 --cpu max --smp 2 --ram 2G")
+    machine.check_end(result, off=2)
+    parts = [before[first * 512:(first + 6144) * 512] for first in (2048, 8192)]
+    after = path.read_bytes()
+    for part, first, name in zip(parts, (2048, 8192), ("linux", "other")):
+        assert f"disk-init: vda size=6144 ro=0 serial=vda{1 + (name == 'other')} sum={digest(part)}" in result.of(name)
+        assert after[first * 512:(first + 6144) * 512] == written(part, "vda"), name
+    assert after[:2048 * 512] == before[:2048 * 512] and after[14336 * 512:] == before[14336 * 512:]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.1])
+def test_flushed_is_there(seconds, tmp_path):
+    """QEMU is killed in the middle of writing; each block that was flushed is on the disk, or a later one."""
+    path = tmp_path / "host.img"
+    path.write_bytes(bytes(MIB))
+    command = [machine.MEZZO, "run", "-k", machine.KERNELS / "blk.img", "-p", "write=16", "--disk", path,
+               "--timeout", "60"]
+    log = tmp_path / "log"
+    with open(log, "wb") as out, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                                  start_new_session=True) as process:
+        end = time.monotonic() + 60
+        while b"flushed 8 " not in log.read_bytes() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGKILL)  # QEMU dies with its parent, as abruptly
+    said = [int(n) for n in re.findall(r"blk: flushed (\d+) good", log.read_text(errors="replace"))]
+    assert said and said[-1] > 8 and "bad" not in log.read_text(errors="replace"), log.read_text(errors="replace")
+    data = path.read_bytes()
+    for last in range(said[-1] - 7, said[-1] + 1):
+        at = (16 + last % 8 * 8) * 512
+        first = struct.unpack_from("<Q", data, at)[0]
+        assert first % 64 == 0 and first // 64 // 1000000 >= last, (last, first)
+        assert struct.unpack_from("<512Q", data, at) == tuple(range(first, first + 512)), last
