@@ -37,7 +37,7 @@ const char run_help[] =
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
-        "  --net NAME[@ADDRESS] or user        --disk [ro:]FILE  a disk of virt; host:vda in a "
+        "  --net NAME[@ADDRESS] or user       --disk [ro:]FILE  a disk of virt; host:vda in a "
         ".conf\n"
         "\n"
         "  --timeout S     end QEMU after S seconds, with status 124\n"
