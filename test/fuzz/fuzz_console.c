@@ -3,6 +3,7 @@
 // full now and then.
 #include "unit_test.h"
 
+#define ENDLESS_STEPS 40
 #include "../unit/test_console_shell.c"
 
 static bool no_log(const struct fake_event *event)
@@ -67,5 +68,11 @@ void fuzz_one(const uint8_t *data, size_t size)
 	}
 	uart_room = SIZE_MAX;
 	settle();
+	// The shell outlives a life: see fuzz_shell.c.
+	type_keys("\x1d"
+	          "0\x03");
+	type_keys("\x1d"
+	          "0\x03");
+	wait_ms(50);
 	teardown(NULL);
 }

@@ -3,6 +3,7 @@
 // stays in its bounds, and every answer to a program is JSON that comes to its end.
 #include "unit_test.h"
 
+#define ENDLESS_STEPS 40
 #include "../unit/test_console_shell.c"
 
 static bool no_log(const struct fake_event *event)
@@ -50,7 +51,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 			line[bytes.left] = 0;
 			type_keys("\x03");
 			wait_ms(5);
-			if (strstr(line, "endless") == NULL && strlen(line) == bytes.left)
+			if (strlen(line) == bytes.left)
 				(void)call(line);
 		}
 		if (wire_count > sizeof wire / 2)
