@@ -47,8 +47,8 @@ UNUSED static struct tree_file tree_file_open(const char *path)
 	return file;
 }
 
-// Compiles source without its "/dts-v1/;", mistakes and all; never NULL.
-UNUSED static struct tree_file tree_file_compile(const char *source)
+// Compiles text without its "/dts-v1/;", mistakes and all; never NULL.
+UNUSED static struct tree_file tree_file_compile(const char *text)
 {
 	char name[] = "/tmp/mezzo-dts-XXXXXX", command[128];
 	const int fd = mkstemp(name);
@@ -56,7 +56,7 @@ UNUSED static struct tree_file tree_file_compile(const char *source)
 
 	if (out == NULL)
 		abort();
-	fprintf(out, "/dts-v1/;\n%s", source);
+	fprintf(out, "/dts-v1/;\n%s", text);
 	fclose(out);
 	snprintf(command, sizeof(command), "dtc -q -f -I dts -O dtb %s 2>/dev/null", name);
 	FILE *in = popen(command, "r");
@@ -66,7 +66,7 @@ UNUSED static struct tree_file tree_file_compile(const char *source)
 	pclose(in);
 	unlink(name);
 	if (file.bytes == NULL) {
-		fprintf(stderr, "dtc made nothing of this source: %s\n", source);
+		fprintf(stderr, "dtc made nothing of this source: %s\n", text);
 		abort();
 	}
 	return file;
