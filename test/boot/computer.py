@@ -78,8 +78,6 @@ class Bare:
     here and there, between two computers. With `virtio` the console is a virtio one, and there are a source of
     random numbers and a balloon."""
 
-    outside = True  # there is a network beyond the board
-
     def __init__(self):
         self.consoles = []
 
@@ -118,18 +116,19 @@ class Bare:
 
 
 class Mezzo:
-    """A virtual machine, alone under Mezzo. It has what Bare gives, but for firmware and networks."""
-
-    outside = False
+    """A virtual machine, alone under Mezzo. It has what Bare gives, but for firmware and sockets between computers."""
 
     def __init__(self):
         self.consoles, self.directory = [], tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
 
-    def start(self, kernel=None, words="", initrd=INITRAMFS, disks=(), virtio=False, cpus=2, memory="512M"):
+    def start(self, kernel=None, words="", initrd=INITRAMFS, disks=(), net=None, virtio=False, cpus=2, memory="512M"):
         extras = {key: "true" for key in ("virtio_console", "rng", "balloon")} if virtio else {}
+        top = "on_all_off = poweroff\n"
+        if net:
+            extras["net"], top = "{ outside }", top + 'net outside {\n  uplink = "host:net0"\n}\n'
         names = ", ".join(f'"host:vd{chr(ord("a") + number)}"' for number in range(len(disks)))
         conf = pathlib.Path(self.directory.name) / f"{len(self.consoles)}.conf"
-        conf.write_text("on_all_off = poweroff\n" + machine.vm(
+        conf.write_text(top + machine.vm(
             "guest", kernel, f"console={'hvc0' if virtio else 'ttyAMA0'} {words}", initrd=f'"{initrd}"', cpus=cpus,
             memory=memory, **extras, **({"disk": f"{{ {names} }}"} if disks else {})), encoding="ascii")
         command = [machine.ROOT / "build/mezzo", "run", conf]

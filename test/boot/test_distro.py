@@ -27,7 +27,7 @@ def host(request):
 
 @pytest.fixture
 def bare():
-    """For what a virtual machine cannot have: firmware, and networks beyond the board."""
+    """For what a virtual machine does not have: firmware, and sockets between computers."""
     one = computer.Bare()
     yield one
     one.end()
@@ -49,12 +49,11 @@ def debian(tmp_path):
 
 def test_login(host, debian, linux):
     """systemd's login prompt, nothing failed on the way, and an address from the network."""
-    guest = host.start(machine.kernel(linux()), "root=/dev/vda", disks=[debian], **({"net": "user"} if host.outside else {}))
+    guest = host.start(machine.kernel(linux()), "root=/dev/vda", disks=[debian], net="user")
     guest.login()
     assert "running" in guest.run("systemctl is-system-running --wait", timeout=120)
-    if host.outside:
-        assert "inet 10.0.2.15/24" in guest.run(DHCP_ADDRESS, timeout=90)
-        guest.run("ping -c 3 -W 5 10.0.2.2")
+    assert "inet 10.0.2.15/24" in guest.run(DHCP_ADDRESS, timeout=90)
+    guest.run("ping -c 3 -W 5 10.0.2.2")
     guest.power_off()
 
 
@@ -116,18 +115,18 @@ def test_two(series, bare, linux, tmp_path):
 
 
 @pytest.mark.distro
-def test_installer(bare):
+def test_installer(host):
     """The first screen of Debian's installer."""
     need(computer.INSTALLER, "Debian installer")
-    guest = bare.start(computer.INSTALLER / "linux", "", initrd=computer.INSTALLER / "initrd.gz", net="user")
+    guest = host.start(computer.INSTALLER / "linux", "", initrd=computer.INSTALLER / "initrd.gz", net="user")
     guest.expect("Select a language", computer.BOOT_LIMIT)
     guest.expect("English")
 
 
 @pytest.mark.distro
-def test_real_time(bare, debian):
+def test_real_time(host, debian):
     """Debian's real-time kernel."""
-    guest = bare.start(need(computer.RT_KERNEL, "real-time kernel"), "root=/dev/vda", disks=[debian], net="user")
+    guest = host.start(need(computer.RT_KERNEL, "real-time kernel"), "root=/dev/vda", disks=[debian], net="user")
     guest.login()
     assert "PREEMPT_RT" in guest.run("uname -v")
     assert guest.run("cat /sys/kernel/realtime") == "1"
