@@ -701,6 +701,19 @@ static void test_random_lines_are_answered(void **state)
 	}
 }
 
+// Nets, ports and losses, for a person and for a program.
+static void test_net(void **state)
+{
+	(void)state;
+	enter_shell();
+	type_keys("net\r");
+	assert_non_null(strstr(wire, "lan0"));
+	assert_non_null(strstr(wire, "linux.net0       lan0     52:54:00:12:34:56  yes "));
+	call("net");
+	assert_non_null(strstr(answer, "\"ports\":[{\"port\":\"linux.net0\",\"net\":\"lan0\","
+	                               "\"mac\":\"52:54:00:12:34:56\","));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -722,6 +735,7 @@ int main(void)
 	        TEST(test_a_vm_vanishes_under_a_command),
 	        TEST(test_a_caller_goes_away),
 	        TEST(test_a_person_and_a_program_at_once),
+	        TEST(test_net),
 	        TEST(test_random_lines_are_answered),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
