@@ -186,6 +186,9 @@ static void machine_setup(enum machine_kind kind)
 		for (unsigned i = 0; i < sizeof card; i++)
 			card[i] = (uint8_t)(i ^ i >> 8);
 	}
+#ifdef MACHINE_EQUIP // a function of the target: what the machine has besides
+	MACHINE_EQUIP();
+#endif
 	machine->sched.weight = SCHED_WEIGHT_DEFAULT;
 	FUZZ_CHECK(model_create(machine, kind == MACHINE_RASPI3  ? 0
 	                                 : kind == MACHINE_GICV3 ? 3
@@ -313,6 +316,9 @@ static void machine_report(void)
 static void machine_end(void)
 {
 	machine_put_down();
+#ifdef MACHINE_LEAVE // and what it does at the end of a life
+	MACHINE_LEAVE();
+#endif
 	for (unsigned i = 0; i < MACHINE_VCPUS; i++)
 		machine->vcpu[i]->request = 0;
 	cpu_this()->work = 0;
