@@ -6,7 +6,6 @@
 #include "main/life.h"
 #include "test_console_board.h"
 #include "vdev/vbcm2835_scan.h"
-#include "vdev/vswitch.h"
 
 // ---- what the commands call ----
 
@@ -77,30 +76,6 @@ int el2map_device(pa_t base, uint64_t size)
 	(void)base;
 	(void)size;
 	return ERR_NO_MEMORY;
-}
-
-// There are no networks either.
-const char *vswitch_name(uint32_t net)
-{
-	(void)net;
-	return NULL;
-}
-bool vswitch_info(uint32_t net, struct vswitch_info *info)
-{
-	(void)net;
-	(void)info;
-	return false;
-}
-const struct vswitch_port *vswitch_port_from(uint32_t net, uint32_t number)
-{
-	(void)net;
-	(void)number;
-	return NULL;
-}
-bool vswitch_port_is_open(const struct vswitch_port *port)
-{
-	(void)port;
-	return false;
 }
 
 // A command that goes on for ever, saying odd things, and one that counts its ends.
