@@ -35,7 +35,7 @@ bool giveback_some(struct vm *vm)
 int giveback_renew(struct vm *vm)
 {
 	uint64_t blocks = vm->ram_size / BLOCK_SIZE + 2;
-	int error = pages_commit(vm->returned);
+	int error = vm->returned != 0 ? pages_commit(vm->returned) : 0;
 	if (error != 0)
 		return error;
 	store_relaxed(&vm->returned, 0);

@@ -31,6 +31,7 @@ static unsigned presses, forgotten, dismissed, model_resets, ends, ended_off, en
         switched_off;
 static unsigned dump_parts;
 static int model_answer;
+static unsigned model_destroys;
 static unsigned model_asked,
         model_loud; // how often its devices were asked to let go; how often they will not
 static jmp_buf halted;
@@ -59,6 +60,11 @@ bool model_quiet(struct vm *vm)
 		return true;
 	model_loud--;
 	return false;
+}
+void model_destroy(struct vm *vm)
+{
+	assert_null(vm_by_id(vm->id)); // nobody finds it any more
+	model_destroys++;
 }
 void dump_exits(struct vm *vm)
 {
@@ -787,6 +793,7 @@ static void test_destroy(void **state)
 		assert_null(vm_by_id(1));
 		assert_int_equal(forgotten, way + 1);
 		assert_int_equal(dismissed, way + 1);
+		assert_int_equal(model_destroys, way + 1);
 		assert_all_back();
 	}
 }
