@@ -28,7 +28,6 @@
 #include "vdev/vdisk_host.h"
 #include "vdev/vswitch.h"
 #include "vdev/vuplink.h"
-#include "vdev/vvirtio_blk.h"
 #include "version.h"
 #include "vm/image.h"
 #include "vm/vm.h"
@@ -314,12 +313,17 @@ static uint64_t tree_room(const struct plan *plan)
 	return plan->files.dtb_size + MODEL_TREE_ROOM + aside;
 }
 
+// Pages for itself that a VM without further devices does with.
+static uint64_t usual_pages(const struct vm *vm, const struct plan *plan)
+{
+	return tree_room(plan) / PAGE_SIZE + 20 + vm->nr_vcpus * 4;
+}
+
 // Promises the VM all the memory it may ever need: itself, its RAM, its tables.
 static bool admit(struct vm *vm, const struct plan *plan, char *why)
 {
-	uint64_t pages = vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) +
-	                 tree_room(plan) / PAGE_SIZE + 20 + vm->nr_vcpus * 4 +
-	                 plan->from->nr_disks * VVIRTIO_BLK_PAGES;
+	uint64_t pages =
+	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + usual_pages(vm, plan);
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
 		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
@@ -331,6 +335,18 @@ static bool admit(struct vm *vm, const struct plan *plan, char *why)
 		return false;
 	}
 	vm->committed = desc.overcommit ? 0 : pages;
+	return true;
+}
+
+// Promises what its devices took beyond that, once all of them are built.
+static bool admit_devices(struct vm *vm, const struct plan *plan)
+{
+	uint64_t usual = usual_pages(vm, plan), taken = pages_usage((uint16_t)vm->id).data;
+	if (desc.overcommit || taken <= usual)
+		return true;
+	if (pages_commit(taken - usual) != 0)
+		return false;
+	vm->committed += taken - usual;
 	return true;
 }
 
@@ -469,7 +485,7 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 		print_buffer(why, WHY_SIZE,
 		             "%s is not a device tree that a kernel can use: correct `dtb =`",
 		             plan->from->dtb != NULL ? plan->from->dtb->path : "what it is given");
-	else if (booted != 0)
+	else if (booted != 0 || !admit_devices(vm, plan))
 		print_buffer(why, WHY_SIZE,
 		             "no memory left for its devices and its device tree: "
 		             "give the board more");

@@ -23,7 +23,6 @@
 #define WAIT_US    20 // between two pieces of work, at least
 #define COST_TAKE  200U
 #define COST_DESC  40U
-#define COST_GIVE  60U
 #define COST_TOUCH (VVIRTIO_WORK / 3) // filling 64 KiB
 
 // ---- interrupts ----

@@ -19,8 +19,7 @@ struct vcpu;
 struct vvirtio;
 struct vvirtio_work;
 
-#define VVIRTIO_SLOTS      32 // of a VM; slot n has the n-th page of 512 bytes, and SPI 16 + n
-#define VVIRTIO_MAX_QUEUES 16 // of a device
+#define VVIRTIO_SLOTS 32 // of a VM; slot n has the n-th page of 512 bytes, and SPI 16 + n
 
 // One kind of device. Every function is called with the device's lock held.
 struct vvirtio_ops {

@@ -5,9 +5,6 @@
 
 struct vm;
 
-// Pages that one needs at most, but for what is written to an image.
-#define VVIRTIO_BLK_PAGES 28
-
 // Puts one for each of the VM's disks into its next slots. The VM is being built. ERR_NO_MEMORY, ERR_RANGE (an image
 // or a disk that is too large).
 int vvirtio_blk_create(struct vm *vm);

@@ -502,6 +502,26 @@ static void test_disks(void **state)
 	assert_false(vm_by_id(2)->virtio_legacy);
 }
 
+// What all its devices take is promised as well.
+static void test_devices_are_promised(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(" net@0 { reg = <0>; compatible = \"mezzo,net\"; net-name = \"lan0\"; };" VM(
+	        0, MEMORY(16) "nets = \"lan0\", \"lan0\", \"lan0\", \"lan0\";"
+	                      "virtio-console; balloon;"));
+	configure();
+	assert_int_equal(vm_count(), 1);
+	const struct vm *vm = vm_by_id(1);
+	assert_int_equal(vm->virtio->count, 4 + 2);
+	uint64_t others = vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size);
+	assert_true(vm->committed >= others + pages_usage(1).data);
+	// The net's switch is EL2's own, and counts as promised to that.
+	assert_int_equal(pages_counts().committed,
+	                 before.committed + vm->committed + pages_usage(OWNER_EL2).data);
+}
+
 static void test_disks_that_are_not_there(void **state)
 {
 	static const struct {
@@ -693,6 +713,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_pins),
 	        cmocka_unit_test(test_what_it_was_promised),
 	        cmocka_unit_test(test_disks),
+	        cmocka_unit_test(test_devices_are_promised),
 	        cmocka_unit_test(test_disks_that_are_not_there),
 	        cmocka_unit_test(test_disks_are_one_s),
 	        cmocka_unit_test(test_one_more),
