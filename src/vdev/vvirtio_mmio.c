@@ -32,54 +32,235 @@ static uint32_t read_empty(uint32_t offset, unsigned size)
 	               : 0;
 }
 
+// ---- registers ----
+
 // The queue that QueueSel names, or NULL: there is none.
 static struct vvirtio_queue *selected(struct vvirtio *dev)
 {
 	return dev->queue_sel < dev->nr_queues ? &dev->queue[dev->queue_sel] : NULL;
 }
 
-// ---- reading ----
-
-static uint32_t word_of(uint64_t value, uint32_t which)
+static uint32_t read_version(struct vvirtio *dev)
 {
-	return which < 2 ? (uint32_t)(value >> (which * 32)) : 0;
+	return dev->legacy ? VIRTIO_MMIO_LEGACY : VIRTIO_MMIO_MODERN;
 }
 
-static uint32_t read_queue(struct vvirtio *dev, uint32_t reg)
+static uint32_t read_device_id(struct vvirtio *dev)
+{
+	return dev->ops->id;
+}
+
+static uint32_t read_features(struct vvirtio *dev)
+{
+	return dev->device_features_sel < 2
+	               ? (uint32_t)(vvirtio_offered(dev) >> (dev->device_features_sel * 32))
+	               : 0;
+}
+
+static void set_half(uint64_t *address, bool high, uint32_t value)
+{
+	uint64_t mask = high ? GENMASK_U64(63, 32) : GENMASK_U64(31, 0);
+	*address = (*address & ~mask) | field_put(mask, value);
+}
+
+static bool write_features(struct vvirtio *dev, uint32_t value)
+{
+	if (dev->driver_features_sel > 1 ||
+	    (dev->status & (VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)) != 0)
+		return true; // what was agreed on stays
+	set_half(&dev->driver_features, dev->driver_features_sel == 1, value);
+	if (dev->legacy)
+		dev->driver_features &= vvirtio_offered(dev);
+	return true;
+}
+
+static bool write_page_size(struct vvirtio *dev, uint32_t value)
+{
+	if (is_power_of_two(value) && value >= 512 && value <= KIB(64))
+		dev->guest_page_size = value;
+	return true;
+}
+
+static uint32_t read_num_max(struct vvirtio *dev)
+{
+	return selected(dev) != NULL ? dev->ops->queue_size : 0;
+}
+
+static bool write_num(struct vvirtio *dev, uint32_t value)
+{
+	struct vvirtio_queue *queue = selected(dev);
+
+	if (queue != NULL && !queue->ring.ready)
+		queue->size_set = value <= dev->ops->queue_size ? (uint16_t)value : 0;
+	return true;
+}
+
+static bool write_align(struct vvirtio *dev, uint32_t value)
+{
+	struct vvirtio_queue *queue = selected(dev);
+
+	if (queue != NULL && is_power_of_two(value) && value >= 4 && value <= KIB(64))
+		queue->align_set = value;
+	return true;
+}
+
+static uint32_t read_pfn(struct vvirtio *dev)
 {
 	const struct vvirtio_queue *queue = selected(dev);
+	return queue != NULL && queue->ring.ready
+	               ? (uint32_t)(queue->ring.desc / dev->guest_page_size)
+	               : 0;
+}
+
+// One address, in pages of the driver's, from which the three parts follow.
+static bool write_pfn(struct vvirtio *dev, uint32_t value)
+{
+	struct vvirtio_queue *queue = selected(dev);
 
 	if (queue == NULL)
-		return 0;
-	switch (reg) {
-	case VIRTIO_MMIO_QUEUE_NUM_MAX: return dev->ops->queue_size;
-	case VIRTIO_MMIO_QUEUE_READY: return !dev->legacy && queue->ring.ready;
-	case VIRTIO_MMIO_LEGACY_QUEUE_PFN:
-		return dev->legacy && queue->ring.ready
-		               ? (uint32_t)(queue->ring.desc / dev->guest_page_size)
-		               : 0;
-	default: return 0;
-	}
+		return true;
+	struct vvirtqueue *ring = &queue->ring;
+	uint32_t size = queue->size_set;
+	vvirtio_set_ready(dev, dev->queue_sel, false);
+	if (value == 0)
+		return true;
+	ring->desc = (uint64_t)value * dev->guest_page_size;
+	ring->driver = ring->desc + size * UINT64_C(16);
+	ring->device = align_up(ring->driver + 6 + size * UINT64_C(2), queue->align_set);
+	vvirtio_set_ready(dev, dev->queue_sel, true);
+	return true;
 }
 
-static uint32_t read_reg(struct vvirtio *dev, uint32_t reg)
+static uint32_t read_ready(struct vvirtio *dev)
 {
-	switch (reg) {
-	case VIRTIO_MMIO_MAGIC: return VIRTIO_MMIO_MAGIC_VALUE;
-	case VIRTIO_MMIO_VERSION: return dev->legacy ? VIRTIO_MMIO_LEGACY : VIRTIO_MMIO_MODERN;
-	case VIRTIO_MMIO_DEVICE_ID: return dev->ops->id;
-	case VIRTIO_MMIO_VENDOR_ID: return VENDOR;
-	case VIRTIO_MMIO_DEVICE_FEATURES:
-		return word_of(vvirtio_offered(dev), dev->device_features_sel);
-	case VIRTIO_MMIO_INTERRUPT_STATUS: return dev->interrupts;
-	case VIRTIO_MMIO_STATUS: return dev->status;
-	case VIRTIO_MMIO_CONFIG_GENERATION: return dev->generation;
-	default: break;
-	}
-	if (reg >= VIRTIO_MMIO_SHM_LEN_LOW && reg <= VIRTIO_MMIO_SHM_BASE_HIGH && !dev->legacy)
-		return UINT32_MAX; // no region of shared memory
-	return read_queue(dev, reg);
+	return selected(dev) != NULL && selected(dev)->ring.ready;
 }
+
+static bool write_ready(struct vvirtio *dev, uint32_t value)
+{
+	if (selected(dev) != NULL)
+		vvirtio_set_ready(dev, dev->queue_sel, value == 1);
+	return true;
+}
+
+static bool notify(struct vvirtio *dev, uint32_t value)
+{
+	vvirtio_notified(dev, value);
+	return true;
+}
+
+static bool acknowledge(struct vvirtio *dev, uint32_t value)
+{
+	vvirtio_acknowledge(dev, value);
+	return true;
+}
+
+static uint32_t read_ones(struct vvirtio *dev UNUSED)
+{
+	return UINT32_MAX;
+}
+
+static uint32_t read_magic(struct vvirtio *dev UNUSED)
+{
+	return VIRTIO_MMIO_MAGIC_VALUE;
+}
+
+static uint32_t read_vendor(struct vvirtio *dev UNUSED)
+{
+	return VENDOR;
+}
+
+enum { IN_LEGACY = 1, IN_MODERN = 2, IN_BOTH = 3 };
+
+// What is in no row, or not in the version that the driver sees, reads zero and ignores writes.
+static const struct reg {
+	uint8_t versions;
+	uint32_t (*read)(struct vvirtio *dev);
+	bool (*write)(struct vvirtio *dev, uint32_t value); // false: to be repeated
+	uint16_t shows,
+	        keeps; // members of struct vvirtio, in bytes: read and written as they are; 0: none
+	uint16_t
+	        address; // ... of struct vvirtqueue: half of it is written, while its queue is not in use
+	bool high;       // the upper half
+} regs[VIRTIO_MMIO_CONFIG / 4] = {
+#define REG(name)     [VIRTIO_MMIO_##name / 4]
+#define SHOWS(member) .shows = offsetof(struct vvirtio, member)
+#define KEEPS(member) .keeps = offsetof(struct vvirtio, member)
+#define HALF(part, is_high)                                                          \
+	{                                                                            \
+		.versions = IN_MODERN, .address = offsetof(struct vvirtqueue, part), \
+		.high = (is_high)                                                    \
+	}
+        REG(MAGIC) = {IN_BOTH, .read = read_magic},
+        REG(VERSION) = {IN_BOTH, .read = read_version},
+        REG(DEVICE_ID) = {IN_BOTH, .read = read_device_id},
+        REG(VENDOR_ID) = {IN_BOTH, .read = read_vendor},
+        REG(DEVICE_FEATURES) = {IN_BOTH, .read = read_features},
+        REG(DEVICE_FEATURES_SEL) = {IN_BOTH, KEEPS(device_features_sel)},
+        REG(DRIVER_FEATURES) = {IN_BOTH, .write = write_features},
+        REG(DRIVER_FEATURES_SEL) = {IN_BOTH, KEEPS(driver_features_sel)},
+        REG(LEGACY_PAGE_SIZE) = {IN_LEGACY, .write = write_page_size},
+        REG(QUEUE_SEL) = {IN_BOTH, KEEPS(queue_sel)},
+        REG(QUEUE_NUM_MAX) = {IN_BOTH, .read = read_num_max},
+        REG(QUEUE_NUM) = {IN_BOTH, .write = write_num},
+        REG(LEGACY_QUEUE_ALIGN) = {IN_LEGACY, .write = write_align},
+        REG(LEGACY_QUEUE_PFN) = {IN_LEGACY, .read = read_pfn, .write = write_pfn},
+        REG(QUEUE_READY) = {IN_MODERN, .read = read_ready, .write = write_ready},
+        REG(QUEUE_NOTIFY) = {IN_BOTH, .write = notify},
+        REG(INTERRUPT_STATUS) = {IN_BOTH, SHOWS(interrupts)},
+        REG(INTERRUPT_ACK) = {IN_BOTH, .write = acknowledge},
+        REG(STATUS) = {IN_BOTH, SHOWS(status), .write = vvirtio_set_status},
+        REG(QUEUE_DESC_LOW) = HALF(desc, false),
+        REG(QUEUE_DESC_HIGH) = HALF(desc, true),
+        REG(QUEUE_DRIVER_LOW) = HALF(driver, false),
+        REG(QUEUE_DRIVER_HIGH) = HALF(driver, true),
+        REG(QUEUE_DEVICE_LOW) = HALF(device, false),
+        REG(QUEUE_DEVICE_HIGH) = HALF(device, true),
+        // No region of shared memory: lengths and addresses of all ones.
+        REG(SHM_LEN_LOW) = {IN_MODERN, .read = read_ones},
+        REG(SHM_LEN_HIGH) = {IN_MODERN, .read = read_ones},
+        REG(SHM_BASE_LOW) = {IN_MODERN, .read = read_ones},
+        REG(SHM_BASE_HIGH) = {IN_MODERN, .read = read_ones},
+        REG(CONFIG_GENERATION) = {IN_BOTH, SHOWS(generation)},
+};
+
+static uint32_t *member_of(struct vvirtio *dev, uint16_t offset)
+{
+	return (uint32_t *)((uint8_t *)dev + offset);
+}
+
+static const struct reg *reg_at(const struct vvirtio *dev, uint32_t offset)
+{
+	static const struct reg nothing;
+	const struct reg *reg = &regs[offset / 4];
+	return (reg->versions & (dev->legacy ? IN_LEGACY : IN_MODERN)) != 0 ? reg : &nothing;
+}
+
+static uint32_t read_reg(struct vvirtio *dev, uint32_t offset)
+{
+	const struct reg *reg = reg_at(dev, offset);
+
+	if (reg->read != NULL)
+		return reg->read(dev);
+	return reg->shows != 0 ? *member_of(dev, reg->shows) : 0;
+}
+
+// False: to be repeated.
+static bool write_reg(struct vvirtio *dev, uint32_t offset, uint32_t value)
+{
+	const struct reg *reg = reg_at(dev, offset);
+	struct vvirtio_queue *queue = selected(dev);
+
+	if (reg->write != NULL)
+		return reg->write(dev, value);
+	if (reg->keeps != 0)
+		*member_of(dev, reg->keeps) = value;
+	if (reg->address != 0 && queue != NULL && !queue->ring.ready)
+		set_half((uint64_t *)((uint8_t *)&queue->ring + reg->address), reg->high, value);
+	return true;
+}
+
+// ---- accesses ----
 
 static uint64_t read_config(const struct vvirtio *dev, uint32_t offset, unsigned size)
 {
@@ -112,106 +293,6 @@ static bool slot_read(void *opaque, struct vcpu *vcpu UNUSED, uint32_t offset, u
 	else if (size == 4)
 		*value = read_reg(dev, reg);
 	spin_unlock(&dev->lock);
-	return true;
-}
-
-// ---- writing ----
-
-static void set_half(uint64_t *address, bool high, uint32_t value)
-{
-	uint64_t mask = high ? GENMASK_U64(63, 32) : GENMASK_U64(31, 0);
-	*address = (*address & ~mask) | field_put(mask, value);
-}
-
-// Legacy: one address, in pages of the driver's, from which the three parts follow.
-static void set_pfn(struct vvirtio *dev, struct vvirtio_queue *queue, uint32_t pfn)
-{
-	struct vvirtqueue *ring = &queue->ring;
-	uint32_t size = queue->size_set;
-
-	vvirtio_set_ready(dev, dev->queue_sel, false);
-	if (pfn == 0)
-		return;
-	ring->desc = (uint64_t)pfn * dev->guest_page_size;
-	ring->driver = ring->desc + size * UINT64_C(16);
-	ring->device = align_up(ring->driver + 6 + size * UINT64_C(2), queue->align_set);
-	vvirtio_set_ready(dev, dev->queue_sel, true);
-}
-
-static void write_legacy_queue(struct vvirtio *dev, struct vvirtio_queue *queue, uint32_t reg,
-                               uint32_t value)
-{
-	switch (reg) {
-	case VIRTIO_MMIO_LEGACY_QUEUE_ALIGN:
-		if (is_power_of_two(value) && value >= 4 && value <= KIB(64))
-			queue->align_set = value;
-		break;
-	case VIRTIO_MMIO_LEGACY_QUEUE_PFN: set_pfn(dev, queue, value); break;
-	default: break;
-	}
-}
-
-static void write_queue(struct vvirtio *dev, uint32_t reg, uint32_t value)
-{
-	struct vvirtio_queue *queue = selected(dev);
-
-	if (queue == NULL)
-		return;
-	struct vvirtqueue *ring = &queue->ring;
-	if (reg == VIRTIO_MMIO_QUEUE_READY && !dev->legacy)
-		vvirtio_set_ready(dev, dev->queue_sel, value == 1);
-	else if (reg == VIRTIO_MMIO_QUEUE_NUM && !ring->ready)
-		queue->size_set = value <= dev->ops->queue_size ? (uint16_t)value : 0;
-	else if (dev->legacy)
-		write_legacy_queue(dev, queue, reg, value);
-	if (dev->legacy || ring->ready) // addresses of a queue in use stay
-		return;
-	switch (reg) {
-	case VIRTIO_MMIO_QUEUE_DESC_LOW:
-	case VIRTIO_MMIO_QUEUE_DESC_HIGH:
-		set_half(&ring->desc, reg == VIRTIO_MMIO_QUEUE_DESC_HIGH, value);
-		break;
-	case VIRTIO_MMIO_QUEUE_DRIVER_LOW:
-	case VIRTIO_MMIO_QUEUE_DRIVER_HIGH:
-		set_half(&ring->driver, reg == VIRTIO_MMIO_QUEUE_DRIVER_HIGH, value);
-		break;
-	case VIRTIO_MMIO_QUEUE_DEVICE_LOW:
-	case VIRTIO_MMIO_QUEUE_DEVICE_HIGH:
-		set_half(&ring->device, reg == VIRTIO_MMIO_QUEUE_DEVICE_HIGH, value);
-		break;
-	default: break;
-	}
-}
-
-static void write_features(struct vvirtio *dev, uint32_t value)
-{
-	uint64_t mask = dev->driver_features_sel == 0 ? GENMASK_U64(31, 0) : GENMASK_U64(63, 32);
-
-	if (dev->driver_features_sel > 1 ||
-	    (dev->status & (VIRTIO_FEATURES_OK | VIRTIO_DRIVER_OK)) != 0)
-		return; // what was agreed on stays
-	dev->driver_features = (dev->driver_features & ~mask) | field_put(mask, value);
-	if (dev->legacy)
-		dev->driver_features &= vvirtio_offered(dev);
-}
-
-// False: to be repeated.
-static bool write_reg(struct vvirtio *dev, uint32_t reg, uint32_t value)
-{
-	switch (reg) {
-	case VIRTIO_MMIO_DEVICE_FEATURES_SEL: dev->device_features_sel = value; break;
-	case VIRTIO_MMIO_DRIVER_FEATURES_SEL: dev->driver_features_sel = value; break;
-	case VIRTIO_MMIO_DRIVER_FEATURES: write_features(dev, value); break;
-	case VIRTIO_MMIO_LEGACY_PAGE_SIZE:
-		if (dev->legacy && is_power_of_two(value) && value >= 512 && value <= KIB(64))
-			dev->guest_page_size = value;
-		break;
-	case VIRTIO_MMIO_QUEUE_SEL: dev->queue_sel = value; break;
-	case VIRTIO_MMIO_QUEUE_NOTIFY: vvirtio_notified(dev, value); break;
-	case VIRTIO_MMIO_INTERRUPT_ACK: vvirtio_acknowledge(dev, value); break;
-	case VIRTIO_MMIO_STATUS: return vvirtio_set_status(dev, value);
-	default: write_queue(dev, reg, value); break;
-	}
 	return true;
 }
 
