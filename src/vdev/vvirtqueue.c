@@ -4,8 +4,8 @@
 //
 // What lies in the guest's memory changes under our hands: another of its vCPUs may write it at any time. So each word
 // is read once, into a variable of ours, then looked at, then used. An index is used modulo the ring's size, whatever it
-// is. The parts of a ring are looked up once, when the driver makes it ready: the pages behind a VM's memory stay while
-// it runs.
+// is. The parts of a ring are looked up once, when the driver makes it ready: the balloon gives no page away that a ring
+// lies in (vvirtio_settle).
 // Source: Virtual I/O Device (VIRTIO) 1.2, "Virtqueues", "Split Virtqueues", "Packed Virtqueues".
 #include "vdev/vvirtqueue.h"
 

@@ -241,8 +241,8 @@ static uint32_t fill_remembered(struct stage2 *s2, uint64_t *slots, uint64_t ipa
 	return done;
 }
 
-// A fault on a page that has its own level 3 entry. 0 or ERR_NO_MEMORY.
-static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa)
+// A fault on a page that has its own level 3 entry; `here` as for fault_locked. 0 or ERR_NO_MEMORY.
+static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa, bool here)
 {
 	uint64_t first = align_down(ipa, PIECE);
 	if ((*slot & PTE_ADDRESS) != 0) { // a remembered block
@@ -251,7 +251,8 @@ static int fill_piece(struct stage2 *s2, uint64_t *slot, uint64_t ipa)
 		uint64_t *table = (uint64_t *)align_down((uintptr_t)slot, PAGE_SIZE);
 		struct page *entry = pages_entry(PA((uintptr_t)table));
 		entry->refs += fill_remembered(s2, slots, first);
-		if (entry->refs == TABLE_ENTRIES) {
+		if (entry->refs == TABLE_ENTRIES &&
+		    here) { // else it stays a table, which is as right
 			promote(s2, pgtable_make(&s2->table, ipa, 2), block);
 		}
 		return 0;
@@ -295,7 +296,8 @@ static bool promise_again(struct stage2 *s2, uint64_t ipa)
 	return true;
 }
 
-static int fault_locked(struct stage2 *s2, uint64_t ipa)
+// `here`: this CPU runs the VM, so that its VMID is the one whose TLB entries an invalidation ends.
+static int fault_locked(struct stage2 *s2, uint64_t ipa, bool here)
 {
 	unsigned level;
 	uint64_t *entry = pgtable_find(&s2->table, ipa, &level);
@@ -314,7 +316,7 @@ static int fault_locked(struct stage2 *s2, uint64_t ipa)
 				return ERR_NO_MEMORY;
 		}
 	}
-	return fill_piece(s2, entry, ipa);
+	return fill_piece(s2, entry, ipa, here);
 }
 
 int stage2_fault(struct stage2 *s2, ipa_t ipa)
@@ -322,7 +324,7 @@ int stage2_fault(struct stage2 *s2, ipa_t ipa)
 	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, 1))
 		return ERR_RANGE;
 	spin_lock(&s2->lock);
-	int error = fault_locked(s2, ipa.v);
+	int error = fault_locked(s2, ipa.v, true);
 	spin_unlock(&s2->lock);
 	return error;
 }
@@ -335,7 +337,7 @@ void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left)
 	spin_lock(&s2->lock);
 	uint64_t entry = *pgtable_find(&s2->table, ipa.v, &level);
 	if ((entry & PTE_VALID) == 0) {
-		if (!may_map || fault_locked(s2, ipa.v) != 0) {
+		if (!may_map || fault_locked(s2, ipa.v, false) != 0) {
 			spin_unlock(&s2->lock);
 			return NULL;
 		}
@@ -449,7 +451,7 @@ int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size)
 		n = left < size - done ? left : size - done;
 		spin_lock(
 		        &s2->lock); // as long as it is held no page is given up: see stage2_give_up
-		bool good = s2->table.root != NULL && fault_locked(s2, at) == 0;
+		bool good = s2->table.root != NULL && fault_locked(s2, at, false) == 0;
 		if (good) {
 			uint64_t entry = *pgtable_find(&s2->table, at, &level);
 			uint64_t span = pgtable_span(level);

@@ -65,12 +65,13 @@ int stage2_map_readonly(struct stage2 *s2, uint64_t ipa, pa_t page);
 int stage2_fault(struct stage2 *s2, ipa_t ipa);
 
 // Where a guest's byte is, mapping it first if need be; *left is how many bytes follow it in the
-// same page. NULL: not RAM, or no memory. The mapping stays until the VM ends.
+// same page. NULL: not RAM, or no memory. The mapping stays until the VM ends or gives the page up. Any CPU, as below.
 void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 
 // The same for whole runs of memory: *left bytes follow in one piece, up to the end of a page or a block, and no further
 // than RAM. With `may_map` false memory that nobody touched is not mapped, and NULL is the answer. At most one piece of
-// 64 KiB is filled. Any CPU, while the VM's memory cannot go away.
+// 64 KiB is filled. Any CPU, while the VM's memory cannot go away: only stage2_fault makes a block of a table that became
+// full, as another CPU could not end the VM's TLB entries.
 void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left);
 
 // Copies what the guest has at `ipa` now; what nobody touched is mapped first. A few bytes: each page's are copied under

@@ -304,6 +304,28 @@ static void test_a_full_table_becomes_a_block(void **state)
 	bench_end();
 }
 
+// What another CPU fills for it: the invalidation that a block needs would end some other VM's TLB entries there.
+static void test_others_make_no_block(void **state)
+{
+	(void)state;
+	bench_vm(MIB(4));
+	unsigned level;
+	uint64_t left;
+	char byte;
+	for (unsigned piece = 0; piece < 31; piece++) {
+		assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + piece * KIB(64))), 0);
+		assert_int_equal(stage2_fault(&s2, IPA(RAM_BASE + MIB(2) + piece * KIB(64))), 0);
+	}
+	assert_non_null(stage2_span(&s2, IPA(RAM_BASE + MIB(2) - 1), true, &left));
+	assert_int_equal(stage2_read(&s2, IPA(RAM_BASE + MIB(4) - 1), &byte, 1), 0);
+	for (uint64_t block = 0; block < MIB(4); block += BLOCK_SIZE) {
+		pgtable_find(&s2.table, RAM_BASE + block, &level);
+		assert_int_equal(level, 3);
+	}
+	assert_int_equal(s2.mapped, MIB(4));
+	bench_end();
+}
+
 static void test_contents_survive_promotion(void **state)
 {
 	static uint8_t bytes[MIB(2) + 12345];
@@ -690,6 +712,7 @@ int main(void)
 	        TEST(test_sources_lie_in_ram),
 	        TEST(test_pages_are_scrubbed),
 	        TEST(test_a_full_table_becomes_a_block),
+	        TEST(test_others_make_no_block),
 	        TEST(test_contents_survive_promotion),
 	        TEST(test_a_ready_block_is_mapped_whole),
 	        TEST(test_ram_that_ends_within_a_block),
