@@ -197,10 +197,11 @@ UNUSED static void vb_pass_us(uint64_t us)
 
 // ---- the guest's memory and registers ----
 
-// `size` bytes at an IPA of `vm`, which lie in one page.
+// `size` bytes at an IPA of `vm`, which lie in one page, and which its guest has touched.
 static void *vb_at(uint64_t ipa, size_t size)
 {
 	uint64_t left;
+	assert_int_equal(stage2_fault(&vm->stage2, IPA(ipa)), 0);
 	void *at = stage2_pointer(&vm->stage2, IPA(ipa), &left);
 	assert_non_null(at);
 	assert_true(size <= left);
