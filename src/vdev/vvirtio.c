@@ -87,7 +87,8 @@ struct vvirtqueue_chain *vvirtio_chain(struct vvirtio *dev, unsigned queue,
 	if (q->in_hand)
 		return &q->chain;
 	int taken = vvirtqueue_take(&q->ring, &q->chain, &why);
-	vvirtio_spend(work, COST_TAKE + COST_DESC * (q->chain.nr_read + q->chain.nr_write));
+	vvirtio_spend(work, COST_TAKE + COST_DESC * (q->chain.nr_read + q->chain.nr_write) +
+	                            COST_TOUCH * q->chain.filled);
 	if (taken < 0)
 		vvirtio_broken(dev, "queue %u %s", queue, why);
 	q->in_hand = taken > 0;
@@ -303,14 +304,19 @@ static void alarm_due(void *opaque)
 	struct vvirtio_bus *bus = opaque;
 	struct vvirtio_work work = {.left = VVIRTIO_WORK};
 	uint64_t begin = timer_now();
-	uint32_t slots = exchange(&bus->busy, 0), left = 0;
+	uint32_t slots = exchange(&bus->busy, 0), left = 0, first = load_relaxed(&bus->first);
 
-	for (; slots != 0; slots &= slots - 1) {
-		struct vvirtio *dev = bus->slot[__builtin_ctz(slots)];
+	for (uint32_t i = 0; i < VVIRTIO_SLOTS; i++) {
+		uint32_t slot = (first + i) % VVIRTIO_SLOTS;
+		if ((slots & BIT_U32(slot)) == 0)
+			continue;
+		struct vvirtio *dev = bus->slot[slot];
 		spin_lock(&dev->lock);
 		dev->pending |= exchange(&dev->posted, 0);
-		if (vvirtio_is_on(dev) && vvirtio_may(&work))
+		if (vvirtio_is_on(dev) && vvirtio_may(&work)) {
+			store_relaxed(&bus->first, slot + 1);
 			work_on_all(dev, &work);
+		}
 		if (vvirtio_is_on(dev) && dev->pending != 0)
 			left |= BIT_U32(dev->slot);
 		spin_unlock(&dev->lock);
@@ -381,7 +387,7 @@ bool vvirtio_set_status(struct vvirtio *dev, uint32_t status)
 	if (!dev->legacy && (status & VIRTIO_FEATURES_OK) == 0)
 		status &= ~VIRTIO_DRIVER_OK;
 	dev->status = status;
-	if ((status & ~before & VIRTIO_DRIVER_OK) == 0)
+	if ((status & ~before & VIRTIO_DRIVER_OK) == 0 || !vvirtio_is_on(dev))
 		return true;
 	if (dev->ops->begin != NULL)
 		dev->ops->begin(dev);

@@ -102,6 +102,8 @@ struct vvirtio_bus {
 	struct vvirtio *slot[VVIRTIO_SLOTS];
 	int alarm;
 	uint32_t busy; // slots that have work left; atomically
+	uint32_t
+	        first; // the alarm begins with this slot, behind the last that had its turn; any value is right
 };
 
 // ---- a VM's devices: called by the model ----

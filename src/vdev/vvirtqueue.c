@@ -101,21 +101,32 @@ const char *vvirtqueue_add(const struct vvirtqueue *queue, struct vvirtqueue_cha
 	return NULL;
 }
 
+// Looks up the run of the table that begins at an IPA. False: there is no memory.
+static bool table_find(const struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
+                       struct vvirtqueue_table *table, uint64_t ipa)
+{
+	struct stage2 *s2 = &queue->vm->stage2;
+
+	table->from = ipa;
+	table->bytes = stage2_span(s2, IPA(ipa), false, &table->left);
+	if (table->bytes == NULL) {
+		chain->filled++;
+		table->bytes = stage2_span(s2, IPA(ipa), true, &table->left);
+	}
+	return table->bytes != NULL;
+}
+
 // Entry `n` of a table of descriptors in RAM; it may lie across two pages. False: there is no memory.
-static bool table_read(const struct vvirtqueue *queue, struct vvirtqueue_table *table, uint32_t n,
-                       uint64_t words[2])
+static bool table_read(const struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
+                       struct vvirtqueue_table *table, uint32_t n, uint64_t words[2])
 {
 	uint64_t ipa = table->ipa + n * sizeof(uint64_t[2]);
 	uint8_t *to = (uint8_t *)words;
 
 	for (size_t done = 0, some; done < sizeof(uint64_t[2]); done += some) {
-		if (ipa + done < table->from || ipa + done >= table->from + table->left) {
-			table->from = ipa + done;
-			table->bytes = stage2_span(&queue->vm->stage2, IPA(table->from), true,
-			                           &table->left);
-			if (table->bytes == NULL)
-				return false;
-		}
+		if ((ipa + done < table->from || ipa + done >= table->from + table->left) &&
+		    !table_find(queue, chain, table, ipa + done))
+			return false;
 		const uint8_t *from = table->bytes + (ipa + done - table->from);
 		uint64_t left = table->from + table->left - (ipa + done);
 		some = left < sizeof(uint64_t[2]) - done ? (size_t)left
@@ -145,17 +156,18 @@ const char *vvirtqueue_table_begin(const struct vvirtqueue *queue,
 	return NULL;
 }
 
-const char *vvirtqueue_table_get(const struct vvirtqueue *queue, struct vvirtqueue_table *table,
-                                 uint32_t n, struct vvirtqueue_desc *desc)
+const char *vvirtqueue_table_add(const struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
+                                 struct vvirtqueue_table *table, uint32_t n,
+                                 struct vvirtqueue_desc *desc)
 {
 	uint64_t words[2];
 
-	if (!table_read(queue, table, n, words))
+	if (!table_read(queue, chain, table, n, words))
 		return "has a table of descriptors that finds no memory";
 	*desc = vvirtqueue_desc_of(words, (queue->features & VVIRTQUEUE_PACKED) != 0);
 	if ((desc->flags & DESC_INDIRECT) != 0)
 		return "has a table of descriptors in a table of descriptors";
-	return NULL;
+	return vvirtqueue_add(queue, chain, desc);
 }
 
 // ---- both kinds ----
@@ -163,7 +175,7 @@ const char *vvirtqueue_table_get(const struct vvirtqueue *queue, struct vvirtque
 int vvirtqueue_take(struct vvirtqueue *queue, struct vvirtqueue_chain *chain, const char **why)
 {
 	chain->nr_read = chain->nr_write = 0;
-	chain->bytes_read = chain->bytes_write = 0;
+	chain->bytes_read = chain->bytes_write = chain->filled = 0;
 	if (!queue->ready)
 		return 0;
 	return (queue->features & VVIRTQUEUE_PACKED) != 0

@@ -28,6 +28,8 @@ struct vvirtqueue_chain {
 	uint16_t slots; // of the ring that it takes
 	uint16_t nr_read, nr_write;
 	uint64_t bytes_read, bytes_write;
+	uint32_t
+	        filled; // pieces of memory that nobody had touched, to read its table of descriptors
 	struct vvirtqueue_segment segment[VVIRTQUEUE_MAX];
 };
 

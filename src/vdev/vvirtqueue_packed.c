@@ -70,9 +70,7 @@ static const char *take_table(const struct vvirtqueue *queue, struct vvirtqueue_
 
 	for (uint32_t n = 0; why == NULL && n < table.count; n++) {
 		struct vvirtqueue_desc desc;
-		why = vvirtqueue_table_get(queue, &table, n, &desc);
-		if (why == NULL)
-			why = vvirtqueue_add(queue, chain, &desc);
+		why = vvirtqueue_table_add(queue, chain, &table, n, &desc);
 	}
 	return why;
 }

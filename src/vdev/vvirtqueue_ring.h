@@ -64,9 +64,10 @@ const char *vvirtqueue_add(const struct vvirtqueue *queue, struct vvirtqueue_cha
 const char *vvirtqueue_table_begin(const struct vvirtqueue *queue,
                                    const struct vvirtqueue_desc *desc,
                                    struct vvirtqueue_table *table);
-// Entry `n`, below table->count.
-const char *vvirtqueue_table_get(const struct vvirtqueue *queue, struct vvirtqueue_table *table,
-                                 uint32_t n, struct vvirtqueue_desc *desc);
+// Adds what entry `n`, below table->count, says to the chain.
+const char *vvirtqueue_table_add(const struct vvirtqueue *queue, struct vvirtqueue_chain *chain,
+                                 struct vvirtqueue_table *table, uint32_t n,
+                                 struct vvirtqueue_desc *desc);
 
 struct vvirtqueue_layout vvirtqueue_split_layout(uint32_t size);
 int vvirtqueue_split_take(struct vvirtqueue *queue, struct vvirtqueue_chain *chain,

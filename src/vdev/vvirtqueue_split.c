@@ -61,9 +61,7 @@ static const char *take_table(const struct vvirtqueue *queue, struct vvirtqueue_
 			return "has a chain that goes in a circle";
 		if (desc.next >= table.count)
 			return "has a chain that leaves its table";
-		why = vvirtqueue_table_get(queue, &table, desc.next, &desc);
-		if (why == NULL)
-			why = vvirtqueue_add(queue, chain, &desc);
+		why = vvirtqueue_table_add(queue, chain, &table, desc.next, &desc);
 	}
 	return why;
 }

@@ -337,6 +337,63 @@ static void test_lazy(void **state)
 	}
 }
 
+// Tables of descriptors in memory that nobody touched, as those of a kernel's image: to fill it takes time as well.
+static void test_untouched_tables(void **state)
+{
+	(void)state;
+	static const uint64_t entry[2] = {VB_HEAP, 4};
+	unsigned level, touched = 0;
+	struct vb_driver drv;
+	for (unsigned i = 0; i < 12; i++)
+		assert_int_equal(
+		        stage2_add_source(&vm->stage2, VB_HEAP + i * KIB(64), entry, sizeof entry),
+		        0);
+	start(&drv, VIRTIO_F_INDIRECT, 16);
+	for (unsigned i = 0; i < 12; i++) {
+		const struct vb_segment table = {VB_HEAP + i * KIB(64), 16, false};
+		vb_add_split(&drv, &drv.ring[0], &table, 1, 4);
+	}
+	vb_notify(&drv, 0);
+	for (unsigned i = 0; i < 12; i++)
+		touched += (stage2_entry(&vm->stage2, IPA(VB_HEAP + i * KIB(64)), &level) &
+		            PTE_VALID) != 0;
+	assert_in_range(touched, 1, 4);
+	vb_pass_us(10000);
+	uint16_t id;
+	uint32_t bytes;
+	for (unsigned i = 0; i < 12; i++)
+		assert_true(vb_used(&drv, 0, &id, &bytes));
+}
+
+// Who fills its exits with work does not keep the alarm from the devices behind it.
+static void test_turns(void **state)
+{
+	(void)state;
+	const struct vb_segment segment = {VB_HEAP, 4, false};
+	struct echo *other = vm_alloc(vm, sizeof *other);
+	struct vb_driver drv, late;
+	uint16_t id;
+	uint32_t bytes;
+	other->dev.queue = other->queue;
+	other->dev.nr_queues = 2;
+	assert_int_equal(vvirtio_add(vm, &other->dev, &echo_ops), 0);
+	vvirtio_reset_all(vm);
+	start(&drv, 0, 16);
+	vb_begin(&late, 1, ECHO_ID, 0);
+	vb_queue(&late, 0, 16, 0);
+	vb_go(&late);
+	echo->is_slow = true;
+	vb_add(&late, 0, &segment, 1);
+	vvirtio_post(&other->dev, BIT_U32(0));
+	for (unsigned i = 0; i < 3; i++) { // as fast as the first one's come back
+		vb_add(&drv, 0, &segment, 1);
+		vvirtio_post(&echo->dev, BIT_U32(0));
+		vb_now += 1;
+		alarm_expire(vm);
+	}
+	assert_true(vb_used(&late, 0, &id, &bytes));
+}
+
 static void test_legacy(void **state)
 {
 	(void)state;
@@ -599,6 +656,7 @@ static void test_bad_rings(void **state)
 		assert_non_null(strstr(vb_log, cases[i].why));
 		vb_go(&drv);
 		vb_notify(&drv, 0);
+		assert_int_equal(echo->began, 0);
 	}
 }
 
@@ -666,12 +724,12 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, vb_teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_registers),   TEST(test_empty_slots), TEST(test_features),
-	        TEST(test_buffers),     TEST(test_interrupts),  TEST(test_long_work),
-	        TEST(test_lazy),        TEST(test_legacy),      TEST(test_config_change),
-	        TEST(test_reset_waits), TEST(test_bad_buffers), TEST(test_bad_tables),
-	        TEST(test_bad_chains),  TEST(test_bad_rings),   TEST(test_queue_in_use),
-	        TEST(test_random),
+	        TEST(test_registers),        TEST(test_empty_slots),   TEST(test_features),
+	        TEST(test_buffers),          TEST(test_interrupts),    TEST(test_long_work),
+	        TEST(test_untouched_tables), TEST(test_turns),         TEST(test_lazy),
+	        TEST(test_legacy),           TEST(test_config_change), TEST(test_reset_waits),
+	        TEST(test_bad_buffers),      TEST(test_bad_tables),    TEST(test_bad_chains),
+	        TEST(test_bad_rings),        TEST(test_queue_in_use),  TEST(test_random),
 	};
 	return cmocka_run_group_tests(tests, vb_open, NULL);
 }
