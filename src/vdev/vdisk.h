@@ -29,7 +29,7 @@ struct vdisk_request {
 	bool unmap;                  // WRITE_ZEROES
 	uint64_t at, left;           // bytes of the disk that are still to be done
 	struct vvirtio_place data;   // where their bytes are in the guest's buffer
-	uint8_t *status_at;          // where the driver looks
+	ipa_t status_at;             // where the driver looks
 	struct vdisk_flight *flight; // vdisk_host.c: what of it is with the device already
 };
 
@@ -42,7 +42,7 @@ struct vdisk_ops {
 	                          struct vvirtqueue_chain *chain, struct vvirtio_work *work);
 	// What a queue had in hand is not wanted any more: the queue was stopped.
 	void (*forget)(struct vdisk *disk, unsigned queue);
-	// Whether something outside still works for it. Nothing new is begun before the device's reset.
+	// Whether something outside still works for it.
 	bool (*busy)(struct vdisk *disk);
 	void (*reset)(struct vdisk *disk);
 	// The VM begins anew. May be NULL, as the three before.
@@ -62,11 +62,15 @@ struct vdisk {
 	uint32_t discard_sectors, zeroes_sectors; // of one request; 0: not this
 
 	// Under the device's lock.
-	bool stopping;
+	bool stopping; // nothing is begun before the reset
 	struct vdisk_request request[VDISK_QUEUES];
 
 	uint8_t config[VIRTIO_BLK_CONFIG_SIZE];
 };
+
+// Tells the driver how a request ended; how many of the `bytes` that its buffer has for the device are new. The guest
+// may have given the page away since: then nobody is told. Under the device's lock, while the VM's memory stays.
+uint32_t vdisk_end(struct vdisk *disk, ipa_t status_at, uint8_t status, uint32_t bytes);
 
 // Fill in what is fixed but for `features`, and `ops`. ERR_NO_MEMORY, ERR_RANGE.
 int vdisk_image_create(struct vdisk *disk, const struct vm_disk *from);

@@ -14,20 +14,21 @@
 #include "vdev/vdisk.h"
 #include "vm/vm.h"
 
-#define PARTS     32 // with the device at a time, of all queues
-#define RUNS      64 // of memory, of a part
-#define CLAIMS    256
-#define COST_PART 2500U
-#define COST_RUN  60U
+#define PARTS      32 // with the device at a time, of all queues
+#define RUNS       64 // of memory, of a part
+#define CLAIMS     256
+#define COST_PART  2500U
+#define COST_RUN   60U
+#define PART_BYTES (RUNS * PAGE_SIZE) // of data, of a part: no more than was seen to be there
 
 struct vdisk_flight {
 	uint32_t parts; // with the device, and one while there are more to come
 	uint32_t life;  // of the queue
-	uint32_t written;
+	uint32_t bytes; // that the guest's buffer has for the device
 	uint16_t id, slots;
 	uint8_t queue;
 	uint8_t status;
-	uint8_t *status_at;
+	ipa_t status_at;
 };
 
 struct vdisk_part {
@@ -75,11 +76,9 @@ static void land(struct vdisk_host *host, struct vdisk_flight *flight)
 	if (--flight->parts != 0)
 		return;
 	if (queue->life == flight->life) {
-		*(volatile uint8_t *)flight->status_at = flight->status;
-		vvirtqueue_give_id(&queue->ring, flight->id, flight->slots,
-		                   flight->status == VIRTIO_BLK_S_OK || flight->written == 1
-		                           ? flight->written
-		                           : 0);
+		vvirtqueue_give_id(
+		        &queue->ring, flight->id, flight->slots,
+		        vdisk_end(host->disk, flight->status_at, flight->status, flight->bytes));
 		vvirtio_tell(dev, flight->queue);
 	}
 	host->flights_used &= ~BIT_U32(flight - host->flight);
@@ -114,7 +113,7 @@ static uint64_t add_runs(struct vdisk_host *host, struct vdisk_part *part,
 {
 	const struct block_dev *board = host->range.dev;
 	struct vvirtio_place place = request->data;
-	uint64_t sum = 0, most = request->left < BLOCK_MAX_BYTES ? request->left : BLOCK_MAX_BYTES;
+	uint64_t sum = 0, most = request->left < PART_BYTES ? request->left : PART_BYTES;
 	unsigned n = 0, limit = board->max_segments < RUNS ? board->max_segments : RUNS;
 
 	while (n < limit && sum < most) {
@@ -191,10 +190,8 @@ static enum vdisk_answer send_part(struct vdisk_host *host, unsigned queue,
 	bool moves = request->type == VIRTIO_BLK_IN || request->type == VIRTIO_BLK_OUT;
 
 	// Memory first: to look up what was touched before is fast.
-	if (moves &&
-	    !vvirtio_warm(&disk->dev, chain, request->data,
-	                  request->left < RUNS * PAGE_SIZE ? request->left : RUNS * PAGE_SIZE,
-	                  work))
+	if (moves && !vvirtio_warm(&disk->dev, chain, request->data,
+	                           request->left < PART_BYTES ? request->left : PART_BYTES, work))
 		return VDISK_LATER;
 	unsigned n = take(&host->parts_used);
 	if (n == PARTS)
@@ -235,7 +232,7 @@ static struct vdisk_flight *take_off(struct vdisk_host *host, unsigned queue,
 	host->flight[n] = (struct vdisk_flight){
 	        .parts = 1,
 	        .life = request->life,
-	        .written = (uint32_t)chain->bytes_write,
+	        .bytes = (uint32_t)chain->bytes_write,
 	        .id = chain->id,
 	        .slots = chain->slots,
 	        .queue = (uint8_t)queue,

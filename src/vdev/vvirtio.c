@@ -121,6 +121,12 @@ static bool settle(const struct vvirtqueue_chain *chain, struct vvirtio_place *p
 	return place->segment < place->end;
 }
 
+ipa_t vvirtio_ipa(const struct vvirtqueue_chain *chain, struct vvirtio_place *place)
+{
+	(void)settle(chain, place);
+	return IPA(chain->segment[place->segment].ipa + place->offset);
+}
+
 void *vvirtio_span(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
                    struct vvirtio_place *place, uint64_t most, uint64_t *bytes,
                    struct vvirtio_work *work)
@@ -130,8 +136,7 @@ void *vvirtio_span(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
 	*bytes = 0;
 	if (!settle(chain, place) || most == 0)
 		return NULL;
-	const struct vvirtqueue_segment *segment = &chain->segment[place->segment];
-	ipa_t ipa = IPA(segment->ipa + place->offset);
+	ipa_t ipa = vvirtio_ipa(chain, place);
 	void *memory = stage2_span(&dev->vm->stage2, ipa, false, &left);
 	vvirtio_spend(work, COST_DESC);
 	if (memory == NULL) {
@@ -140,7 +145,7 @@ void *vvirtio_span(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
 		if (memory == NULL)
 			return NULL;
 	}
-	uint64_t in_segment = segment->bytes - place->offset;
+	uint64_t in_segment = chain->segment[place->segment].bytes - place->offset;
 	left = left < in_segment ? left : in_segment;
 	left = left < most ? left : most;
 	place->offset += (uint32_t)left;
@@ -363,6 +368,17 @@ static void reset(struct vvirtio *dev)
 	change_interrupts(dev, UINT32_MAX, 0);
 }
 
+// Resets it unless something outside still works for it.
+static bool try_reset(struct vvirtio *dev)
+{
+	if (dev->ops->stop != NULL)
+		dev->ops->stop(dev);
+	if (dev->ops->busy != NULL && dev->ops->busy(dev))
+		return false;
+	reset(dev);
+	return true;
+}
+
 static bool features_are_good(const struct vvirtio *dev)
 {
 	return (dev->driver_features & ~vvirtio_offered(dev)) == 0 &&
@@ -373,12 +389,8 @@ bool vvirtio_set_status(struct vvirtio *dev, uint32_t status)
 {
 	uint32_t before = dev->status;
 
-	if (status == 0) {
-		if (dev->ops->busy != NULL && dev->ops->busy(dev))
-			return false;
-		reset(dev);
-		return true;
-	}
+	if (status == 0)
+		return try_reset(dev);
 	status &= VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_DRIVER_OK | VIRTIO_FEATURES_OK |
 	          VIRTIO_FAILED;
 	if ((before & VIRTIO_FEATURES_OK) == 0 && !dev->legacy && !features_are_good(dev))
@@ -462,10 +474,7 @@ bool vvirtio_quiet(struct vm *vm)
 	for (uint32_t i = 0; i < bus->count; i++) {
 		struct vvirtio *dev = bus->slot[i];
 		spin_lock(&dev->lock);
-		if (dev->ops->busy == NULL || !dev->ops->busy(dev))
-			reset(dev);
-		else
-			quiet = false;
+		quiet = try_reset(dev) && quiet;
 		spin_unlock(&dev->lock);
 	}
 	return quiet;

@@ -39,7 +39,9 @@ struct vvirtio_ops {
 	void (*pass)(struct vvirtio *dev);
 	// As after power-on; its queues are stopped already. NULL: nothing to do.
 	void (*reset)(struct vvirtio *dev);
-	// Whether something outside still reads or writes the guest's memory for it. NULL: never.
+	// Nothing is begun any more before `reset`: it is wanted as soon as the device is not busy. NULL: it never is.
+	void (*stop)(struct vvirtio *dev);
+	// Whether something outside still reads or writes the guest's memory for it. Changes nothing. NULL: never.
 	bool (*busy)(struct vvirtio *dev);
 	// The driver wrote `size` bytes (1, 2 or 4) of the configuration at `offset`, inside of it. NULL: it is read-only.
 	void (*config_write)(struct vvirtio *dev, uint32_t offset, unsigned size, uint32_t value);
@@ -219,6 +221,8 @@ static inline struct vvirtio_place vvirtio_writable(const struct vvirtqueue_chai
 void *vvirtio_span(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
                    struct vvirtio_place *place, uint64_t most, uint64_t *bytes,
                    struct vvirtio_work *work);
+// Where the next byte is. Not at the end of its half.
+ipa_t vvirtio_ipa(const struct vvirtqueue_chain *chain, struct vvirtio_place *place);
 // Moves a place on without looking.
 void vvirtio_skip(const struct vvirtqueue_chain *chain, struct vvirtio_place *place,
                   uint64_t bytes);

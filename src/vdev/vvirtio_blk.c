@@ -120,8 +120,8 @@ static bool begin(struct vdisk *disk, unsigned queue, const struct vvirtqueue_ch
 		return false;
 	}
 	vvirtio_skip(chain, &end, chain->bytes_write - 1);
-	request->status_at = vvirtio_span(dev, chain, &end, 1, &bytes, work);
-	if (request->status_at == NULL) {
+	request->status_at = vvirtio_ipa(chain, &end);
+	if (vvirtio_span(dev, chain, &end, 1, &bytes, work) == NULL) {
 		vvirtio_broken(dev, "queue %u has a request that finds no memory", queue);
 		return false;
 	}
@@ -133,16 +133,25 @@ static bool begin(struct vdisk *disk, unsigned queue, const struct vvirtqueue_ch
 
 // ---- its end ----
 
+uint32_t vdisk_end(struct vdisk *disk, ipa_t status_at, uint8_t status, uint32_t bytes)
+{
+	uint64_t left;
+	volatile uint8_t *at = stage2_span(&disk->dev.vm->stage2, status_at, false, &left);
+
+	if (at != NULL)
+		*at = status;
+	// What was not written before the status is nobody's business.
+	return status == VIRTIO_BLK_S_OK || bytes == 1 ? bytes : 0;
+}
+
 static void finish(struct vdisk *disk, unsigned queue, const struct vvirtqueue_chain *chain)
 {
 	struct vdisk_request *request = &disk->request[queue];
-	bool ok = request->status == VIRTIO_BLK_S_OK;
 
 	request->begun = false;
-	*(volatile uint8_t *)request->status_at = request->status;
-	// What was not written before the status is nobody's business.
-	vvirtio_give(&disk->dev, queue,
-	             ok || chain->bytes_write == 1 ? (uint32_t)chain->bytes_write : 0);
+	vvirtio_give(
+	        &disk->dev, queue,
+	        vdisk_end(disk, request->status_at, request->status, (uint32_t)chain->bytes_write));
 }
 
 static void forget(struct vdisk *disk, unsigned queue)
@@ -179,16 +188,18 @@ static bool blk_work(struct vvirtio *dev, unsigned queue, struct vvirtio_work *w
 
 // ---- its life ----
 
+static void blk_stop(struct vvirtio *dev)
+{
+	((struct vdisk *)dev)->stopping = true; // or there would always be something
+	for (unsigned i = 0; i < dev->nr_queues; i++)
+		vvirtio_deafen(dev, i, true);
+}
+
 static bool blk_busy(struct vvirtio *dev)
 {
 	struct vdisk *disk = (struct vdisk *)dev;
 
-	if (disk->ops->busy == NULL)
-		return false;
-	disk->stopping = true; // or there would always be something
-	for (unsigned i = 0; i < dev->nr_queues; i++)
-		vvirtio_deafen(dev, i, true);
-	return disk->ops->busy(disk);
+	return disk->ops->busy != NULL && disk->ops->busy(disk);
 }
 
 static void blk_reset(struct vvirtio *dev)
@@ -207,7 +218,7 @@ static void blk_reset(struct vvirtio *dev)
 #define NAME "virtio-blk"
 #define KIND                                                                          \
 	.name = NAME, .id = VIRTIO_BLOCK, .queue_size = QUEUE_SIZE, .work = blk_work, \
-	.reset = blk_reset, .busy = blk_busy
+	.reset = blk_reset, .stop = blk_stop, .busy = blk_busy
 #define FEATURES                                                             \
 	(VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH | \
 	 VIRTIO_BLK_F_TOPOLOGY | VIRTIO_BLK_F_MQ)

@@ -530,6 +530,80 @@ static void test_host_reset(void **state)
 	assert_true(vvirtio_quiet(vm));
 }
 
+// Where the driver looks for the status is given away while the request is under way: nobody writes there any more.
+static void test_status_given_away(void **state)
+{
+	const uint64_t page = VB_RAM + MIB(14);
+	struct page_list none = {0};
+	uint32_t bytes;
+	uint16_t id;
+	(void)state;
+	for (unsigned host = 0; host < 2; host++) {
+		if (host)
+			db_teardown(NULL), db_setup(NULL);
+		db_make(host, DESC_IMAGE_KEEP, 1);
+		db_start(0, 16);
+		const struct vb_segment segment[] = {
+		        {DB_HEADER, sizeof(struct virtio_blk_header), false},
+		        {DB_ANSWER, KIB(512), true},
+		        {page + 5, 1, true},
+		};
+		db_header(DB_HEADER, VIRTIO_BLK_IN, 0);
+		vb_add(&db_drv, 0, segment, 3);
+		vb_notify(&db_drv, 0);
+		uint8_t *status = vb_at(page + 5, 1);
+		*status = 0xaa;
+		assert_false(vb_used(&db_drv, 0, &id, &bytes));
+		assert_false(stage2_give_up(&vm->stage2, page, PAGE_SIZE, &none, false));
+		for (unsigned i = 0; i < 100; i++, vb_pass_us(1000))
+			db_answer_all(0);
+		assert_true(vb_used(&db_drv, 0, &id, &bytes));
+		assert_int_equal(*status, 0xaa);
+	}
+}
+
+// To ask whether something is under way changes nothing: the balloon does, and goes on asking.
+static void test_busy_is_a_question(void **state)
+{
+	struct vvirtio asks = {0};
+	uint32_t bytes;
+	uint16_t id;
+	(void)state;
+	model_begin();
+	db_make(true, DESC_IMAGE_KEEP, 1);
+	asks.vm = vm;
+	db_start(0, 16);
+	id = db_put(0, VIRTIO_BLK_IN, 0, 0, 4096, 1);
+	vb_notify(&db_drv, 0);
+	assert_int_equal(vvirtio_settle(&asks), VVIRTIO_BUSY);
+	assert_int_equal(db_wait(0, id, 4096, &bytes), VIRTIO_BLK_S_OK);
+	assert_int_equal(vvirtio_settle(&asks), VVIRTIO_SETTLED);
+	check_read(0, 0, 200, 1);
+}
+
+// Of memory that nobody touched, no more is filled at a time than there is time for: a part has no more than that.
+static void test_host_parts(void **state)
+{
+	(void)state;
+	db_board.max_segment_bytes = MIB(1);
+	db_make(true, DESC_IMAGE_KEEP, 1);
+	db_start(0, 16);
+	uint16_t id = db_put(0, VIRTIO_BLK_IN, 0, 0, KIB(1024), 1);
+	for (unsigned i = 0; i < 512; i++)
+		(void)vb_at(DB_ANSWER + i * KIB(4), 1); // a block: one run
+	vb_notify(&db_drv, 0);
+	vb_pass_us(10000);
+	assert_int_equal(db_hangs, 4);
+	for (unsigned i = 0; i < db_hangs; i++) {
+		uint64_t sum = 0;
+		for (unsigned k = 0; k < db_hanging[i]->nr_segments; k++)
+			sum += db_hanging[i]->segments[k].bytes;
+		assert_int_equal(sum, KIB(256));
+	}
+	uint32_t bytes;
+	assert_int_equal(db_wait(0, id, KIB(1024), &bytes), VIRTIO_BLK_S_OK);
+}
+
 // A queue that was stopped, and made anew with other rings, hears nothing of what was asked before.
 static void test_host_queue_stops(void **state)
 {
@@ -661,6 +735,9 @@ int main(void)
 	        TEST(test_host_errors),
 	        TEST(test_host_busy),
 	        TEST(test_host_reset),
+	        TEST(test_status_given_away),
+	        TEST(test_busy_is_a_question),
+	        TEST(test_host_parts),
 	        TEST(test_host_queue_stops),
 	        TEST(test_host_flush),
 	        TEST(test_claims),
