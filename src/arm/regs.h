@@ -150,7 +150,8 @@
 #define FSC_ACCESS_FLAG   0x08
 #define FSC_PERMISSION    0x0c
 #define FSC_EXTERNAL      0x10 // synchronous external abort, not on a walk
-#define FSC_EXTERNAL_WALK 0x14 // on a walk, level in bits 1:0
+#define FSC_EXTERNAL_WALK 0x14 // on a walk, level in bits 1:0; 0x13 for level -1
+#define FSC_TRANSLATION_1 0x2b // level -1
 #define FSC_ALIGNMENT     0x21
 #define FSC_EXCLUSIVE     0x35 // unsupported exclusive or atomic access
 
@@ -218,6 +219,11 @@
 #define SCTLR_EL1_E0E   BIT_U64(24) // data is big-endian at EL0
 #define SCTLR_EL1_EE    BIT_U64(25) // ... at EL1, and in its tables
 #define SCTLR_EL1_DSSBS BIT_U64(44)
+
+// CPACR_EL1
+#define CPACR_FPEN GENMASK_U64(21, 20) // SIMD&FP registers, of whom:
+#define FPEN_EL1   1
+#define FPEN_ALL   3 // any other value: of nobody
 
 // CPTR_EL2 (E2H = 0)
 #define CPTR_RES1  0x33ff

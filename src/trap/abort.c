@@ -149,11 +149,14 @@ static NOINLINE uint64_t quick_access(struct vcpu *vcpu, uint64_t esr)
 	return exit_back(vcpu);
 }
 
-// Big-endian data is left to abort_data: who has it has it before the first access to a device.
+// Big-endian data is left to abort_data. It is looked for here only: a vCPU that changes to it notices when it touches
+// another page of a device than before, and no page is known from then on.
 static NOINLINE uint64_t quick_elsewhere(struct vcpu *vcpu, uint64_t esr, uint64_t page)
 {
-	if (UNLIKELY((read_sysreg(sctlr_el1) & (SCTLR_EL1_EE | SCTLR_EL1_E0E)) != 0))
+	if (UNLIKELY((read_sysreg(sctlr_el1) & (SCTLR_EL1_EE | SCTLR_EL1_E0E)) != 0)) {
+		vcpu->hit.page = vcpu->hit.known_page = MMIO_NO_PAGE;
 		return EXIT_LEAVE(GUEST_EXIT_SYNC);
+	}
 	mmio_hit_find(&vcpu->hit, &vcpu->vm->mmio, page);
 	return quick_access(vcpu, esr);
 }

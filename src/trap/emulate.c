@@ -7,6 +7,7 @@
 // a few accesses at most: the guest repeats the instruction, and vcpu->emulation knows how far it has come.
 // Source: Arm ARM, "Device memory", "Multi-register loads and stores that access Device memory", "Taking an interrupt or
 // other exception during a multiple-register load or store", the page of each instruction.
+#include "arm/barrier.h"
 #include "arm/regs.h"
 #include "arm/sysreg.h"
 #include "base/bits.h"
@@ -316,8 +317,12 @@ static bool access_some(struct work *work)
 	struct vcpu_emulation *e = &work->vcpu->emulation;
 	unsigned units = work->bytes >> unit_log2(&work->d), first = done_before(work);
 	e->done = 0;
-	for (unsigned i = 0; i < units && first == 0 && !work->d.load; i++)
-		work->value[i] = stored(work, i);
+	for (unsigned i = 0; i < units && !work->d.load; i++) {
+		uint64_t value = stored(work, i);
+		if (value != work->value[i]) // other vector registers than before
+			first = 0;
+		work->value[i] = value;
+	}
 	for (unsigned i = first; i < units; i++) {
 		enum outcome outcome = i < first + PIECE ? access_unit(work, i) : AGAIN;
 		if (outcome == AGAIN)
@@ -333,7 +338,12 @@ static void carry_out(struct work *work)
 	const struct decoded *d = &work->d;
 	if (d->fp)
 		vcpu_fp_read(work->vcpu);
-	if (!access_some(work))
+	if (d->ordered)
+		dmb(ish);
+	bool done = access_some(work);
+	if (d->ordered)
+		dmb(ish);
+	if (!done)
 		return;
 	// A base that is loaded as well holds what was loaded, which is one of the choices there are.
 	if (d->index != DECODE_OFFSET)
@@ -345,6 +355,13 @@ static void carry_out(struct work *work)
 	trap_advance(work->vcpu, work->esr);
 }
 
+// Whether the guest lets whoever makes the access use SIMD&FP registers.
+static bool fp_is_open(const struct work *work)
+{
+	uint64_t fpen = field_get(CPACR_FPEN, read_sysreg(cpacr_el1));
+	return fpen == FPEN_ALL || (fpen == FPEN_EL1 && !work->el0);
+}
+
 static void access_memory(struct work *work, uint64_t ipa)
 {
 	const struct decoded *d = &work->d;
@@ -352,7 +369,8 @@ static void access_memory(struct work *work, uint64_t ipa)
 	work->bytes = element_count(d) << d->size;
 	// Somebody changed the instruction, or its page, since the CPU executed it: it shall do so again.
 	bool write = (work->esr & ISS_WNR) != 0;
-	if (write == d->load || ((work->far - work->at) & ADDRESS) >= work->bytes)
+	if (write == d->load || ((work->far - work->at) & ADDRESS) >= work->bytes ||
+	    (d->fp && !fp_is_open(work)))
 		return;
 	if (!is_aligned(work->at, BIT_U64(d->size))) {
 		inject_data_fault(work->vcpu, work->far, work->esr, FSC_ALIGNMENT);

@@ -190,14 +190,15 @@ uint64_t stage1_access(struct vcpu *vcpu, uint64_t va, struct stage1_rights righ
 		return FSC_TRANSLATION;
 	unsigned count = stage1_walk(vcpu, va, steps);
 	const struct stage1_step *last = &steps[count - 1];
-	uint64_t level = (uint64_t)last->level & 3, fault;
+	uint64_t fault;
 	if (!last->read)
-		return FSC_EXTERNAL_WALK | level;
+		return (uint64_t)(FSC_EXTERNAL_WALK + last->level);
 	if (!is_leaf(last))
-		return FSC_TRANSLATION | level;
+		return last->level < 0 ? FSC_TRANSLATION_1
+		                       : FSC_TRANSLATION | (uint64_t)last->level;
 	fault = fault_of(steps, count, va, tcr_of(vcpu), rights);
 	if (fault != 0)
-		return fault | level;
+		return fault | (uint64_t)last->level; // of a leaf: not -1
 	*ipa = leaf_address(last, va);
 	return 0;
 }

@@ -138,6 +138,7 @@ void vcpu_reset(struct vcpu *vcpu, uint64_t entry, uint64_t context)
 	vcpu->setway_cursor = 0;
 	vcpu->setway_done = false;
 	vcpu->emulation.done = 0;
+	vcpu->hit.page = vcpu->hit.known_page = MMIO_NO_PAGE; // its data may be big-endian now
 	vcpu->hcr = guest_hcr(vcpu);
 	vcpu->cptr =
 	        CPTR_RES1 | CPTR_TFP | CPTR_TTA | CPTR_TAM; // SVE and SME are among the RES1 bits

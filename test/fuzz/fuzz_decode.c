@@ -41,6 +41,7 @@ static void odd_state(struct fuzz_in *in)
 	static const uint8_t modes[] = {MODE_EL0T, MODE_EL1T, MODE_EL1H, MODE_EL1H};
 	uint8_t how = fuzz_u8(in);
 	vcpu->frame.pstate = (fuzz_u32(in) & (PSTATE_PAN | PSTATE_SS)) | modes[how % 4];
+	fake_set_sysreg("cpacr_el1", field_put(CPACR_FPEN, how >> 6));
 	fake_set_sysreg("sctlr_el1", how & 16 ? SCTLR_EL1_EE | SCTLR_EL1_E0E : 0);
 }
 

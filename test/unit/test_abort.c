@@ -299,6 +299,7 @@ static void test_big_endian(void **state)
 		vcpu->hit = (struct mmio_hit){0};
 		assert_int_equal(exit_data(vcpu, data_esr(iss)), EXIT_LEAVE(GUEST_EXIT_SYNC));
 		assert_int_equal(device.reads, 0);
+		assert_true(vcpu->hit.page == MMIO_NO_PAGE); // nor when it comes back to the first
 	}
 }
 

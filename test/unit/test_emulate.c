@@ -162,6 +162,7 @@ static int setup(void **state)
 	fake_set_sysreg("vbar_el1", VBAR);
 	fake_set_sysreg("esr_el1", 0x99);
 	fake_set_sysreg("sctlr_el1", SCTLR_M | SCTLR_C);
+	fake_set_sysreg("cpacr_el1", field_put(CPACR_FPEN, FPEN_ALL));
 	fake_set_sysreg("sp_el0", VA + 0x100);
 	fake_set_sysreg("sp_el1", VA + 0x200);
 	return 0;
@@ -748,6 +749,45 @@ static void test_pieces(void **state)
 	}
 }
 
+// A handler of another program in between, with other vector registers: they are stored as a whole.
+static void test_vectors_change_in_between(void **state)
+{
+	(void)state;
+	for (unsigned change = 0; change < 2; change++) {
+		setup(state);
+		instruction = 0xad000c22; // stp q2, q3, [x1]
+		fake_set_sysreg("far_el2", VA + 0x40);
+		assert_true(emulate_access(vcpu, esr_of(true), DEVICE + 0x40));
+		assert_int_equal(nr_events, 2);
+		vcpu->fp.v[2 * 2] ^= change;
+		assert_true(emulate_access(vcpu, esr_of(true), DEVICE + 0x40));
+		assert_int_equal(events[2].offset, change == 0 ? 0x50 : 0x40);
+	}
+}
+
+// The guest keeps its vector registers from some: somebody rewrote the instruction, or it would have trapped.
+static void test_vectors_closed(void **state)
+{
+	static const struct {
+		uint64_t fpen, pstate;
+		bool open;
+	} rows[] = {
+	        {0, MODE_EL1H, false}, {2, MODE_EL1H, false}, {1, MODE_EL1H, true},
+	        {0, MODE_EL0T, false}, {1, MODE_EL0T, false}, {3, MODE_EL0T, true},
+	};
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		setup(state);
+		fake_set_sysreg("cpacr_el1", field_put(CPACR_FPEN, rows[i].fpen));
+		vcpu->frame.pstate = rows[i].pstate;
+		instruction = 0xfd400022; // ldr d2, [x1]
+		fake_set_sysreg("far_el2", VA + 0x40);
+		assert_true(emulate_access(vcpu, esr_of(false), DEVICE + 0x40));
+		assert_int_equal(nr_events, rows[i].open);
+		assert_int_equal(vcpu->frame.pc, rows[i].open ? PC + 4 : PC);
+	}
+}
+
 // ---- two pages ----
 
 #define BORDER 0x1000u
@@ -874,6 +914,8 @@ int main(void)
 	        TEST(test_refused_in_the_middle),
 	        TEST(test_repeated),
 	        TEST(test_pieces),
+	        TEST(test_vectors_change_in_between),
+	        TEST(test_vectors_closed),
 	        TEST(test_two_pages),
 	        TEST(test_rights),
 	        TEST(test_second_page_faults),

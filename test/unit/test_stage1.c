@@ -178,6 +178,12 @@ static void test_nothing_there(void **state)
 		                 FSC_EXTERNAL_WALK | (unsigned)level);
 		assert_int_equal(stage1_walk_level(vcpu, LOW, 0x1000), level);
 	}
+	setup(state); // level -1 has status codes of its own
+	vcpu->el1.tcr = tcr_of(&granules[0], 52, false) | TCR_DS;
+	vcpu->el1.ttbr0 = TABLES;
+	assert_int_equal(stage1_access(vcpu, LOW, kernel_reads, &ipa), 0x2b);
+	vcpu->el1.ttbr0 = 0x1000;
+	assert_int_equal(stage1_access(vcpu, LOW, kernel_reads, &ipa), 0x13);
 	setup(state);
 	simple(3, PAGE_AT | 3);
 	assert_int_equal(stage1_access(vcpu, LOW, kernel_reads, &ipa), FSC_ACCESS_FLAG | 3);
