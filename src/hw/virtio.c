@@ -288,6 +288,8 @@ bool virtio_take(struct virtio_dev *dev, struct virtio_ring *ring, struct virtio
 	int taken = virtio_ring_take(ring, answer, &why);
 	if (taken < 0)
 		virtio_stop(dev, why);
+	if (taken > 0)
+		ring->answered = timer_now();
 	return taken > 0;
 }
 
@@ -302,13 +304,20 @@ bool virtio_poll(struct virtio_dev *dev)
 	return dev->driver != NULL && dev->driver->poll(dev);
 }
 
-// Whether the device has something that it must answer, and whether it had it for too long.
+// Since when the ring's device owes an answer; UINT64_MAX: it does not. One that answers others meanwhile is slow, not
+// broken: a guest's large requests must not cost all the others the device.
+static uint64_t owes_since(const struct virtio_ring *ring)
+{
+	uint64_t oldest = ring->patient ? UINT64_MAX : virtio_ring_oldest(ring);
+	return oldest < ring->answered ? ring->answered : oldest;
+}
+
+// Whether the device has something that it must answer, and whether it owed it for too long.
 static bool has_work(const struct virtio_dev *dev, bool *late)
 {
 	uint64_t oldest = UINT64_MAX;
 	for (unsigned i = 0; i < dev->nr_rings; i++) {
-		uint64_t of_ring =
-		        dev->ring[i]->patient ? UINT64_MAX : virtio_ring_oldest(dev->ring[i]);
+		uint64_t of_ring = owes_since(dev->ring[i]);
 		oldest = of_ring < oldest ? of_ring : oldest;
 	}
 	*late = oldest != UINT64_MAX && timer_now() > oldest &&

@@ -15,7 +15,7 @@
 #define VIRTIO_MAX_DEVICES 32
 #define VIRTIO_MAX_RINGS   4 // of a device; the queues that Mezzo uses are among the first so many
 #define VIRTIO_WHERE_SIZE  24
-#define VIRTIO_PATIENCE_MS 20000 // for an answer; then the device is stopped
+#define VIRTIO_PATIENCE_MS 20000 // without any answer to what is asked; then the device is stopped
 #define VIRTIO_RESET_MS    1000  // for a reset to be confirmed
 #define VIRTIO_A_POLL      8     // answers that are taken in one turn
 

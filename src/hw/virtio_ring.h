@@ -35,6 +35,7 @@ struct virtio_ring {
 	uint16_t nr_out;      // chains with the device
 	uint16_t avail_index; // of the next chain to give
 	uint16_t used_index;  // of the next answer to take
+	uint64_t answered;    // when the last answer was taken: ticks of timer_now(); 0: none was
 	struct virtio_slot slot[VIRTIO_RING_MAX];
 };
 

@@ -428,6 +428,32 @@ static void test_no_answer(void **state UNUSED)
 	expect_stopped("it does not answer");
 }
 
+// A device that takes 15 s for each is slow, not broken, however old the last of them becomes.
+static void test_slow_answers(void **state UNUSED)
+{
+	enum { OUT = 4 };
+	static struct asked many[OUT];
+	static struct fake_chain chain[OUT];
+	ask_and_lose();
+	for (unsigned i = 0; i < OUT; i++) {
+		many[i] = asked_for(BLOCK_READ, i, page(0), 512);
+		assert_int_equal(submit(&vda, &many[i]), 0);
+		assert_true(fake_next(&disk, 0, &chain[i]));
+	}
+	for (unsigned i = 0; i < OUT; i++) {
+		board_pass(VIRTIO_PATIENCE_MS - 5000);
+		fake_answer(&disk, 0, chain[i].head, fake_blk_do(&chain[i]));
+		board_interrupt(2);
+		assert_int_equal(many[i].over, 1);
+		assert_int_equal(many[i].error, 0);
+		assert_false(block_is_dead(vda.dev));
+	}
+	board_pass(VIRTIO_PATIENCE_MS - 500);
+	assert_false(block_is_dead(vda.dev));
+	board_pass(700); // the first is still owed
+	expect_stopped("it does not answer");
+}
+
 // The reset is awaited: the request's memory may still be written to.
 static void test_no_reset(void **state UNUSED)
 {
@@ -617,6 +643,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_needs_reset),
 	        cmocka_unit_test(test_no_status),
 	        cmocka_unit_test(test_no_answer),
+	        cmocka_unit_test(test_slow_answers),
 	        cmocka_unit_test(test_no_reset),
 	        cmocka_unit_test(test_slow_reset),
 	        cmocka_unit_test(test_lost_interrupt),
