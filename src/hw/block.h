@@ -21,6 +21,8 @@
 #define BLOCK_ID_SIZE        20 // bytes of a serial number, padded with NULs, with no NUL behind it
 #define BLOCK_MAX_BYTES      MIB(64) // of one request
 #define BLOCK_NAME_SIZE      8       // "vdaf128" with its NUL
+// Bytes of a DISCARD or WRITE_ZEROES: a slow disk may write them all.
+#define BLOCK_MAX_EXTENT     MIB(32)
 
 enum block_op {
 	BLOCK_READ,
@@ -70,7 +72,7 @@ struct block_driver {
 
 // What the device can do besides reading, writing and flushing; 0 in `max_sectors`: not this.
 struct block_limits {
-	uint32_t max_sectors; // of one request
+	uint32_t max_sectors; // of one request; at most BLOCK_MAX_EXTENT bytes
 	uint32_t alignment;   // in sectors, at least 1: a hint
 };
 

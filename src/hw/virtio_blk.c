@@ -18,6 +18,7 @@
 #define NOT_ANSWERED 0xff
 #define MAX_BLOCK    KIB(4)
 #define MAX_SECTORS  (UINT64_MAX / BLOCK_SECTOR)
+#define MAX_EXTENT   (BLOCK_MAX_EXTENT / BLOCK_SECTOR)
 
 struct around {
 	struct virtio_blk_header header;
@@ -171,6 +172,8 @@ static struct block_limits limits(const struct virtio_dev *dev, uint64_t feature
 	struct block_limits found = {config(dev, feature, sectors, 0), 1};
 	if (config(dev, feature, segments, 0) == 0)
 		found.max_sectors = 0;
+	if (found.max_sectors > MAX_EXTENT)
+		found.max_sectors = MAX_EXTENT;
 	return found;
 }
 

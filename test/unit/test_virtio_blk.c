@@ -220,6 +220,18 @@ static void test_read_only(void **state UNUSED)
 	assert_int_equal(tried(&vda, BLOCK_FLUSH, 0, 512), ERR_UNSUPPORTED);
 }
 
+// A request that a slow disk writes for half a minute is not offered, whatever the disk says.
+static void test_extents_are_capped(void **state UNUSED)
+{
+	struct fake_virtio dev = fake_blk_new(VIRTIO_MMIO_MODERN, ALL_OFFERS);
+	fake_put32(dev.config + VIRTIO_BLK_DISCARD_SECTORS, UINT32_MAX);
+	fake_put32(dev.config + VIRTIO_BLK_ZEROES_SECTORS, 65537);
+	boot_with(dev);
+	assert_int_equal(block_find("vda", &vda), 0);
+	assert_int_equal(vda.dev->discard.max_sectors, 65536);
+	assert_int_equal(vda.dev->write_zeroes.max_sectors, 65536);
+}
+
 static void test_large_blocks(void **state UNUSED)
 {
 	struct fake_virtio dev = fake_blk_new(VIRTIO_MMIO_MODERN, VIRTIO_BLK_F_BLK_SIZE);
@@ -631,6 +643,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_other_requests),
 	        cmocka_unit_test(test_refused),
 	        cmocka_unit_test(test_read_only),
+	        cmocka_unit_test(test_extents_are_capped),
 	        cmocka_unit_test(test_large_blocks),
 	        cmocka_unit_test(test_full),
 	        cmocka_unit_test(test_any_order),
