@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Looks through the first bus of the board's PCI Express. Owns the configuration of the functions that are virtio's, and
-// no other's; called by hw/host_devices.c at boot.
+// Looks through the first bus of the board's PCI Express. Owns the configuration of the functions that are virtio's; of the
+// others nothing is changed, but that they do not interrupt. Called by hw/host_devices.c at boot.
 //
 // QEMU's boards start without firmware that would have given addresses to BARs: then they are given here, from the
 // bottom of the windows that the tree names. If any function answers to its BARs already, somebody has given all of
@@ -170,6 +170,7 @@ static uint32_t header_type(const struct pci_function *f)
 static void found(struct bus *bus, struct pci_function *f)
 {
 	uint32_t kind = header_type(f) & HEADER_KIND;
+	command_set(f, 0, PCI_COMMAND_NO_INTX); // nobody would lower its line; a driver undoes it
 	if (kind == HEADER_BRIDGE)
 		log_line("devices: PCI %02x.%x is a bridge: what is behind it is not looked at",
 		         f->device, f->function);
