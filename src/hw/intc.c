@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which driver serves the board's interrupt controller, and who is called when a device of the board interrupts. Owns
 // the choice and the table of those; called at boot, and by main/irq.c.
+// Invariant: one call of intc_dispatch lets one device of a line work, and no line keeps a CPU busy for ever.
 #include "hw/intc.h"
 
 #include "base/atomic.h"
@@ -9,10 +10,15 @@
 
 const struct intc_ops *intc;
 
+#define IDLE_MOST 64
+
 static struct claim {
 	const struct intc_handler *handler;
 	void *owner;
 	uint32_t intid;
+	// Of the first claim of a line, for all of them. One CPU at a time handles a line.
+	unsigned begin; // where intc_dispatch begins
+	unsigned idle;  // how often in a row nobody had anything to do
 } claims[INTC_MAX_CLAIMS];
 static unsigned nr_claims; // fixed after boot
 
@@ -48,16 +54,45 @@ int intc_claim(uint32_t intid, const struct intc_handler *handler, void *owner)
 {
 	if (nr_claims == INTC_MAX_CLAIMS)
 		return ERR_NO_MEMORY;
-	claims[nr_claims] = (struct claim){handler, owner, intid};
+	claims[nr_claims] = (struct claim){.handler = handler, .owner = owner, .intid = intid};
 	store_release(&nr_claims, nr_claims + 1);
 	return 0;
 }
 
+// The line is raised by something that nobody here drives, or by a device that does not take it back.
+static void turn_off(uint32_t intid, unsigned count)
+{
+	intc_disable(intid);
+	log_line("interrupt %u: %u times in a row without a reason: off; its devices are polled",
+	         intid, IDLE_MOST);
+	for (unsigned i = 0; i < count; i++)
+		if (claims[i].intid == intid)
+			claims[i].handler->turned_off(claims[i].owner);
+}
+
 void intc_dispatch(uint32_t intid)
 {
-	unsigned count = load_acquire(&nr_claims);
-	for (unsigned i = 0; i < count; i++) {
-		if (claims[i].intid == intid)
-			claims[i].handler->handle(claims[i].owner);
+	unsigned count = load_acquire(&nr_claims), sharing = 0;
+	struct claim *line = NULL;
+	for (unsigned i = count; i-- > 0;) {
+		if (claims[i].intid == intid) {
+			line = &claims[i];
+			sharing++;
+		}
 	}
+	if (line == NULL)
+		return;
+	const unsigned begin = line->begin;
+	for (unsigned i = 0; i < count; i++) {
+		const unsigned at = (begin + i) % count;
+		if (claims[at].intid != intid || !claims[at].handler->handle(claims[at].owner))
+			continue;
+		line->idle = 0;
+		line->begin = at + 1;
+		if (sharing > 1)
+			intc_set_pending(intid, true); // the others in another exit
+		return;
+	}
+	if (++line->idle == IDLE_MOST)
+		turn_off(intid, count);
 }

@@ -116,14 +116,19 @@ static inline void intc_set_active(uint32_t intid, bool active)
 
 // What is to be done when the interrupt of one of the board's own devices comes.
 struct intc_handler {
-	void (*handle)(void *owner); // on the CPU that was interrupted; no lock held
+	// Whether the device had something to do. On the CPU that was interrupted; no lock held.
+	bool (*handle)(void *owner);
+	// The line was turned off, because nobody had anything to do too often: the device is to be looked at now and
+	// then. The same CPU, no lock held.
+	void (*turned_off)(void *owner);
 };
 #define INTC_MAX_CLAIMS 48
 
 // From now on `intid` calls the handler with `owner`, among others that share the line. At boot, before the interrupt
 // is let through. ERR_NO_MEMORY: INTC_MAX_CLAIMS are taken.
 int intc_claim(uint32_t intid, const struct intc_handler *handler, void *owner);
-// Calls all who claimed `intid`.
+// Calls those who claimed `intid` until one of them had something to do. Then the line is pending again if there are
+// others, which are asked first the next time. If nobody has for 64 times in a row the line is turned off.
 void intc_dispatch(uint32_t intid);
 
 // Interrupts another CPU. What was written to memory before is seen by its handler.

@@ -57,11 +57,20 @@ const char *virtio_state_name(enum virtio_state state)
 	return names[state];
 }
 
-static void interrupt(void *owner)
+// Under the device's lock. Either this finds that nobody watches, or the CPU that does finds the device.
+static void watch(struct virtio_dev *dev, uint64_t ms)
+{
+	store_relaxed(&dev->watched, true);
+	if (!exchange(&watching, true))
+		timer_set(TIMER_HW, timer_now() + timer_from_ms(ms));
+}
+
+static bool interrupt(void *owner)
 {
 	struct virtio_dev *dev = owner;
 	if (load_relaxed(&dev->state) == VIRTIO_IDLE)
-		return; // its registers may not even answer
+		return false; // its registers may not even answer
+	const uint32_t before = load_relaxed(&dev->nr_answers);
 	// Before the rings are looked at: what comes later raises the line, or the edge, anew.
 	uint32_t why = dev->transport->acknowledge(dev);
 	if ((why & VIRTIO_ISR_CONFIG) != 0) {
@@ -74,9 +83,20 @@ static void interrupt(void *owner)
 	// Also if there is no reason: the line may be another one's, or this is the rest of last time.
 	if (virtio_poll(dev))
 		intc_set_pending(dev->intid, true); // the rest in another exit
+	return why != 0 || load_relaxed(&dev->nr_answers) != before;
 }
 
-static const struct intc_handler handler = {.handle = interrupt};
+static void turned_off(void *owner)
+{
+	struct virtio_dev *dev = owner;
+	spin_lock(&dev->lock);
+	dev->polled = true;
+	if (dev->state == VIRTIO_LIVE)
+		watch(dev, HURRY_MS);
+	spin_unlock(&dev->lock);
+}
+
+static const struct intc_handler handler = {.handle = interrupt, .turned_off = turned_off};
 
 void virtio_announce(struct virtio_dev *dev)
 {
@@ -221,14 +241,6 @@ int virtio_read_config(const struct virtio_dev *dev, uint32_t offset, uint32_t *
 
 // ---- running ----
 
-// Under the device's lock. Either this finds that nobody watches, or the CPU that does finds the device.
-static void watch(struct virtio_dev *dev, uint64_t ms)
-{
-	store_relaxed(&dev->watched, true);
-	if (!exchange(&watching, true))
-		timer_set(TIMER_HW, timer_now() + timer_from_ms(ms));
-}
-
 void virtio_kick(struct virtio_dev *dev, struct virtio_ring *ring)
 {
 	if (virtio_ring_publish(ring))
@@ -280,17 +292,18 @@ bool virtio_take(struct virtio_dev *dev, struct virtio_ring *ring, struct virtio
                  int *error)
 {
 	const char *why;
-	*error = dev->state == VIRTIO_DEAD ? ERR_IO : 0;
-	if (dev->state == VIRTIO_DEAD)
-		return virtio_ring_abandon(ring, answer);
-	if (dev->state != VIRTIO_LIVE)
+	bool dead = dev->state == VIRTIO_DEAD;
+	*error = dead ? ERR_IO : 0;
+	if (!dead && dev->state != VIRTIO_LIVE)
 		return false;
-	int taken = virtio_ring_take(ring, answer, &why);
+	int taken = dead ? virtio_ring_abandon(ring, answer) : virtio_ring_take(ring, answer, &why);
 	if (taken < 0)
 		virtio_stop(dev, why);
-	if (taken > 0)
-		ring->answered = timer_now();
-	return taken > 0;
+	if (taken <= 0)
+		return false;
+	ring->answered = timer_now();
+	store_relaxed(&dev->nr_answers, dev->nr_answers + 1);
+	return true;
 }
 
 bool virtio_poll(struct virtio_dev *dev)
@@ -336,7 +349,8 @@ static bool has_any(const struct virtio_dev *dev)
 // In how many milliseconds the device is to be looked at again; 0: there is no need.
 static unsigned look_again(struct virtio_dev *dev, bool busy)
 {
-	bool hurry = dev->state == VIRTIO_STOPPING || (dev->state == VIRTIO_DEAD && has_any(dev));
+	bool hurry = dev->state == VIRTIO_STOPPING || (dev->state == VIRTIO_DEAD && has_any(dev)) ||
+	             (dev->state == VIRTIO_LIVE && dev->polled);
 	store_relaxed(&dev->watched, hurry || busy);
 	return hurry ? HURRY_MS : busy ? WATCH_MS : 0;
 }
@@ -349,7 +363,7 @@ static unsigned look_at(struct virtio_dev *dev)
 		busy = has_work(dev, &late);
 	else if (dev->state == VIRTIO_STOPPING)
 		check_stopped(dev);
-	bool poll = late || dev->state == VIRTIO_DEAD;
+	bool poll = late || dev->polled || dev->state == VIRTIO_DEAD;
 	unsigned ms = look_again(dev, busy);
 	spin_unlock(&dev->lock);
 	if (!poll)

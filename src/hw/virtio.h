@@ -84,6 +84,8 @@ struct virtio_dev {
 	enum virtio_state state;
 	uint64_t stop_until; // STOPPING: when waiting ends, in ticks
 	bool watched;        // virtio_tick is to look at it
+	bool polled;         // always, and for answers: its interrupt was turned off
+	uint32_t nr_answers; // taken so far, modulo 2^32
 };
 
 // ---- for the buses: at boot ----

@@ -147,6 +147,89 @@ static void test_stopped(void **state UNUSED)
 	assert_int_equal(error, ERR_IO);
 }
 
+// One exit lets one device of a line work, and the next begins with the next.
+static void test_shared_line(void **state UNUSED)
+{
+	enum { DISKS = 3, EACH = 10 }; // EACH: more than are taken in one turn
+	static struct block_request request[DISKS][EACH];
+	static int errors[DISKS][EACH];
+	struct segment segment;
+	for (unsigned i = 0; i < DISKS; i++)
+		plug(i, (1 + 4 * i) << 3, MODERN_BLK);
+	boot();
+	segment = (struct segment){pages_alloc(0, OWNER_EL2, PAGE_DATA, NULL), 512};
+	for (unsigned i = 0; i < DISKS * EACH; i++) {
+		struct block_dev *dev = block_get(i % DISKS);
+		const struct block_range range = {dev, 0, dev->sectors};
+		errors[i % DISKS][i / DISKS] = 1;
+		request[i % DISKS][i / DISKS] =
+		        (struct block_request){.op = BLOCK_READ,
+		                               .segments = &segment,
+		                               .nr_segments = 1,
+		                               .ops = &ops,
+		                               .owner = &errors[i % DISKS][i / DISKS]};
+		assert_int_equal(block_submit(&range, &request[i % DISKS][i / DISKS]), 0);
+	}
+	unsigned over_of[DISKS] = {0};
+	for (unsigned turn = 0; turn < 2 * DISKS; turn++) {
+		board_pending[PCI_INTX + 1] = false;
+		intc_dispatch(PCI_INTX + 1);
+		assert_true(board_pending[PCI_INTX + 1]);
+		for (unsigned i = 0; i < DISKS; i++) {
+			unsigned over_now = 0;
+			for (unsigned n = 0; n < EACH; n++)
+				over_now += errors[i][n] == 0 ? 1 : 0;
+			unsigned most = turn < DISKS ? VIRTIO_A_POLL : EACH - VIRTIO_A_POLL;
+			assert_int_equal(over_now - over_of[i], i == turn % DISKS ? most : 0);
+			over_of[i] = over_now;
+		}
+	}
+	board_pending[PCI_INTX + 1] = false;
+	intc_dispatch(PCI_INTX + 1);
+	assert_false(board_pending[PCI_INTX + 1]);
+}
+
+// A line that nobody lowers is turned off; its devices work all the same, a little later.
+static void test_line_stays_up(void **state UNUSED)
+{
+	plug(0, 1 << 3, MODERN_BLK);
+	plug(1, 5 << 3, MODERN_BLK);
+	boot();
+	for (unsigned i = 0; i < 60; i++)
+		intc_dispatch(PCI_INTX + 1);
+	assert_int_equal(read_sector(1, 1, PA(RAM_ARENA_BASE)), 0);
+	intc_dispatch(PCI_INTX + 1);
+	assert_int_equal(error, 0);
+	for (unsigned i = 0; i < 63; i++)
+		intc_dispatch(PCI_INTX + 1);
+	assert_true(board_enabled[PCI_INTX + 1]); // not in a row
+	intc_dispatch(PCI_INTX + 1);
+	assert_false(board_enabled[PCI_INTX + 1]);
+	assert_true(logged("interrupt 36: 64 times in a row without a reason: off; its devices are "
+	                   "polled"));
+	board_pass(5000);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(read_sector(i, 1, PA(RAM_ARENA_BASE)), 0);
+		board_pass(50);
+		assert_int_equal(error, 0);
+	}
+}
+
+// What Mezzo does not drive must not raise a line that it drives.
+static void test_others_are_quiet(void **state UNUSED)
+{
+	struct fake_function *f[3] = {plug(0, 1 << 3, MODERN_BLK), plug(1, 2 << 3, MODERN_BLK),
+	                              plug(2, 3 << 3, MODERN_BLK)};
+	pci_put(f[1], 0, 0x10421af5, 4); // another vendor's
+	f[2]->config[0x0e] = 1;          // a bridge
+	f[1]->config[4] = 4;
+	boot();
+	assert_int_equal(f[0]->config[5] & 4, 0);
+	assert_int_equal(f[1]->config[5] & 4, 4);
+	assert_int_equal(f[1]->config[4], 4); // otherwise as it was
+	assert_int_equal(f[2]->config[5] & 4, 4);
+}
+
 #define LEFT_ALONE(name, change, why)                                  \
 	static void name(void **state UNUSED)                          \
 	{                                                              \
@@ -228,21 +311,39 @@ static void test_bus_read(void **state UNUSED)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_works),         cmocka_unit_test(test_several),
-	        cmocka_unit_test(test_one_function),  cmocka_unit_test(test_given),
-	        cmocka_unit_test(test_given_outside), cmocka_unit_test(test_stopped),
-	        cmocka_unit_test(test_no_caps),       cmocka_unit_test(test_circle),
-	        cmocka_unit_test(test_cap_in_header), cmocka_unit_test(test_cap_at_end),
-	        cmocka_unit_test(test_cap_short),     cmocka_unit_test(test_notify_short),
-	        cmocka_unit_test(test_no_such_bar),   cmocka_unit_test(test_absent_bar),
-	        cmocka_unit_test(test_io_bar),        cmocka_unit_test(test_beyond),
-	        cmocka_unit_test(test_wraps),         cmocka_unit_test(test_common_short),
-	        cmocka_unit_test(test_crooked),       cmocka_unit_test(test_no_bar),
-	        cmocka_unit_test(test_giant_bar),     cmocka_unit_test(test_doorbell),
-	        cmocka_unit_test(test_no_pin),        cmocka_unit_test(test_wrong_pin),
-	        cmocka_unit_test(test_other_vendor),  cmocka_unit_test(test_other_kind),
-	        cmocka_unit_test(test_bridge),        cmocka_unit_test(test_unmapped),
-	        cmocka_unit_test(test_not_coherent),  cmocka_unit_test(test_bus_read),
+	        cmocka_unit_test(test_works),
+	        cmocka_unit_test(test_several),
+	        cmocka_unit_test(test_one_function),
+	        cmocka_unit_test(test_given),
+	        cmocka_unit_test(test_given_outside),
+	        cmocka_unit_test(test_stopped),
+	        cmocka_unit_test(test_shared_line),
+	        cmocka_unit_test(test_line_stays_up),
+	        cmocka_unit_test(test_others_are_quiet),
+	        cmocka_unit_test(test_no_caps),
+	        cmocka_unit_test(test_circle),
+	        cmocka_unit_test(test_cap_in_header),
+	        cmocka_unit_test(test_cap_at_end),
+	        cmocka_unit_test(test_cap_short),
+	        cmocka_unit_test(test_notify_short),
+	        cmocka_unit_test(test_no_such_bar),
+	        cmocka_unit_test(test_absent_bar),
+	        cmocka_unit_test(test_io_bar),
+	        cmocka_unit_test(test_beyond),
+	        cmocka_unit_test(test_wraps),
+	        cmocka_unit_test(test_common_short),
+	        cmocka_unit_test(test_crooked),
+	        cmocka_unit_test(test_no_bar),
+	        cmocka_unit_test(test_giant_bar),
+	        cmocka_unit_test(test_doorbell),
+	        cmocka_unit_test(test_no_pin),
+	        cmocka_unit_test(test_wrong_pin),
+	        cmocka_unit_test(test_other_vendor),
+	        cmocka_unit_test(test_other_kind),
+	        cmocka_unit_test(test_bridge),
+	        cmocka_unit_test(test_unmapped),
+	        cmocka_unit_test(test_not_coherent),
+	        cmocka_unit_test(test_bus_read),
 	};
 	return own_process_run(argc, argv, tests, ARRAY_SIZE(tests));
 }
