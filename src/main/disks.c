@@ -45,7 +45,10 @@ static bool give_host_disk(struct vm *vm, const struct desc_disk *from, struct v
 		return false;
 	}
 	int error = vdisk_host_claim(vm->id, &disk->range, from->mode != DESC_IMAGE_RO, &other);
-	if (error != 0) {
+	if (error == ERR_NO_MEMORY) {
+		print_buffer(why, size, "disk = host:%s: VMs have too many disks of the board",
+		             from->name);
+	} else if (error != 0) {
 		const struct vm *owner = vm_by_id(other);
 		print_buffer(why, size,
 		             "disk = host:%s: %s has sectors of it already, and one of them may "
