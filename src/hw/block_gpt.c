@@ -12,7 +12,7 @@
 #include "hw/timer.h"
 #include "mem/pages.h"
 
-#define PATIENCE_MS 5000 // nobody else can do anything while a disk is waited for
+#define PATIENCE_MS 5000 // for all of a disk: nobody else can do anything while it is waited for
 #define ORDER       4    // of the memory for the largest table
 
 STATIC_ASSERT(PAGE_SIZE << ORDER == GPT_MAX_BYTES, "a table fits");
@@ -31,12 +31,12 @@ static void done(struct block_request *request, int error)
 
 static const struct block_request_ops ops = {.done = done};
 
-// Reads whole blocks and waits. The memory is the caller's again in any case.
-static int read_blocks(struct block_dev *dev, uint64_t block, pa_t to, uint64_t bytes)
+// Reads whole blocks and waits until `until`, in ticks. The memory is the caller's again in any case.
+static int read_blocks(struct block_dev *dev, uint64_t block, pa_t to, uint64_t bytes,
+                       uint64_t until)
 {
 	const struct block_range all = {dev, 0, dev->sectors};
 	struct waiting waiting = {false, 0};
-	uint64_t start = timer_now(), limit = timer_from_ms(PATIENCE_MS);
 	const uint64_t a_block = dev->block_size;
 	for (uint64_t at = 0; at < bytes && waiting.error == 0; at += a_block) {
 		// Block by block: a device may take no more than that in a segment.
@@ -54,7 +54,7 @@ static int read_blocks(struct block_dev *dev, uint64_t block, pa_t to, uint64_t 
 			return error;
 		while (!waiting.over) {
 			block_poll(dev);
-			if (timer_now() - start > limit)
+			if (timer_now() > until)
 				dev->driver->give_up(dev); // it is answered soon
 			spin_relax();
 		}
@@ -96,19 +96,19 @@ static void take_entries(struct block_dev *dev, const struct gpt *gpt, const uin
 }
 
 // Reads the table whose header is at block `at`; `to` is room for the table. ERR_IO: the disk failed.
-static int read_table(struct block_dev *dev, uint64_t at, pa_t to, struct gpt *gpt,
+static int read_table(struct block_dev *dev, uint64_t at, pa_t to, uint64_t until, struct gpt *gpt,
                       enum gpt_fault *fault)
 {
 	const uint64_t nr_blocks = dev->sectors / (dev->block_size / BLOCK_SECTOR);
 	const uint8_t *bytes = (const uint8_t *)(uintptr_t)to.v;
-	int error = read_blocks(dev, at, to, dev->block_size);
+	int error = read_blocks(dev, at, to, dev->block_size, until);
 	if (error != 0)
 		return error;
 	*fault = gpt_read_header(bytes, dev->block_size, at, nr_blocks, gpt);
 	if (*fault != GPT_OK)
 		return 0;
 	uint64_t size = (uint64_t)gpt->nr_entries * gpt->entry_bytes;
-	error = read_blocks(dev, gpt->table, to, align_up(size, dev->block_size));
+	error = read_blocks(dev, gpt->table, to, align_up(size, dev->block_size), until);
 	if (error == 0)
 		*fault = gpt_check_table(gpt, bytes);
 	return error;
@@ -118,16 +118,17 @@ static int read_disk(struct block_dev *dev, pa_t to)
 {
 	const uint64_t nr_blocks = dev->sectors / (dev->block_size / BLOCK_SECTOR);
 	const uint8_t *bytes = (const uint8_t *)(uintptr_t)to.v;
+	const uint64_t until = timer_now() + timer_from_ms(PATIENCE_MS);
 	enum gpt_fault fault = GPT_OK, second = GPT_OK;
 	struct gpt gpt;
 	if (nr_blocks < 3)
 		return 0; // no room for anything
-	int error = read_blocks(dev, 0, to, dev->block_size);
+	int error = read_blocks(dev, 0, to, dev->block_size, until);
 	if (error != 0 || !gpt_is_announced(bytes))
 		return error;
-	error = read_table(dev, 1, to, &gpt, &fault);
+	error = read_table(dev, 1, to, until, &gpt, &fault);
 	if (error == 0 && fault != GPT_OK) {
-		error = read_table(dev, nr_blocks - 1, to, &gpt, &second);
+		error = read_table(dev, nr_blocks - 1, to, until, &gpt, &second);
 		log_line("%s: the partition table is not usable: %s; the copy at the end %s",
 		         dev->name, gpt_fault_text(fault),
 		         error != 0         ? "cannot be read"

@@ -81,6 +81,30 @@ static void test_found(void **state)
 
 static const struct gpt_part one[] = {{40, 99, "boot"}};
 
+// A read takes two seconds. All of them together have five.
+static void serve_slowly(struct fake_virtio *dev, unsigned queue)
+{
+	board_now += 2 * BOARD_HZ;
+	fake_blk_serve(dev, queue);
+}
+
+static void test_slow(void **state)
+{
+	(void)state;
+	gpt_make_disk(fake_disk, BLOCKS, one, 1);
+	disk = fake_blk_new(VIRTIO_MMIO_LEGACY, 0);
+	disk.served = serve_slowly;
+	board_slots[0] = &disk;
+	board_power_on();
+	board_make_tree("");
+	board_ready();
+	uint64_t before = board_now;
+	host_devices_init(board_tree.bytes, &test_board);
+	assert_in_range(board_now - before, 5 * BOARD_HZ, 7 * BOARD_HZ);
+	assert_true(logged("vda: cannot be read: its partitions are not known"));
+	assert_true(block_is_dead(block_get(0)));
+}
+
 static void test_copy(void **state)
 {
 	(void)state;
@@ -178,10 +202,11 @@ static void test_unreadable(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_found),         cmocka_unit_test(test_copy),
-	        cmocka_unit_test(test_table_damaged), cmocka_unit_test(test_both_damaged),
-	        cmocka_unit_test(test_not_announced), cmocka_unit_test(test_overlap),
-	        cmocka_unit_test(test_many),          cmocka_unit_test(test_unreadable),
+	        cmocka_unit_test(test_found),        cmocka_unit_test(test_slow),
+	        cmocka_unit_test(test_copy),         cmocka_unit_test(test_table_damaged),
+	        cmocka_unit_test(test_both_damaged), cmocka_unit_test(test_not_announced),
+	        cmocka_unit_test(test_overlap),      cmocka_unit_test(test_many),
+	        cmocka_unit_test(test_unreadable),
 	};
 	return own_process_run(argc, argv, tests, ARRAY_SIZE(tests));
 }
