@@ -8,6 +8,8 @@
 #include "hw/virtio.h"
 
 #include "arm/cpu.h"
+#include "arm/io.h"
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/panic.h"
 #include "base/string.h"
@@ -220,6 +222,14 @@ void virtio_run(struct virtio_dev *dev)
 	dev->transport->set_status(dev, is_legacy(dev) ? status : status | VIRTIO_FEATURES_OK);
 }
 
+uint32_t virtio_config(const struct virtio_dev *dev, uint32_t offset, unsigned bytes)
+{
+	if (!range_contains(0, dev->config_bytes, offset, bytes))
+		return 0;
+	uintptr_t at = dev->config + offset;
+	return bytes == 4 ? io_read32(at) : bytes == 2 ? io_read16(at) : io_read8(at);
+}
+
 int virtio_read_config(const struct virtio_dev *dev, uint32_t offset, uint32_t *words,
                        unsigned count)
 {
@@ -229,7 +239,7 @@ int virtio_read_config(const struct virtio_dev *dev, uint32_t offset, uint32_t *
 		bool same = try != 0 ||
 		            !is_legacy(dev); // a legacy device has no generations: two equal reads
 		for (unsigned i = 0; i < count; i++) {
-			uint32_t word = bus->config(dev, offset + i * 4, 4);
+			uint32_t word = virtio_config(dev, offset + i * 4, 4);
 			same = same && (!is_legacy(dev) || words[i] == word);
 			words[i] = word;
 		}

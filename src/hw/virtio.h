@@ -42,8 +42,6 @@ struct virtio_transport {
 	void (*notify)(const struct virtio_dev *dev, const struct virtio_ring *ring);
 	// What the interrupt is for (VIRTIO_ISR_*); the device takes it back. Any CPU, no lock.
 	uint32_t (*acknowledge)(const struct virtio_dev *dev);
-	// A field of the device's configuration: 1, 2 or 4 bytes, at a multiple of that. What is outside reads as 0.
-	uint32_t (*config)(const struct virtio_dev *dev, uint32_t offset, unsigned bytes);
 	uint32_t (*generation)(const struct virtio_dev *dev);
 	void (*cut_off)(
 	        const struct virtio_dev *dev); // no more DMA, whatever the device does; may be NULL
@@ -115,6 +113,10 @@ int virtio_read_config(const struct virtio_dev *dev, uint32_t offset, uint32_t *
                        unsigned count);
 
 // ---- for drivers: any CPU, the device's lock held ----
+
+// A field of the configuration: 1, 2 or 4 bytes, at a multiple of that. What is outside reads as 0. Also without the
+// lock.
+uint32_t virtio_config(const struct virtio_dev *dev, uint32_t offset, unsigned bytes);
 
 // Shows the device what was put into a ring, and watches that it answers.
 void virtio_kick(struct virtio_dev *dev, struct virtio_ring *ring);

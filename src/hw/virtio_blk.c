@@ -163,7 +163,7 @@ static const struct block_driver driver = {
 static uint32_t config(const struct virtio_dev *dev, uint64_t feature, uint32_t offset,
                        uint32_t otherwise)
 {
-	return (dev->features & feature) != 0 ? dev->transport->config(dev, offset, 4) : otherwise;
+	return (dev->features & feature) != 0 ? virtio_config(dev, offset, 4) : otherwise;
 }
 
 static struct block_limits limits(const struct virtio_dev *dev, uint64_t feature, uint32_t sectors,

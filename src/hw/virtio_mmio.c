@@ -106,14 +106,6 @@ static uint32_t acknowledge(const struct virtio_dev *dev)
 	return why;
 }
 
-static uint32_t config(const struct virtio_dev *dev, uint32_t offset, unsigned bytes)
-{
-	if (!range_contains(0, dev->config_bytes, offset, bytes))
-		return 0;
-	uintptr_t at = dev->config + offset;
-	return bytes == 4 ? io_read32(at) : bytes == 2 ? io_read16(at) : io_read8(at);
-}
-
 static uint32_t generation(const struct virtio_dev *dev)
 {
 	return reg(dev, VIRTIO_MMIO_CONFIG_GENERATION);
@@ -134,7 +126,6 @@ const struct virtio_transport virtio_mmio = {
         .queue_start = queue_start,
         .notify = notify,
         .acknowledge = acknowledge,
-        .config = config,
         .generation = generation,
 };
 
@@ -148,7 +139,6 @@ const struct virtio_transport virtio_mmio_legacy = {
         .queue_start = legacy_queue_start,
         .notify = notify,
         .acknowledge = acknowledge,
-        .config = config,
         .generation = no_generation,
 };
 

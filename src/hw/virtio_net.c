@@ -123,7 +123,7 @@ static bool is_up(const struct net_dev *net_dev)
 	if (is_dead(net_dev))
 		return false;
 	return (dev->features & VIRTIO_NET_F_STATUS) == 0 ||
-	       (dev->transport->config(dev, VIRTIO_NET_STATUS, 2) & VIRTIO_NET_LINK_UP) != 0;
+	       (virtio_config(dev, VIRTIO_NET_STATUS, 2) & VIRTIO_NET_LINK_UP) != 0;
 }
 
 static const struct net_driver driver = {
@@ -142,10 +142,10 @@ static void read_net(struct net *net)
 	                                                          : VIRTIO_NET_HEADER;
 	net->net.has_mac = (dev->features & VIRTIO_NET_F_MAC) != 0;
 	for (unsigned i = 0; net->net.has_mac && i < NET_MAC_SIZE; i++)
-		net->net.mac[i] = (uint8_t)dev->transport->config(dev, VIRTIO_NET_MAC + i, 1);
+		net->net.mac[i] = (uint8_t)virtio_config(dev, VIRTIO_NET_MAC + i, 1);
 	uint32_t mtu = MTU_DEFAULT;
 	if ((dev->features & VIRTIO_NET_F_MTU) != 0)
-		mtu = dev->transport->config(dev, VIRTIO_NET_MTU, 2);
+		mtu = virtio_config(dev, VIRTIO_NET_MTU, 2);
 	net->net.mtu = mtu < MTU_LEAST ? MTU_LEAST : mtu > MTU_MOST ? MTU_MOST : mtu;
 }
 

@@ -129,14 +129,6 @@ static uint32_t acknowledge(const struct virtio_dev *dev)
 	return io_read8(dev->isr); // reading takes it back
 }
 
-static uint32_t config(const struct virtio_dev *dev, uint32_t offset, unsigned bytes)
-{
-	if (!range_contains(0, dev->config_bytes, offset, bytes))
-		return 0;
-	uintptr_t at = dev->config + offset;
-	return bytes == 4 ? io_read32(at) : bytes == 2 ? io_read16(at) : io_read8(at);
-}
-
 static uint32_t generation(const struct virtio_dev *dev)
 {
 	return io_read8(dev->base + CONFIG_GENERATION);
@@ -159,7 +151,6 @@ const struct virtio_transport virtio_pci = {
         .queue_start = queue_start,
         .notify = notify,
         .acknowledge = acknowledge,
-        .config = config,
         .generation = generation,
         .cut_off = cut_off,
 };
