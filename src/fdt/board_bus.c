@@ -89,15 +89,11 @@ static void read_pci(struct board_bus *bus, struct tree_walk *walk)
 {
 	struct board_pci pci = {.node = tree_offset(walk), .coherent = is_coherent(walk)};
 	const struct tree_level *level = &walk->level[walk->depth];
-	uint32_t last;
 
 	if (bus->pci.ecam.size != 0 || !tree_reg(walk, 0, &pci.ecam.base, &pci.ecam.size) ||
 	    pci.ecam.size < BUS_SIZE || !is_aligned(pci.ecam.base, PAGE_SIZE) ||
 	    level->address_cells != PCI_CELLS || level->size_cells != PCI_SIZE_CELLS)
 		return;
-	if (!tree_cell(tree_get(walk, "bus-range"), 0, &pci.first_bus) ||
-	    !tree_cell(tree_get(walk, "bus-range"), 1, &last))
-		pci.first_bus = 0;
 	for (unsigned i = 0; i < MAX_WINDOWS && read_window(&pci, walk, i); i++)
 		;
 	bus->pci = pci;

@@ -22,7 +22,6 @@ struct board_window {
 struct board_pci {
 	struct board_range
 	        ecam; // the configuration of all its buses; size 0: no PCI, or none that Mezzo can drive
-	uint32_t first_bus; // whose configuration comes first
 	struct board_window mem32,
 	        mem64; // the largest of each kind; mem32 ends below 4 GiB on the bus
 	bool coherent;

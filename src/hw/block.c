@@ -116,11 +116,6 @@ int block_submit(const struct block_range *range, struct block_request *request)
 	case BLOCK_DISCARD: error = check_extent(range, request, &dev->discard); break;
 	case BLOCK_WRITE_ZEROES: error = check_extent(range, request, &dev->write_zeroes); break;
 	case BLOCK_FLUSH: error = dev->has_flush ? 0 : ERR_UNSUPPORTED; break;
-	case BLOCK_GET_ID:
-		error = request->nr_segments == 1 && request->segments->bytes == BLOCK_ID_SIZE
-		                ? 0
-		                : ERR_INVALID;
-		break;
 	}
 	return error != 0 ? error
 	                  : dev->driver->submit(dev, request, range->first + request->sector);

@@ -16,9 +16,8 @@
 #define BLOCK_SECTOR \
 	512 // bytes; the unit of all positions and lengths here, whatever the device's own is
 #define BLOCK_MAX_DEVICES    32
-#define BLOCK_MAX_PARTITIONS 16  // of one disk; more are left out, with a sentence
-#define BLOCK_MAX_SEGMENTS   126 // of one request
-#define BLOCK_ID_SIZE        20 // bytes of a serial number, padded with NULs, with no NUL behind it
+#define BLOCK_MAX_PARTITIONS 16      // of one disk; more are left out, with a sentence
+#define BLOCK_MAX_SEGMENTS   126     // of one request
 #define BLOCK_MAX_BYTES      MIB(64) // of one request
 #define BLOCK_NAME_SIZE      8       // "vdaf128" with its NUL
 // Bytes of a DISCARD or WRITE_ZEROES: a slow disk may write them all.
@@ -30,7 +29,6 @@ enum block_op {
 	BLOCK_FLUSH,        // what was written before, and answered, is on the medium
 	BLOCK_DISCARD,      // `sectors` need not be kept
 	BLOCK_WRITE_ZEROES, // `sectors` read as zero from now on
-	BLOCK_GET_ID,       // one segment of BLOCK_ID_SIZE bytes
 };
 
 struct block_request;
@@ -82,7 +80,7 @@ struct block_partition {
 	char label[37];          // printable; empty: it has none
 };
 
-// A disk. All of it is fixed once the boot is done, but `dead`.
+// A disk. All of it is fixed once the boot is done.
 struct block_dev {
 	char name[BLOCK_NAME_SIZE];
 	const struct block_driver *driver;
@@ -124,10 +122,9 @@ void block_partition_name(const struct block_dev *dev, const struct block_partit
 // devices may be held. At most some 5,000 instructions.
 int block_submit(const struct block_range *range, struct block_request *request);
 
-// Looks for answers without an interrupt and calls `done` for at most BLOCK_A_POLL of them. Returns whether there
+// Looks for answers without an interrupt and calls `done` for some of them, at most eight. Returns whether there
 // may be more. Any CPU, no lock held.
 bool block_poll(struct block_dev *dev);
-#define BLOCK_A_POLL 8
 
 // Whether the device was given up: every request is answered with ERR_IO.
 bool block_is_dead(const struct block_dev *dev);

@@ -63,11 +63,6 @@ int net_receive(struct net_dev *dev, struct net_request *request)
 	return dev->driver->receive(dev, request);
 }
 
-bool net_poll(struct net_dev *dev)
-{
-	return dev->driver->poll(dev);
-}
-
 bool net_is_up(const struct net_dev *dev)
 {
 	return dev->driver->is_up(dev);

@@ -46,7 +46,6 @@ struct net_driver {
 	const char *name;
 	int (*send)(struct net_dev *dev, struct net_request *request);
 	int (*receive)(struct net_dev *dev, struct net_request *request);
-	bool (*poll)(struct net_dev *dev);
 	bool (*is_up)(const struct net_dev *dev);
 	bool (*is_dead)(const struct net_dev *dev);
 };
@@ -72,11 +71,6 @@ struct net_dev *net_find(const char *name);
 // that locks of VMs and devices may be held. At most some 2,000 instructions.
 int net_send(struct net_dev *dev, struct net_request *request);
 int net_receive(struct net_dev *dev, struct net_request *request);
-
-// Looks for what is over without an interrupt and calls `done` for at most NET_A_POLL of each kind. Whether there may be
-// more. Any CPU, no lock held.
-bool net_poll(struct net_dev *dev);
-#define NET_A_POLL 8
 
 // Whether there is a link, as far as the device knows; whether the device was given up.
 bool net_is_up(const struct net_dev *dev);

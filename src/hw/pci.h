@@ -24,7 +24,6 @@ enum pci_reg {
 	PCI_ID = 0x00, // vendor, device
 	PCI_COMMAND = 0x04,
 	PCI_STATUS = 0x06,
-	PCI_CLASS = 0x08, // revision, then the class from bit 8 on
 	PCI_HEADER_TYPE = 0x0e,
 	PCI_BAR0 = 0x10,
 	PCI_CAPABILITIES = 0x34,

@@ -34,9 +34,11 @@ struct blk {
 };
 
 static const uint32_t types[] = {
-        [BLOCK_READ] = VIRTIO_BLK_IN,       [BLOCK_WRITE] = VIRTIO_BLK_OUT,
-        [BLOCK_FLUSH] = VIRTIO_BLK_FLUSH,   [BLOCK_DISCARD] = VIRTIO_BLK_DISCARD,
-        [BLOCK_GET_ID] = VIRTIO_BLK_GET_ID, [BLOCK_WRITE_ZEROES] = VIRTIO_BLK_WRITE_ZEROES,
+        [BLOCK_READ] = VIRTIO_BLK_IN,
+        [BLOCK_WRITE] = VIRTIO_BLK_OUT,
+        [BLOCK_FLUSH] = VIRTIO_BLK_FLUSH,
+        [BLOCK_DISCARD] = VIRTIO_BLK_DISCARD,
+        [BLOCK_WRITE_ZEROES] = VIRTIO_BLK_WRITE_ZEROES,
 };
 
 static struct segment segment_of(void *at, size_t bytes)
@@ -65,7 +67,7 @@ static int put(struct blk *blk, struct block_request *request, uint64_t sector)
 {
 	bool extent = request->op == BLOCK_DISCARD || request->op == BLOCK_WRITE_ZEROES;
 	bool none = request->op == BLOCK_FLUSH;
-	bool reads = request->op == BLOCK_READ || request->op == BLOCK_GET_ID;
+	bool reads = request->op == BLOCK_READ;
 	unsigned data = extent ? 1 : none ? 0 : request->nr_segments;
 	int chain = virtio_ring_next(&blk->ring, data + AROUND);
 	if (chain < 0)

@@ -104,12 +104,6 @@ static bool poll(struct virtio_dev *dev)
 	return take(net, &net->rx, true) || more;
 }
 
-static bool net_dev_poll(struct net_dev *net_dev)
-{
-	const struct net *net = net_dev->chip;
-	return virtio_poll(net->dev);
-}
-
 static bool is_dead(const struct net_dev *net_dev)
 {
 	const struct net *net = net_dev->chip;
@@ -130,7 +124,6 @@ static const struct net_driver driver = {
         .name = "virtio-net",
         .send = net_tx,
         .receive = net_rx,
-        .poll = net_dev_poll,
         .is_up = is_up,
         .is_dead = is_dead,
 };

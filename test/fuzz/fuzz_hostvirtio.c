@@ -233,7 +233,7 @@ static void ask_disk(struct request *r)
 	if (dev->nr_partitions != 0)
 		range = (struct block_range){dev, dev->partition[0].first,
 		                             dev->partition[0].sectors};
-	r->block = (struct block_request){.op = (enum block_op)(fuzz_u8(in) % 6),
+	r->block = (struct block_request){.op = (enum block_op)(fuzz_u8(in) % 5),
 	                                  .sector = fuzz_number(in),
 	                                  .sectors = fuzz_u8(in),
 	                                  .segments = r->segments,
@@ -241,8 +241,6 @@ static void ask_disk(struct request *r)
 	                                  .unmap = true,
 	                                  .ops = &block_ops,
 	                                  .owner = r};
-	if (r->block.op == BLOCK_GET_ID)
-		r->segments[0].bytes = 20, r->block.nr_segments = 1;
 	r->out = block_submit(&range, &r->block) == 0;
 }
 

@@ -137,11 +137,7 @@ static void test_other_requests(void **state UNUSED)
 {
 	boot();
 	pa_t to = page(0);
-	struct asked asked = asked_for(BLOCK_GET_ID, 0, to, BLOCK_ID_SIZE);
-	assert_int_equal(submit(&vda, &asked), 0);
-	board_interrupt(2);
-	assert_memory_equal(bytes_at(to), "serial of twenty one", 20);
-	asked = asked_for(BLOCK_FLUSH, 0, to, 512);
+	struct asked asked = asked_for(BLOCK_FLUSH, 0, to, 512);
 	assert_int_equal(submit(&vda, &asked), 0);
 	board_interrupt(2);
 	assert_int_equal(asked.over, 1);
@@ -189,7 +185,6 @@ static void test_refused(void **state UNUSED)
 	assert_int_equal(tried(&vda, BLOCK_READ, 0, 65536 + 512), ERR_INVALID);
 	assert_int_equal(tried(&vda, BLOCK_DISCARD, 0, 0), ERR_INVALID);
 	assert_int_equal(tried(&vda, BLOCK_DISCARD, 0, 1025 * 512), ERR_INVALID);
-	assert_int_equal(tried(&vda, BLOCK_GET_ID, 0, 19), ERR_INVALID);
 	struct segment many[17];
 	struct asked asked = asked_for(BLOCK_READ, 0, PA(RAM_ARENA_BASE), 512);
 	for (unsigned i = 0; i < ARRAY_SIZE(many); i++)

@@ -27,11 +27,6 @@ static int fake_receive(struct net_dev *dev, struct net_request *request)
 	in[nr_in++] = request;
 	return 0;
 }
-static bool fake_poll(struct net_dev *dev)
-{
-	(void)dev;
-	return false;
-}
 static bool fake_is_up(const struct net_dev *dev)
 {
 	(void)dev;
@@ -42,8 +37,7 @@ static bool fake_is_dead(const struct net_dev *dev)
 	(void)dev;
 	return false;
 }
-static const struct net_driver driver = {"fake",    fake_send,  fake_receive,
-                                         fake_poll, fake_is_up, fake_is_dead};
+static const struct net_driver driver = {"fake", fake_send, fake_receive, fake_is_up, fake_is_dead};
 static struct net_dev dev = {.driver = &driver, .mtu = 1500},
                       narrow = {.driver = &driver, .mtu = 1400};
 

@@ -231,10 +231,6 @@ UNUSED static uint32_t fake_blk_do(const struct fake_chain *chain)
 	case VIRTIO_BLK_IN:
 	case VIRTIO_BLK_OUT: *status = fake_transfer(chain, header); break;
 	case VIRTIO_BLK_FLUSH: fake_flushes++, *status = VIRTIO_BLK_S_OK; break;
-	case VIRTIO_BLK_GET_ID:
-		memcpy(fake_at(chain->in[0].address), "serial of twenty one", 20);
-		*status = VIRTIO_BLK_S_OK;
-		break;
 	case VIRTIO_BLK_DISCARD: fake_discards++, *status = VIRTIO_BLK_S_OK; break;
 	default: *status = VIRTIO_BLK_S_UNSUPP; break;
 	}
