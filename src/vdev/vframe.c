@@ -196,7 +196,7 @@ static enum vframe_fault check_header(struct vframe *frame, uint64_t features)
 		return VFRAME_LONG;
 	if ((said.flags & VIRTIO_NET_NEEDS_CSUM) == 0)
 		return said.gso_type == VIRTIO_NET_GSO_NONE ? VFRAME_OK : VFRAME_MALFORMED;
-	if (said.checksum_start < VFRAME_ETHERNET ||
+	if (said.checksum_start < frame->l3 || // by the header before it all is decided
 	    said.checksum_start + said.checksum_offset + 2U > frame->head_size)
 		return VFRAME_MALFORMED;
 	header->flags = VIRTIO_NET_NEEDS_CSUM;
@@ -279,7 +279,8 @@ bool vframe_is_from(const struct vframe *frame, uint64_t mac)
 		return false; // a second tag, behind which nobody looks
 	if (frame->type != TYPE_ARP && frame->type != TYPE_RARP)
 		return true;
-	return frame->l3 + ARP_SIZE <= frame->head_size &&
+	// A checksum that is still to be written would change what is looked at here.
+	return frame->header.flags == 0 && frame->l3 + ARP_SIZE <= frame->head_size &&
 	       vframe_mac(frame->head + frame->l3 + ARP_SENDER) == mac;
 }
 

@@ -219,7 +219,9 @@ static void test_hostile_learning(void **state)
 static void test_anti_spoof(void **state)
 {
 	(void)state;
-	nb_start(0, CONTROL);
+	struct virtio_net_header header = {.flags = VIRTIO_NET_NEEDS_CSUM};
+
+	nb_start(0, CONTROL | VIRTIO_NET_F_CSUM);
 	nb_start(1, 0);
 	nb_make(frame, NB_MAC(1), NB_MAC(1), 0x88b5, 60);
 	nb_send(0, frame, 60);
@@ -241,6 +243,20 @@ static void test_anti_spoof(void **state)
 	nb_send(0, frame, 64);
 	nb_nothing(1);
 	assert_int_equal(nb_count(0)->lost[VSWITCH_SPOOFED], 6);
+	// A checksum that would be written over what was looked at: the sender in ARP, the type behind a tag.
+	nb_make(frame, BROADCAST, NB_MAC(0), 0x0806, 64);
+	vframe_put_mac(frame + 14 + 8, NB_MAC(0));
+	header.checksum_start = 14;
+	header.checksum_offset = 12;
+	nb_send_as(0, &header, frame, 64);
+	nb_nothing(1);
+	assert_int_equal(nb_count(0)->lost[VSWITCH_SPOOFED], 7);
+	nb_make(frame, BROADCAST, NB_MAC(0), 0x8100, 64);
+	nb_put16(frame + 16, 0x88b5);
+	header.checksum_offset = 2;
+	nb_send_as(0, &header, frame, 64);
+	nb_nothing(1);
+	assert_int_equal(nb_count(0)->lost[VSWITCH_MALFORMED], 1);
 	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 60);
 	nb_send(0, frame, 60);
 	nb_expect(1, frame, 60);
