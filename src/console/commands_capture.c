@@ -21,22 +21,28 @@
 // What a job keeps.
 struct shot {
 	uint16_t channel; // 0: none
-	bool sending;     // nothing is added any more
+	bool stopped;     // nothing is recorded any more
+	bool sending;     // nothing is added to the file any more
 	uint64_t frames, bytes, lost;
 };
 STATIC_ASSERT(sizeof(struct shot) <= SHELL_SCRATCH, "a job keeps it");
 
 static struct { // atomically: what the next step waits for
-	uint32_t channel, sending;
+	uint32_t channel, stopped, sending;
 	uint64_t until; // ticks
 } capture;
 
 static bool ready(void)
 {
-	return link_file_gone((uint16_t)load_relaxed(&capture.channel)) ||
-	       (load_relaxed(&capture.sending) == 0 &&
-	        ((vcapture_waits() && ring_room(link_file_ring()) >= VCAPTURE_MOST) ||
-	         timer_now() >= load_relaxed(&capture.until)));
+	if (link_file_gone((uint16_t)load_relaxed(&capture.channel)))
+		return true;
+	if (load_relaxed(&capture.sending) != 0)
+		return false;
+	if (load_relaxed(&capture.stopped) == 0 && timer_now() >= load_relaxed(&capture.until))
+		return true;
+	if (vcapture_waits())
+		return ring_room(link_file_ring()) >= VCAPTURE_MOST;
+	return load_relaxed(&capture.stopped) != 0;
 }
 
 static bool get_seconds(const char *text, uint64_t *seconds)
@@ -83,6 +89,7 @@ static bool begin(struct shell_job *job)
 		return false;
 	}
 	store_relaxed(&capture.until, timer_now() + timer_from_ms(seconds * 1000));
+	store_relaxed(&capture.stopped, 0);
 	store_relaxed(&capture.sending, 0);
 	store_relaxed(&capture.channel, shot->channel);
 	answer_number(&job->out, "channel", NULL, ANSWER_NUMBER, shot->channel);
@@ -105,6 +112,15 @@ static void take_some(struct shot *shot)
 	}
 }
 
+static void stop(struct shot *shot)
+{
+	if (shot->stopped)
+		return;
+	shot->lost = vcapture_end();
+	shot->stopped = true;
+	store_relaxed(&capture.stopped, 1);
+}
+
 static bool command_capture(struct shell_job *job)
 {
 	struct shot *shot = (struct shot *)job->scratch;
@@ -113,8 +129,7 @@ static bool command_capture(struct shell_job *job)
 		return begin(job);
 	if (link_file_gone(shot->channel)) {
 		shot->channel = 0;
-		if (!shot->sending)
-			shot->lost = vcapture_end();
+		stop(shot);
 		answer_number(&job->out, "frames", "frames", ANSWER_NUMBER, shot->frames);
 		answer_number(&job->out, "lost", "lost", ANSWER_NUMBER, shot->lost);
 		answer_number(&job->out, "bytes", "bytes", ANSWER_NUMBER, shot->bytes);
@@ -122,10 +137,11 @@ static bool command_capture(struct shell_job *job)
 	}
 	if (shot->sending)
 		return true;
+	if (timer_now() >= load_relaxed(&capture.until))
+		stop(shot);
 	take_some(shot);
-	if (timer_now() < load_relaxed(&capture.until) || vcapture_waits())
+	if (!shot->stopped || vcapture_waits())
 		return true;
-	shot->lost = vcapture_end();
 	shot->sending = true;
 	store_relaxed(&capture.sending, 1);
 	console_file_end(shot->channel, NULL);
@@ -138,7 +154,7 @@ static void end_capture(struct shell_job *job)
 
 	if (shot->channel == 0)
 		return;
-	if (!shot->sending)
+	if (!shot->stopped)
 		(void)vcapture_end();
 	console_file_end(shot->channel, "the command was broken off");
 }

@@ -127,12 +127,61 @@ static void test_file_needs_a_host(void **state)
 	assert_non_null(strstr(why, "takes no files"));
 }
 
+// A port that is never silent: what was recorded until the time is over is in the file, and no more.
+static void test_capture_ends(void **state)
+{
+	const struct shell_command *capture = &shell_capture_commands[0];
+	static struct shell_job job;
+	static char port[] = "linux.net0", seconds[] = "1";
+	(void)state;
+
+	job = (struct shell_job){.argc = 3, .argv = {NULL, port, seconds}};
+	answer_begin(&job.out, &answer, true);
+	board_records = 40;
+	board_busy = true;
+	board_ends = 0;
+	assert_true(capture->run(&job));
+	job.step++;
+	settle();
+	receive_frames();
+	uint16_t number = channel_of("linux.net0.pcap");
+	send_open(number, 1000, 0);
+	for (unsigned i = 0; i < 2000;
+	     i++) { // the host has no more room: nothing is done over and over
+		if (capture->ready())
+			assert_true(capture->run(&job));
+		settle();
+	}
+	assert_false(capture->ready());
+	assert_int_equal(board_ends, 0);
+	wait_ms(1100);
+	assert_true(capture->ready());
+	assert_true(capture->run(&job)); // recording ends, whether there is room or not
+	assert_int_equal(board_ends, 1);
+	assert_false(capture->ready());
+	send_credit(number, 1000000);
+	bool more = true;
+	for (unsigned i = 0; i < 2000 && more; i++) {
+		settle();
+		receive_frames();
+		if (capture->ready())
+			more = capture->run(&job);
+		cpu_post_local(CPU_WORK_CONSOLE);
+	}
+	assert_false(more);
+	capture->end(&job);
+	assert_int_equal(board_records, 0);
+	assert_int_equal(board_ends, 1);
+	assert_non_null(find(FRAME_END, number));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	        FRAMED(test_file),
 	        FRAMED(test_broken_file),
 	        FRAMED(test_file_needs_a_host),
+	        FRAMED(test_capture_ends),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
