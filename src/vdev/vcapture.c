@@ -101,6 +101,13 @@ uint32_t vcapture_take(uint8_t *bytes)
 	return size;
 }
 
+void vcapture_forget(const struct vswitch_port *port)
+{
+	const struct vswitch_port *recorded = port;
+
+	compare_exchange(&vcapture_port, &recorded, NULL);
+}
+
 uint64_t vcapture_end(void)
 {
 	store_release(&vcapture_port, NULL);

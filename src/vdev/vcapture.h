@@ -26,6 +26,8 @@ uint64_t vcapture_end(void);
 // ---- for the switch ----
 
 void vcapture_add(const struct vframe *frame);
+// Nothing more of this port is recorded: it is given back. Any CPU.
+void vcapture_forget(const struct vswitch_port *port);
 extern const struct vswitch_port *vcapture_port; // atomically; NULL: none
 static inline void vcapture_frame(const struct vswitch_port *port, const struct vframe *frame)
 {

@@ -137,6 +137,7 @@ static void forget(struct vswitch *net, uint32_t number)
 void vswitch_detach(struct vswitch_port *port)
 {
 	vswitch_close(port);
+	vcapture_forget(port);
 	store_relaxed(&port->mac, 0);
 	forget(port->net, port->number);
 	store_release(&port->in_use, 0);

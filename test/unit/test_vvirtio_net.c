@@ -999,3 +999,7 @@ int main(void)
 	};
 	return cmocka_run_group_tests(tests, open_all, NULL);
 }
+	// A port that is given back is recorded no more: its place may be another's.
+	vvirtio_quiet(vb_vm[1]);
+	vvirtio_net_destroy(vb_vm[1]);
+	assert_int_equal(vcapture_begin(vb_vm[0]->nic.port[0]), 0);
