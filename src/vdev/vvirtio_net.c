@@ -45,9 +45,11 @@ static enum vswitch_outcome outcome_of(enum vframe_fault fault)
 }
 
 // Sends what the queue has in hand as far as possible. False: it stays in hand.
-static bool send(struct net *net, struct net_tx *tx, const struct vvirtqueue_chain *chain,
+static bool send(struct net *net, unsigned queue, const struct vvirtqueue_chain *chain,
                  struct vvirtio_work *work, bool *waits)
 {
+	struct net_tx *tx = &net->tx[queue / 2];
+
 	if (!tx->has_frame) {
 		uint64_t when;
 		enum vframe_fault fault =
@@ -67,6 +69,7 @@ static bool send(struct net *net, struct net_tx *tx, const struct vvirtqueue_cha
 	tx->has_frame = !vswitch_send(net->port, &tx->frame, &tx->journey, work);
 	return !tx->has_frame;
 }
+		tx->life = net->dev.queue[queue].life;
 
 // What the driver is to do about the next frames, after `sent` were found.
 static void watch(struct net *net, unsigned queue, unsigned sent)
@@ -93,9 +96,11 @@ static bool send_work(struct net *net, unsigned queue, struct vvirtio_work *work
 	unsigned sent = 0;
 
 	while (vvirtio_may(work) && (chain = vvirtio_chain(&net->dev, queue, work)) != NULL) {
-		if (!send(net, tx, chain, work, &waits))
+		if (!send(net, queue, chain, work, &waits))
 			break;
 		vvirtio_give(&net->dev, queue, 0);
+	if (tx->has_frame && tx->life != net->dev.queue[queue].life) // the driver stopped it
+		tx->has_frame = tx->journey.begun = false;
 		sent++;
 	}
 	vswitch_tell(net->port, &tx->journey);

@@ -31,6 +31,7 @@ struct net_filter {
 // One that sends.
 struct net_tx {
 	bool has_frame;  // `frame` is what its queue has in hand
+	uint32_t life;   // of the queue when `frame` was read
 	bool polls;      // the driver is not asked to notify: the alarm looks
 	uint32_t streak; // how often in a row it notified soon after the last time
 	uint64_t last;   // ticks: when its queue was last worked on

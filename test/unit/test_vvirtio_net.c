@@ -791,6 +791,33 @@ static void test_closed_in_flight(void **state)
 	nb_expect(1, frame, 60);
 }
 
+// A transmit queue that is stopped in the middle and begins again: the rest of its frame is nobody's.
+static void test_transmit_queue_begins_again(void **state)
+{
+	(void)state;
+	struct virtio_net_header header;
+	unsigned segments = 0;
+
+	nb_start(0, SENDS);
+	nb_start(1, MERGE);
+	nb_make_tcp(frame, NB_MAC(1), NB_MAC(0), false, 60000, &header);
+	header.gso_type = VIRTIO_NET_GSO_TCPV4;
+	header.gso_size = 1448;
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, 60054, 100);
+	vb_notify(&nb_nic[0].drv, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_SEL, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_READY, 0);
+	vb_queue(&nb_nic[0].drv, 1, NB_RING, 0);
+	while (nb_receive(1))
+		segments++;
+	assert_in_range(segments, 1, 40);
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 60);
+	nb_send(0, frame, 60);
+	nb_expect(1, frame, 60);
+	nb_nothing(1);
+}
+
 // A receiver whose ring is nonsense needs a reset; the sender does not notice.
 static void test_broken_receiver(void **state)
 {
@@ -901,6 +928,26 @@ static void test_capture(void **state)
 // Names that are taken.
 static void test_attach(void **state)
 {
+	// A transmit queue that is stopped in the middle and begins again: the rest of its frame is nobody's.
+	nb_start(0, SENDS);
+	nb_start(1, MERGE);
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, 60054, 100);
+	vb_notify(&nb_nic[0].drv, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_SEL, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_READY, 0);
+	vb_queue(&nb_nic[0].drv, 1, NB_RING, 0);
+	unsigned segments = 0;
+	while (nb_receive(1))
+		segments++;
+	assert_in_range(segments, 1, 40);
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 60);
+	nb_send(0, frame, 60);
+	nb_expect(1, frame, 60);
+	nb_nothing(1);
+	nb_make_tcp(frame, NB_MAC(1), NB_MAC(0), false, payload, &header);
+	header.gso_type = VIRTIO_NET_GSO_TCPV4;
+	header.gso_size = 1448;
 	(void)state;
 	struct vm *v = vb_vm[0];
 	struct vswitch_port *port = v->nic.port[0];
@@ -991,6 +1038,7 @@ int main(void)
 	        TEST(test_hostile_commands, one_each),
 	        TEST(test_pairs, four_vcpus),
 	        TEST(test_closed_in_flight, one_each),
+	        TEST(test_transmit_queue_begins_again, one_each),
 	        TEST(test_broken_receiver, one_each),
 	        TEST(test_work_is_cut, four_each),
 	        TEST(test_capture, one_each),
