@@ -412,15 +412,3 @@ bool vswitch_port_is_open(const struct vswitch_port *port)
 {
 	return load_relaxed(&port->open);
 }
-
-const char *vswitch_outcome_name(enum vswitch_outcome outcome)
-{
-	static const char *const names[] = {
-	        [VSWITCH_DONE] = "done",           [VSWITCH_MORE] = "more",
-	        [VSWITCH_NOT_WANTED] = "filtered", [VSWITCH_NO_BUFFER] = "no-buffer",
-	        [VSWITCH_TOO_SMALL] = "too-small", [VSWITCH_NO_MEMORY] = "no-memory",
-	        [VSWITCH_MALFORMED] = "malformed", [VSWITCH_SPOOFED] = "spoofed",
-	        [VSWITCH_TOO_LONG] = "too-long",
-	};
-	return names[outcome];
-}

@@ -126,6 +126,5 @@ const struct vswitch_port *vswitch_port_from(uint32_t net, uint32_t number);
 // The port of this name, NULL: none.
 const struct vswitch_port *vswitch_find_port(const char *name);
 bool vswitch_port_is_open(const struct vswitch_port *port);
-const char *vswitch_outcome_name(enum vswitch_outcome outcome);
 
 #endif

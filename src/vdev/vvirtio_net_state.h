@@ -75,7 +75,8 @@ extern const struct vswitch_port_ops net_port_ops;
 
 // ---- vvirtio_net_control.c ----
 
-// A filter as after a reset. `has_control`: the driver sets it; else everything passes.
+// The filter as after a reset, under the port's lock: everything passes until the driver says otherwise. `features`: what it
+// took.
 void net_filter_reset(struct net *net, uint64_t features);
 // Whether the driver wants the frame.
 bool net_filter_takes(const struct net_filter *filter, const struct vframe *frame);
