@@ -231,11 +231,18 @@ const char *vuplink_create(uint32_t net, const char *name)
 		uplink->send[i].next = uplink->free;
 		uplink->free = &uplink->send[i];
 	}
-	vswitch_open(uplink->port);
 	for (unsigned i = 0; i < NR_RECEIVE; i++, bytes += BUFFER) {
 		set_up(uplink, &uplink->receive[i], bytes, &receive_ops);
-		if (net_receive(dev, &uplink->receive[i].request) != 0)
-			break;
+	if (dev->mtu > BUFFER - NET_HEADER - NET_TAG)
+		return "this interface brings frames of more than 2,048 bytes";
+		int error = net_receive(dev, &uplink->receive[i].request);
+		if (error == ERR_BUSY && i != 0)
+			break; // it takes fewer
+		if (error == 0)
+			continue;
+		vswitch_detach(uplink->port); // nothing that it has brings anything any more
+		return "this interface takes no buffers for what comes in";
 	}
 	return NULL;
 }
+	vswitch_open(uplink->port);

@@ -10,7 +10,7 @@
 
 static struct net_request *out[MOST_OUT], *in[64];
 static unsigned nr_out, nr_in;
-static int answer;
+static int answer, receive_answer;
 static uint8_t frame[NB_LARGEST];
 
 static int fake_send(struct net_dev *dev, struct net_request *request)
@@ -24,8 +24,9 @@ static int fake_send(struct net_dev *dev, struct net_request *request)
 static int fake_receive(struct net_dev *dev, struct net_request *request)
 {
 	(void)dev;
-	in[nr_in++] = request;
-	return 0;
+	if (receive_answer == 0)
+		in[nr_in++] = request;
+	return receive_answer;
 }
 static bool fake_is_up(const struct net_dev *dev)
 {
@@ -39,15 +40,22 @@ static bool fake_is_dead(const struct net_dev *dev)
 }
 static const struct net_driver driver = {"fake", fake_send, fake_receive, fake_is_up, fake_is_dead};
 static struct net_dev dev = {.driver = &driver, .mtu = 1500},
-                      narrow = {.driver = &driver, .mtu = 1400};
+                      narrow = {.driver = &driver, .mtu = 1400},
+                      wide = {.driver = &driver, .mtu = 2031};
 
 static int open_all(void **state)
 {
 	nb_open(state);
 	assert_int_equal(net_add(&dev), 0);
 	assert_int_equal(net_add(&narrow), 0);
+	assert_int_equal(net_add(&wide), 0);
 	assert_non_null(strstr(vuplink_create(NB_PLAIN, "net7"), "has no such interface"));
 	assert_non_null(strstr(vuplink_create(NB_PLAIN, "net1"), "1,500"));
+	assert_non_null(strstr(vuplink_create(NB_PLAIN, "net2"), "2,048"));
+	receive_answer = ERR_IO;
+	assert_non_null(strstr(vuplink_create(NB_PLAIN, "net0"), "takes no buffers"));
+	assert_null(vswitch_port_from(NB_PLAIN, 0));
+	receive_answer = 0;
 	assert_null(vuplink_create(NB_PLAIN, "net0"));
 	return 0;
 }
