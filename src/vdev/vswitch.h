@@ -34,7 +34,8 @@ enum vswitch_outcome {
 // How far a frame has come at one port: it may take several pieces of work.
 struct vswitch_progress {
 	bool begun;
-	uint32_t done; // bytes of its payload
+	uint32_t done;  // bytes of its payload
+	uint32_t tries; // for the next ones
 	struct vframe_place place;
 };
 

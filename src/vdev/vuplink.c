@@ -103,7 +103,7 @@ static enum vswitch_outcome send_cut(struct uplink *uplink, struct vframe *frame
 	enum vswitch_outcome outcome = VSWITCH_DONE;
 
 	if (!progress->begun)
-		*progress = (struct vswitch_progress){true, 0, vframe_rest(frame)};
+		*progress = (struct vswitch_progress){.begun = true, .place = vframe_rest(frame)};
 	while (progress->done < payload) {
 		struct vframe_segment segment;
 		if (!vvirtio_may(work))

@@ -52,6 +52,10 @@ static bool send(struct net *net, unsigned queue, const struct vvirtqueue_chain 
 
 	if (!tx->has_frame) {
 		uint64_t when;
+		// Copying finds nothing to be filled then, here or at a receiver.
+		if (!vvirtio_warm(&net->dev, chain, vvirtio_readable(chain),
+		                  net->header_size + VFRAME_LARGEST, work))
+			return false;
 		enum vframe_fault fault =
 		        vframe_read(&tx->frame, &net->dev, chain, net->header_size,
 		                    net->dev.driver_features, work);
@@ -65,11 +69,11 @@ static bool send(struct net *net, unsigned queue, const struct vvirtqueue_chain 
 			return false;
 		}
 		tx->has_frame = true;
+		tx->life = net->dev.queue[queue].life;
 	}
 	tx->has_frame = !vswitch_send(net->port, &tx->frame, &tx->journey, work);
 	return !tx->has_frame;
 }
-		tx->life = net->dev.queue[queue].life;
 
 // What the driver is to do about the next frames, after `sent` were found.
 static void watch(struct net *net, unsigned queue, unsigned sent)
@@ -95,12 +99,12 @@ static bool send_work(struct net *net, unsigned queue, struct vvirtio_work *work
 	bool waits = false;
 	unsigned sent = 0;
 
+	if (tx->has_frame && tx->life != net->dev.queue[queue].life) // the driver stopped it
+		tx->has_frame = tx->journey.begun = false;
 	while (vvirtio_may(work) && (chain = vvirtio_chain(&net->dev, queue, work)) != NULL) {
 		if (!send(net, queue, chain, work, &waits))
 			break;
 		vvirtio_give(&net->dev, queue, 0);
-	if (tx->has_frame && tx->life != net->dev.queue[queue].life) // the driver stopped it
-		tx->has_frame = tx->journey.begun = false;
 		sent++;
 	}
 	vswitch_tell(net->port, &tx->journey);

@@ -9,6 +9,7 @@
 #include "vdev/vvirtio_net_state.h"
 
 #define COST_COMMAND 300U
+#define LONGEST      KIB(64) // command: 10,000 addresses
 
 // ---- the filter ----
 
@@ -215,7 +216,11 @@ bool net_control_work(struct net *net, unsigned queue, struct vvirtio_work *work
 		        .left = chain->bytes_read,
 		};
 		struct vvirtio_place place = vvirtio_writable(chain);
-		uint8_t ack = obey(&command) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+		if (!vvirtio_warm(&net->dev, chain, command.place, LONGEST, work) ||
+		    !vvirtio_warm(&net->dev, chain, place, sizeof(uint8_t), work))
+			return false;
+		uint8_t ack =
+		        command.left <= LONGEST && obey(&command) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 		vvirtio_spend(work, COST_COMMAND);
 		vvirtio_give(&net->dev, queue,
 		             (uint32_t)vvirtio_to_guest(&net->dev, chain, &place, &ack, sizeof ack,

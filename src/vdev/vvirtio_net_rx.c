@@ -3,7 +3,8 @@
 // net->rx and the receive queues while the port is open; called by the switch, under the port's lock.
 //
 // What a driver does with its receive buffers costs the sender time, so that is bounded for each frame: some buffers, and
-// some segments in all. A frame goes into buffers whole or not at all; they are given back together.
+// some segments in all. A frame goes into buffers whole or not at all; they are given back together. Buffers in memory that
+// nobody touched before are filled a few pieces at a time: the frame is taken back, and comes again with another purse.
 // Invariant: nothing of the device beyond net->rx, its receive queues and its interrupts is touched here.
 // Source: Virtual I/O Device (VIRTIO) 1.2, "Setting Up Receive Buffers", "Processing of Incoming Packets".
 #include "arm/cache.h"
@@ -17,7 +18,11 @@
 #define COST_BUFFER   300U
 #define COST_SEGMENT  40U
 #define COST_FRAME    500U
-#define BIG           KIB(4) // frames that a purse has to be nearly full for
+#define COST_ADDRESS  5U                 // of a filter's lists
+#define BIG           KIB(4)             // frames that a purse has to be nearly full for
+#define DEBT          (VVIRTIO_WORK / 3) // what a small frame may cost beyond its purse
+#define TOUCH         (VVIRTIO_WORK / 4) // a run that costs more than this was filled
+#define MOST_TRIES    256U // of one frame, or segment: all that its buffers lie in was filled by then
 
 // What goes into buffers, one behind the other.
 struct load {
@@ -78,30 +83,45 @@ static void note_buffers(struct load *load, uint8_t *to, uint64_t bytes)
 			load->buffers[i] = to + (first + i - load->done);
 }
 
-// Fills `size` bytes of a buffer. False: there is no memory.
-static bool fill(struct net *net, const struct vvirtqueue_chain *chain, struct load *load,
-                 uint32_t size, struct vvirtio_work *work)
+// Whether to stop for now, after something that was begun with `before` instructions left. A big frame began with a purse
+// that was nearly full, and may use up more than that by copying, but not by filling memory.
+static bool is_over(const struct load *load, const struct vvirtio_work *work, int32_t before)
+{
+	if (load_size(load) <= BIG)
+		return work->left < -DEBT;
+	return work->left < 0 && before - work->left > TOUCH;
+}
+
+// Fills `size` bytes of a buffer. VSWITCH_DONE, VSWITCH_MORE, VSWITCH_NO_MEMORY.
+static enum vswitch_outcome fill(struct net *net, const struct vvirtqueue_chain *chain,
+                                 struct load *load, uint32_t size, struct vvirtio_work *work)
 {
 	struct vvirtio_place place = vvirtio_writable(chain);
 
 	vvirtio_spend(work, size / 8);
 	while (size != 0) {
 		uint64_t room, some;
+		int32_t before = work->left;
 		uint8_t *to = vvirtio_span(&net->dev, chain, &place, size, &room, work);
 		if (to == NULL)
-			return false;
+			return VSWITCH_NO_MEMORY;
+		if (is_over(load, work, before))
+			return VSWITCH_MORE;
 		size -= (uint32_t)room;
 		for (; room != 0; room -= some, to += some) {
+			before = work->left;
 			const uint8_t *from = load_next(load, room, &some, work);
 			if (from == NULL)
-				return false;
+				return VSWITCH_NO_MEMORY;
+			if (is_over(load, work, before))
+				return VSWITCH_MORE;
 			if (load->done < load->header_size)
 				note_buffers(load, to, some);
 			cache_copy(to, from, some);
 			load->done += (uint32_t)some;
 		}
 	}
-	return true;
+	return VSWITCH_DONE;
 }
 
 // The driver wrote nonsense. What that means for the device is for one of its own VM's CPUs to say.
@@ -114,7 +134,7 @@ static enum vswitch_outcome give_up(struct net *net, unsigned queue, const char 
 	return VSWITCH_NO_BUFFER;
 }
 
-// Puts one frame into the buffers of a queue.
+// Puts one frame into the buffers of a queue. VSWITCH_MORE: none of it is there, but the next try comes further.
 static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *load,
                                 struct vvirtio_work *work)
 {
@@ -141,9 +161,10 @@ static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *lo
 		else if (count == MOST_BUFFERS || segments > MOST_SEGMENTS ||
 		         (room < left && !net->rx.merges))
 			outcome = VSWITCH_TOO_SMALL;
-		else if (!fill(net, chain, load, (uint32_t)(room < left ? room : left), work))
-			outcome = VSWITCH_NO_MEMORY;
 		else
+			outcome =
+			        fill(net, chain, load, (uint32_t)(room < left ? room : left), work);
+		if (outcome == VSWITCH_DONE)
 			used[count++] = (struct vvirtqueue_used){
 			        chain->id, chain->slots, (uint32_t)(room < left ? room : left)};
 	}
@@ -155,6 +176,17 @@ static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *lo
 		if (load->buffers[i] != NULL)
 			*load->buffers[i] = (uint8_t)(count >> (8 * i));
 	vvirtqueue_give_all(ring, used, count);
+	return outcome;
+}
+
+// The same. A driver that gives back memory as fast as it is filled does not hold the sender up for ever.
+static enum vswitch_outcome try_to_put(struct net *net, unsigned queue, struct load *load,
+                                       struct vswitch_progress *progress, struct vvirtio_work *work)
+{
+	enum vswitch_outcome outcome = put(net, queue, load, work);
+
+	if (outcome == VSWITCH_MORE && ++progress->tries == MOST_TRIES)
+		outcome = VSWITCH_TOO_SMALL;
 	return outcome;
 }
 
@@ -179,8 +211,6 @@ static enum vswitch_outcome deliver_cut(struct net *net, unsigned queue, struct 
 	const uint32_t payload = frame->size - frame->l4_end;
 	enum vswitch_outcome outcome = VSWITCH_DONE;
 
-	if (!progress->begun)
-		*progress = (struct vswitch_progress){true, 0, vframe_rest(frame)};
 	while (progress->done < payload) {
 		struct vframe_segment segment;
 		if (!vvirtio_may(work))
@@ -195,9 +225,10 @@ static enum vswitch_outcome deliver_cut(struct net *net, unsigned queue, struct 
 		        .place = progress->place,
 		        .body = segment.body,
 		};
-		outcome = put(net, queue, &load, work);
+		outcome = try_to_put(net, queue, &load, progress, work);
 		if (outcome != VSWITCH_DONE)
 			return outcome;
+		progress->tries = 0;
 		progress->place = load.place;
 		progress->done += segment.body;
 	}
@@ -205,6 +236,7 @@ static enum vswitch_outcome deliver_cut(struct net *net, unsigned queue, struct 
 }
 
 static enum vswitch_outcome deliver_whole(struct net *net, unsigned queue, struct vframe *frame,
+                                          struct vswitch_progress *progress,
                                           struct vvirtio_work *work)
 {
 	struct load load = {
@@ -230,7 +262,7 @@ static enum vswitch_outcome deliver_whole(struct net *net, unsigned queue, struc
 		load.head = head;
 		memset(&load.header, 0, sizeof load.header);
 	}
-	return put(net, queue, &load, work);
+	return try_to_put(net, queue, &load, progress, work);
 }
 
 static enum vswitch_outcome deliver(void *owner, struct vframe *frame,
@@ -239,12 +271,17 @@ static enum vswitch_outcome deliver(void *owner, struct vframe *frame,
 	struct net *net = owner;
 	unsigned pair = net->rx.pairs == 1 ? 0 : vframe_flow(frame) % net->rx.pairs;
 
-	if (!progress->begun && !net_filter_takes(&net->rx.filter, frame))
-		return VSWITCH_NOT_WANTED;
+	if (!progress->begun) {
+		const struct net_filter *filter = &net->rx.filter;
+		vvirtio_spend(work, COST_ADDRESS * (filter->nr_unicast + filter->nr_multicast));
+		if (!net_filter_takes(filter, frame))
+			return VSWITCH_NOT_WANTED;
+		*progress = (struct vswitch_progress){.begun = true, .place = vframe_rest(frame)};
+	}
 	net->rx.tell |= BIT_U32(pair);
 	if (vframe_is_large(frame) && !takes_large(net, frame))
 		return deliver_cut(net, NET_RX(pair), frame, progress, work);
-	return deliver_whole(net, NET_RX(pair), frame, work);
+	return deliver_whole(net, NET_RX(pair), frame, progress, work);
 }
 
 static void tell(void *owner)

@@ -360,6 +360,132 @@ static void test_no_room(void **state)
 	assert_int_equal(vb_logs, 0);
 }
 
+// ---- memory that nobody touched ----
+
+#define FRESH   (VB_RAM + MIB(6)) // and what lies behind it
+#define PIECE   KIB(64)
+#define PIECES  60U
+#define AN_EXIT 4U // pieces that may be filled in one
+
+static unsigned filled(unsigned n)
+{
+	unsigned count = 0;
+	uint64_t left;
+
+	for (unsigned i = 0; i < PIECES; i++)
+		count += stage2_span(&vb_vm[n]->stage2, IPA(FRESH + i * PIECE), false, &left) !=
+		         NULL;
+	return count;
+}
+
+// Notifies a queue of 0 and lets time go on until its buffer is back: no exit fills more than a little of what `n` has.
+static void fill_in_exits(unsigned queue, unsigned n)
+{
+	uint16_t id;
+	uint32_t written;
+	unsigned before = filled(n), exits = 0;
+
+	assert_int_equal(before, 0);
+	nb_on(0);
+	vb_notify(&nb_nic[0].drv, queue);
+	while (!vb_used(&nb_nic[0].drv, queue, &id, &written)) {
+		assert_in_range(filled(n), before, before + AN_EXIT);
+		before = filled(n);
+		uint64_t first = alarm_first(vm);
+		assert_true(first != TIMER_NEVER && exits++ < 200);
+		vb_now = first;
+		alarm_expire(vm);
+	}
+	assert_in_range(filled(n), before, before + AN_EXIT);
+	assert_in_range(exits, PIECES / AN_EXIT / 2, PIECES);
+}
+
+static void test_fresh_receive_buffers(void **state)
+{
+	(void)state;
+	const struct virtio_net_header header = {0};
+	const uint32_t size = PIECES * 10 - 12;
+
+	nb_start(0, 0);
+	struct nb_nic *nic = nb_start_with(1, MERGE, 20, 0);
+	for (unsigned i = 0; i < PIECES; i += 2) {
+		const struct vb_segment both[] = {{FRESH + i * PIECE, 10, true},
+		                                  {FRESH + (i + 1) * PIECE, 10, true}};
+		vb_add(&nic->drv, 0, both, 2);
+	}
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, size);
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, size, 100);
+	fill_in_exits(1, 1);
+	assert_int_equal(filled(1), PIECES);
+	assert_int_equal(nb_count(1)->got, 1);
+	nb_on(1);
+	for (uint32_t i = 0; i < size; i++) {
+		uint32_t at = i + 12;
+		assert_int_equal(*(uint8_t *)vb_at(FRESH + at / 10 * PIECE + at % 10, 1), frame[i]);
+	}
+	assert_int_equal(vb_get16(nic->drv.ring[0].device + 2), PIECES / 2);
+}
+
+// A frame of 60 KiB, for which a purse is not meant to last, is filled in no faster.
+static void test_fresh_large_buffers(void **state)
+{
+	(void)state;
+	struct virtio_net_header header;
+
+	nb_start(0, OFFLOADS);
+	struct nb_nic *nic = nb_start_with(1, OFFLOADS | MERGE, 2048, 0);
+	for (unsigned i = 0; i < PIECES; i++) {
+		const struct vb_segment segment = {FRESH + i * PIECE, 2048, true};
+		vb_add(&nic->drv, 0, &segment, 1);
+	}
+	uint32_t start = nb_make_tcp(frame, NB_MAC(1), NB_MAC(0), false, 60000, &header);
+	header.gso_type = VIRTIO_NET_GSO_TCPV4;
+	header.gso_size = 1448;
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, start + 60000, 100);
+	fill_in_exits(1, 1);
+	assert_int_equal(nb_count(1)->got, 1);
+	assert_int_equal(filled(1), (start + 60000 + 12 + 2047) / 2048);
+}
+
+static void test_fresh_transmit_buffer(void **state)
+{
+	(void)state;
+	struct vb_segment segments[PIECES];
+
+	nb_start(0, 0);
+	nb_start(1, 0);
+	for (unsigned i = 0; i < PIECES; i++)
+		segments[i] = (struct vb_segment){FRESH + i * PIECE, 1, false};
+	nb_on(0);
+	vb_add(&nb_nic[0].drv, 1, segments, PIECES);
+	fill_in_exits(1, 0);
+	assert_int_equal(filled(0), PIECES);
+	assert_int_equal(nb_count(0)->lost[VSWITCH_SPOOFED], 1); // from nobody: it is all zero
+}
+
+static void test_fresh_command(void **state)
+{
+	(void)state;
+	static const uint8_t begin[6] = {VIRTIO_NET_CTRL_MAC, VIRTIO_NET_MAC_TABLE_SET, 9},
+	                     end[4] = {0};
+	struct vb_segment segments[57];
+	struct nb_nic *nic = nb_start(0, CONTROL);
+
+	vb_put(nic->memory, begin, sizeof begin);
+	vb_put(nic->memory + 6, end, sizeof end);
+	segments[0] = (struct vb_segment){nic->memory, sizeof begin, false};
+	for (unsigned i = 0; i < 54; i++)
+		segments[1 + i] = (struct vb_segment){FRESH + i * PIECE, 1, false};
+	segments[55] = (struct vb_segment){nic->memory + 6, sizeof end, false};
+	segments[56] = (struct vb_segment){FRESH + 54 * PIECE, 1, true};
+	vb_add(&nic->drv, nic->control, segments, ARRAY_SIZE(segments));
+	fill_in_exits(nic->control, 0);
+	assert_int_equal(filled(0), 55);
+	assert_int_equal(*(uint8_t *)vb_at(FRESH + 54 * PIECE, 1), VIRTIO_NET_OK);
+}
+
 // ---- offloads ----
 
 // A checksum that is not complete: for one who takes it, and for one who does not.
@@ -775,6 +901,26 @@ static void test_closed_in_flight(void **state)
 		uint32_t written;
 		assert_true(vb_used(&nb_nic[0].drv, 1, &id, &written)); // the sender is done
 	}
+	// A transmit queue that is stopped in the middle and begins again: the rest of its frame is nobody's.
+	nb_start(0, SENDS);
+	nb_start(1, MERGE);
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, 60054, 100);
+	vb_notify(&nb_nic[0].drv, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_SEL, 1);
+	vb_write(0, VIRTIO_MMIO_QUEUE_READY, 0);
+	vb_queue(&nb_nic[0].drv, 1, NB_RING, 0);
+	unsigned segments = 0;
+	while (nb_receive(1))
+		segments++;
+	assert_in_range(segments, 1, 40);
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 60);
+	nb_send(0, frame, 60);
+	nb_expect(1, frame, 60);
+	nb_nothing(1);
+	nb_make_tcp(frame, NB_MAC(1), NB_MAC(0), false, payload, &header);
+	header.gso_type = VIRTIO_NET_GSO_TCPV4;
+	header.gso_size = 1448;
 	// A sender that goes in the middle.
 	nb_start(0, SENDS);
 	nb_start(1, MERGE);
@@ -922,32 +1068,16 @@ static void test_capture(void **state)
 	nb_send(1, frame, 60);
 	assert_int_equal(vcapture_begin(port), 0);
 	assert_false(vcapture_waits());
+	// A port that is given back is recorded no more: its place may be another's.
+	vvirtio_quiet(vb_vm[1]);
+	vvirtio_net_destroy(vb_vm[1]);
+	assert_int_equal(vcapture_begin(vb_vm[0]->nic.port[0]), 0);
 	assert_int_equal(vcapture_end(), 0);
 }
 
 // Names that are taken.
 static void test_attach(void **state)
 {
-	// A transmit queue that is stopped in the middle and begins again: the rest of its frame is nobody's.
-	nb_start(0, SENDS);
-	nb_start(1, MERGE);
-	nb_on(0);
-	nb_queue_frame(&nb_nic[0], &header, frame, 60054, 100);
-	vb_notify(&nb_nic[0].drv, 1);
-	vb_write(0, VIRTIO_MMIO_QUEUE_SEL, 1);
-	vb_write(0, VIRTIO_MMIO_QUEUE_READY, 0);
-	vb_queue(&nb_nic[0].drv, 1, NB_RING, 0);
-	unsigned segments = 0;
-	while (nb_receive(1))
-		segments++;
-	assert_in_range(segments, 1, 40);
-	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 60);
-	nb_send(0, frame, 60);
-	nb_expect(1, frame, 60);
-	nb_nothing(1);
-	nb_make_tcp(frame, NB_MAC(1), NB_MAC(0), false, payload, &header);
-	header.gso_type = VIRTIO_NET_GSO_TCPV4;
-	header.gso_size = 1448;
 	(void)state;
 	struct vm *v = vb_vm[0];
 	struct vswitch_port *port = v->nic.port[0];
@@ -1030,6 +1160,10 @@ int main(void)
 	        TEST(test_limit, limited),
 	        TEST(test_merged_buffers, one_each),
 	        TEST(test_no_room, one_each),
+	        TEST(test_fresh_receive_buffers, one_each),
+	        TEST(test_fresh_large_buffers, one_each),
+	        TEST(test_fresh_transmit_buffer, one_each),
+	        TEST(test_fresh_command, one_each),
 	        TEST(test_checksum, one_each),
 	        TEST(test_large, one_each),
 	        TEST(test_cut, one_each),
@@ -1047,7 +1181,3 @@ int main(void)
 	};
 	return cmocka_run_group_tests(tests, open_all, NULL);
 }
-	// A port that is given back is recorded no more: its place may be another's.
-	vvirtio_quiet(vb_vm[1]);
-	vvirtio_net_destroy(vb_vm[1]);
-	assert_int_equal(vcapture_begin(vb_vm[0]->nic.port[0]), 0);
