@@ -5,7 +5,7 @@
 // The board's interface reads and writes memory by itself, so frames are copied once on either way: a guest's memory is
 // never given to hardware. It takes frames as they are on a wire: checksums are completed and large frames cut.
 // What comes from outside is nobody's time: a frame has a small purse, and those to whom it has not come by then do not get
-// it. That can only be when it is for many.
+// it. What a frame took beyond its purse is missing in the next ones', so that those of one interrupt are bounded together.
 // Invariant: a buffer is the interface's from net_send or net_receive until `done`, else free.
 #include "vdev/vuplink.h"
 
@@ -14,13 +14,15 @@
 #include "base/print.h"
 #include "base/string.h"
 #include "hw/net.h"
+#include "hw/timer.h"
 #include "mem/pages.h"
 #include "vdev/vswitch.h"
 
 #define NR_RECEIVE  32U
 #define NR_SEND     96U // a frame of 64 KiB is 45
 #define BUFFER      KIB(2)
-#define PURSE       5000 // instructions for a frame that comes in: eight of them are one interrupt's
+#define PURSE       4000 // instructions for a frame that comes in: eight of them are one interrupt's
+#define FORGIVEN_MS 1    // after which what was taken beyond a purse is not asked for any more
 #define COST_BUFFER 600U // a buffer is filled and submitted
 
 STATIC_ASSERT(VFRAME_LONGEST <= BUFFER, "a frame fits");
@@ -41,7 +43,10 @@ struct uplink {
 	struct vswitch_port *port;
 
 	struct spinlock lock; // LOCK_DEVICE: of who sends from this port
-	struct vframe frame;  // under it
+	// Under it.
+	struct vframe frame;
+	int32_t debt;  // instructions that frames took beyond their purses
+	uint64_t last; // ticks: when one came in
 	struct buffer receive[NR_RECEIVE];
 
 	struct buffer send[NR_SEND];
@@ -74,8 +79,6 @@ static enum vswitch_outcome send(struct uplink *uplink, const uint8_t *head, uin
 	vvirtio_spend(work, COST_BUFFER + (head_size + body) / 8);
 	if (buffer == NULL)
 		return VSWITCH_NO_BUFFER;
-	if (head_size + body > BUFFER)
-		return VSWITCH_TOO_LONG;
 	memcpy(buffer->bytes, head, head_size);
 	to = buffer->bytes + head_size;
 	buffer->segment.bytes = head_size + body;
@@ -147,21 +150,36 @@ static const struct vswitch_port_ops port_ops = {.deliver = deliver, .tell = tel
 
 // ---- from the board ----
 
+// Those who send to the port lose frames for the same reasons.
+static void lost(struct uplink *uplink, enum vswitch_outcome why)
+{
+	spin_lock(&uplink->port->lock);
+	vswitch_lost(uplink->port, why);
+	spin_unlock(&uplink->port->lock);
+}
+
 // Sends a frame on to VMs, as far as its purse goes. Under the uplink's lock.
 static void pass_on(struct uplink *uplink, const uint8_t *bytes, uint32_t size)
 {
-	struct vvirtio_work work = {.left = PURSE};
 	struct vswitch_journey journey = {.begun = false};
+	uint64_t now = timer_now();
 
+	if (now - uplink->last > timer_from_ms(FORGIVEN_MS))
+		uplink->debt = 0;
+	uplink->last = now;
+	struct vvirtio_work work = {.left = PURSE - uplink->debt};
 	if (size > VFRAME_LONGEST) {
-		vswitch_lost(uplink->port, VSWITCH_TOO_LONG);
+		lost(uplink, VSWITCH_TOO_LONG);
 	} else if (vframe_from_bytes(&uplink->frame, bytes, size) != VFRAME_OK) {
-		vswitch_lost(uplink->port, VSWITCH_MALFORMED);
+		lost(uplink, VSWITCH_MALFORMED);
+	} else if (!vvirtio_may(&work)) {
+		lost(uplink, VSWITCH_NO_BUFFER);
 	} else {
 		if (!vswitch_send(uplink->port, &uplink->frame, &journey, &work))
-			vswitch_lost(uplink->port, VSWITCH_NO_BUFFER);
+			lost(uplink, VSWITCH_NO_BUFFER);
 		vswitch_tell(uplink->port, &journey);
 	}
+	uplink->debt = work.left < 0 ? -work.left : 0;
 }
 
 static void received(struct net_request *request, int error, uint32_t bytes)
@@ -216,6 +234,8 @@ const char *vuplink_create(uint32_t net, const char *name)
 		return "the board has no such interface";
 	if (dev->mtu < VFRAME_MTU)
 		return "this interface takes no frames of 1,500 bytes";
+	if (dev->mtu > BUFFER - NET_HEADER - NET_TAG)
+		return "this interface brings frames of more than 2,048 bytes";
 	struct uplink *uplink = alloc(sizeof *uplink);
 	uint8_t *bytes = alloc((NR_RECEIVE + NR_SEND) * BUFFER);
 	if (uplink == NULL || bytes == NULL)
@@ -233,8 +253,6 @@ const char *vuplink_create(uint32_t net, const char *name)
 	}
 	for (unsigned i = 0; i < NR_RECEIVE; i++, bytes += BUFFER) {
 		set_up(uplink, &uplink->receive[i], bytes, &receive_ops);
-	if (dev->mtu > BUFFER - NET_HEADER - NET_TAG)
-		return "this interface brings frames of more than 2,048 bytes";
 		int error = net_receive(dev, &uplink->receive[i].request);
 		if (error == ERR_BUSY && i != 0)
 			break; // it takes fewer
@@ -243,6 +261,6 @@ const char *vuplink_create(uint32_t net, const char *name)
 		vswitch_detach(uplink->port); // nothing that it has brings anything any more
 		return "this interface takes no buffers for what comes in";
 	}
+	vswitch_open(uplink->port);
 	return NULL;
 }
-	vswitch_open(uplink->port);

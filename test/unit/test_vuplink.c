@@ -207,12 +207,79 @@ static void test_flood_is_bounded(void **state)
 	assert_int_equal(port->count.lost[VSWITCH_NO_BUFFER], lost + 1);
 }
 
+// The frames of an interrupt share what they may cost: neither memory that nobody touched nor buffers of a few bytes make
+// them slow.
+static void test_interrupt_is_bounded(void **state)
+{
+	(void)state;
+	struct nb_nic *nic = nb_start_with(0, 0, 1536, 0);
+	const uint64_t fresh = VB_RAM + MIB(6);
+	unsigned touched = 0, got = 0;
+	uint64_t left;
+
+	vb_now += 10000;
+	for (unsigned i = 0; i < NB_RING; i++) {
+		const struct vb_segment segment = {fresh + i * KIB(64), 1536, true};
+		vb_add(&nic->drv, 0, &segment, 1);
+	}
+	nb_make(frame, NB_MAC(0), OUTSIDE, 0x88b5, 700);
+	for (unsigned i = 0; i < 8; i++)
+		bring(frame, 700);
+	for (unsigned i = 0; i < NB_RING; i++)
+		touched += stage2_span(&vm->stage2, IPA(fresh + i * KIB(64)), false, &left) != NULL;
+	assert_in_range(touched, 1, 5);
+	assert_in_range(nb_count(0)->got, 1, 5);
+	vb_now += 10000;
+	nb_start_with(0, VIRTIO_NET_F_MRG_RXBUF, 16, NB_RING);
+	nb_make(frame, NB_MAC(0), OUTSIDE, 0x88b5, 600);
+	for (unsigned i = 0; i < 8; i++) {
+		bring(frame, 600);
+		got += nb_receive(0);
+	}
+	assert_in_range(got, 0, 2);
+	vb_now += 10000; // nothing of that is left to others
+	nb_start(1, 0);
+	nb_make(frame, NB_MAC(1), OUTSIDE, 0x88b5, 1514);
+	for (unsigned i = 0; i < 8; i++) {
+		bring(frame, 1514);
+		got = nb_receive(1);
+	}
+	assert_int_equal(got, 1);
+}
+
+// Looking through long lists costs time, too.
+static void test_filters_are_charged(void **state)
+{
+	const struct vswitch_port *port = vswitch_port_from(NB_PLAIN, 0);
+	static uint8_t table[2 + 4 + 16 * 6 + 4 + 64 * 6] = {VIRTIO_NET_CTRL_MAC,
+	                                                     VIRTIO_NET_MAC_TABLE_SET, 16};
+	const uint8_t all_off[] = {VIRTIO_NET_CTRL_RX, VIRTIO_NET_RX_PROMISC, 0};
+	(void)state;
+
+	table[2 + 4 + 16 * 6] = 64;
+	for (unsigned n = 0; n < NB_NICS; n++) {
+		nb_start(n, VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX);
+		assert_int_equal(nb_control(n, table, sizeof table), VIRTIO_NET_OK);
+		assert_int_equal(nb_control(n, all_off, sizeof all_off), VIRTIO_NET_OK);
+	}
+	vb_now += 10000;
+	uint64_t lost = port->count.lost[VSWITCH_NO_BUFFER];
+	nb_make(frame, UINT64_C(0x333300000001), OUTSIDE + 1, 0x88b5, 60);
+	bring(frame, 60);
+	assert_int_equal(port->count.lost[VSWITCH_NO_BUFFER], lost + 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, nb_teardown)
 	const struct CMUnitTest tests[] = {
-	        TEST(test_there_and_back), TEST(test_what_is_no_frame), TEST(test_offloads),
-	        TEST(test_no_buffers),     TEST(test_flood_is_bounded),
+	        TEST(test_there_and_back),
+	        TEST(test_what_is_no_frame),
+	        TEST(test_offloads),
+	        TEST(test_no_buffers),
+	        TEST(test_flood_is_bounded),
+	        TEST(test_interrupt_is_bounded),
+	        TEST(test_filters_are_charged),
 	};
 	return cmocka_run_group_tests(tests, open_all, NULL);
 }
