@@ -20,10 +20,9 @@
 #include "vdev/vvirtio_mmio.h"
 #include "vm/vm.h"
 
-#define WAIT_US    20 // between two pieces of work, at least
-#define COST_TAKE  200U
-#define COST_DESC  40U
-#define COST_TOUCH (VVIRTIO_WORK / 3) // filling 64 KiB
+#define WAIT_US   20 // between two pieces of work, at least
+#define COST_TAKE 200U
+#define COST_DESC 40U
 
 // ---- interrupts ----
 
@@ -88,7 +87,7 @@ struct vvirtqueue_chain *vvirtio_chain(struct vvirtio *dev, unsigned queue,
 		return &q->chain;
 	int taken = vvirtqueue_take(&q->ring, &q->chain, &why);
 	vvirtio_spend(work, COST_TAKE + COST_DESC * (q->chain.nr_read + q->chain.nr_write) +
-	                            COST_TOUCH * q->chain.filled);
+	                            VVIRTIO_COST_TOUCH * q->chain.filled);
 	if (taken < 0)
 		vvirtio_broken(dev, "queue %u %s", queue, why);
 	q->in_hand = taken > 0;
@@ -140,7 +139,7 @@ void *vvirtio_span(struct vvirtio *dev, const struct vvirtqueue_chain *chain,
 	void *memory = stage2_span(&dev->vm->stage2, ipa, false, &left);
 	vvirtio_spend(work, COST_DESC);
 	if (memory == NULL) {
-		vvirtio_spend(work, COST_TOUCH);
+		vvirtio_spend(work, VVIRTIO_COST_TOUCH);
 		memory = stage2_span(&dev->vm->stage2, ipa, true, &left);
 		if (memory == NULL)
 			return NULL;

@@ -94,7 +94,8 @@ struct vvirtio {
 struct vvirtio_work {
 	int32_t left;
 };
-#define VVIRTIO_WORK 24000
+#define VVIRTIO_WORK       24000
+#define VVIRTIO_COST_TOUCH (VVIRTIO_WORK / 3) // of filling 64 KiB that nobody touched
 
 // All of a VM's.
 struct vvirtio_bus {
@@ -104,8 +105,8 @@ struct vvirtio_bus {
 	struct vvirtio *slot[VVIRTIO_SLOTS];
 	int alarm;
 	uint32_t busy; // slots that have work left; atomically
-	uint32_t
-	        first; // the alarm begins with this slot, behind the last that had its turn; any value is right
+	// The slot that the alarm begins with, behind the last that had its turn; any value is right.
+	uint32_t first;
 };
 
 // ---- a VM's devices: called by the model ----

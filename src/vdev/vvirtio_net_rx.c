@@ -20,7 +20,7 @@
 #define COST_FRAME    500U
 #define COST_ADDRESS  5U                 // of a filter's lists
 #define BIG           KIB(4)             // frames that a purse has to be nearly full for
-#define DEBT          (VVIRTIO_WORK / 3) // what a small frame may cost beyond its purse
+#define DEBT          VVIRTIO_COST_TOUCH // what a small frame may cost beyond its purse
 #define TOUCH         (VVIRTIO_WORK / 4) // a run that costs more than this was filled
 #define MOST_TRIES    256U // of one frame, or segment: all that its buffers lie in was filled by then
 
@@ -149,10 +149,12 @@ static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *lo
 	const char *why;
 
 	while (load->done < size && outcome == VSWITCH_DONE) {
+		int32_t before = work->left;
 		int taken = vvirtqueue_take(ring, chain, &why);
 		segments += chain->nr_read + chain->nr_write;
-		vvirtio_spend(work,
-		              COST_BUFFER + COST_SEGMENT * (chain->nr_read + chain->nr_write));
+		vvirtio_spend(work, COST_BUFFER +
+		                            COST_SEGMENT * (chain->nr_read + chain->nr_write) +
+		                            VVIRTIO_COST_TOUCH * chain->filled);
 		if (taken < 0)
 			return give_up(net, queue, why);
 		uint64_t room = chain->bytes_write, left = size - load->done;
@@ -161,6 +163,8 @@ static enum vswitch_outcome put(struct net *net, unsigned queue, struct load *lo
 		else if (count == MOST_BUFFERS || segments > MOST_SEGMENTS ||
 		         (room < left && !net->rx.merges))
 			outcome = VSWITCH_TOO_SMALL;
+		else if (chain->filled != 0 && is_over(load, work, before))
+			outcome = VSWITCH_MORE;
 		else
 			outcome =
 			        fill(net, chain, load, (uint32_t)(room < left ? room : left), work);

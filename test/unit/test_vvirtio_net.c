@@ -397,7 +397,7 @@ static void fill_in_exits(unsigned queue, unsigned n)
 		alarm_expire(vm);
 	}
 	assert_in_range(filled(n), before, before + AN_EXIT);
-	assert_in_range(exits, PIECES / AN_EXIT / 2, PIECES);
+	assert_in_range(exits, (before - 1) / AN_EXIT / 2, before);
 }
 
 static void test_fresh_receive_buffers(void **state)
@@ -425,6 +425,34 @@ static void test_fresh_receive_buffers(void **state)
 		assert_int_equal(*(uint8_t *)vb_at(FRESH + at / 10 * PIECE + at % 10, 1), frame[i]);
 	}
 	assert_int_equal(vb_get16(nic->drv.ring[0].device + 2), PIECES / 2);
+}
+
+// Tables of descriptors that lie in memory that nobody touched, as they came with a kernel's image.
+static void test_fresh_tables(void **state)
+{
+	(void)state;
+	enum { TABLES = 18, ROOM = 64 };
+	static uint64_t entry[TABLES][2];
+	const struct virtio_net_header header = {0};
+	const uint32_t size = TABLES * ROOM - 12;
+
+	nb_start(0, 0);
+	struct nb_nic *nic = nb_start_with(1, MERGE | VIRTIO_F_INDIRECT, 20, 0);
+	for (unsigned i = 0; i < TABLES; i++) {
+		entry[i][0] = VB_HEAP + i * ROOM;
+		entry[i][1] = ROOM | UINT64_C(2) << 32; // the device writes
+		assert_int_equal(stage2_add_source(&vm->stage2, FRESH + i * PIECE, entry[i], 16),
+		                 0);
+		const struct vb_segment table = {FRESH + i * PIECE, 16, false};
+		vb_add_split(&nic->drv, &nic->drv.ring[0], &table, 1, 4);
+	}
+	(void)vb_at(VB_HEAP, 1);
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, size);
+	nb_on(0);
+	nb_queue_frame(&nb_nic[0], &header, frame, size, 100);
+	fill_in_exits(1, 1);
+	assert_int_equal(filled(1), TABLES);
+	assert_int_equal(nb_count(1)->got, 1);
 }
 
 // A frame of 60 KiB, for which a purse is not meant to last, is filled in no faster.
@@ -1161,6 +1189,7 @@ int main(void)
 	        TEST(test_merged_buffers, one_each),
 	        TEST(test_no_room, one_each),
 	        TEST(test_fresh_receive_buffers, one_each),
+	        TEST(test_fresh_tables, one_each),
 	        TEST(test_fresh_large_buffers, one_each),
 	        TEST(test_fresh_transmit_buffer, one_each),
 	        TEST(test_fresh_command, one_each),
