@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The description of a system: what a whole one becomes, and a sentence for every way to get one wrong.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "desc_bench.h"
 
-#include <cmocka.h>
-
-#include "fdt/desc.h"
 #include "fdt/model_facts.h"
-#include "tree_files.h"
-
-static struct desc desc;
-static struct desc_problem problem;
 
 #define SHA "[000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f]"
 #define FILES                                                                            \
@@ -41,26 +32,6 @@ static struct desc_problem problem;
 	       "vm@0 { vm-name = \"v\"; compatible = \"mezzo,vm\"; kernel = \"disk\"; " \
 	       " memory = /bits/ 64 <0x4000000>; cpus = <1>;" parts "};")
 #define VM(parts) SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
-
-// The tree stays until the next call, since the description leads into it.
-static int read_source(const char *source)
-{
-	static struct tree_file file;
-
-	tree_file_free(&file);
-	if (source == NULL)
-		return 0;
-	file = tree_file_compile(source);
-	assert_non_null(file.bytes);
-	return desc_read(file.bytes, file.size, &desc, &problem);
-}
-
-static void expect_sound(const char *source)
-{
-	if (read_source(source) != 0)
-		fail_msg("%s", problem.text);
-	assert_string_equal(problem.text, "");
-}
 
 static void test_whole(void **state)
 {
@@ -150,9 +121,7 @@ static void test_defaults(void **state)
 	assert_int_equal(desc.vms[0].pin[2], 0);
 }
 
-static const struct {
-	const char *source, *text;
-} wrong[] = {
+static const struct desc_wrong wrong[] = {
         {"/ { mezzo { version = <1>; }; };", "/mezzo: compatible: is missing"},
         {"/ { mezzo { compatible = \"x\"; version = <1>; }; };",
          "/mezzo: compatible: is not \"mezzo,system\""},
@@ -340,12 +309,7 @@ static void test_disks(void **state)
 static void test_wrong(void **state)
 {
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
-		if (read_source(wrong[i].source) != ERR_INVALID)
-			fail_msg("row %u was taken: %s", i, wrong[i].text);
-		if (strstr(problem.text, wrong[i].text) == NULL)
-			fail_msg("row %u: '%s' is not in '%s'", i, wrong[i].text, problem.text);
-	}
+	expect_wrong(wrong, ARRAY_SIZE(wrong));
 }
 
 static void test_none(void **state)

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Nets and network interfaces in a description: what they become, and a sentence for every way to get them wrong.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "fdt/desc.h"
-#include "tree_files.h"
-
-static struct desc desc;
-static struct desc_problem problem;
+#include "desc_bench.h"
 
 #define FILES "files { file@0 { path = \"k\"; size = /bits/ 64 <4096>; crc32 = <0>; }; };"
 #define NETS                                                                           \
@@ -23,24 +13,6 @@ static struct desc_problem problem;
 #define SYSTEM(parts) \
 	"/ { mezzo { compatible = \"mezzo,system\"; version = <1>;" FILES parts "}; };"
 #define ONE(parts) SYSTEM(NETS VM(0, "a", parts))
-
-static int read_source(const char *source)
-{
-	static struct tree_file file;
-
-	tree_file_free(&file);
-	if (source == NULL)
-		return 0;
-	file = tree_file_compile(source);
-	assert_non_null(file.bytes);
-	return desc_read(file.bytes, file.size, &desc, &problem);
-}
-
-static void expect_sound(const char *source)
-{
-	if (read_source(source) != 0)
-		fail_msg("%s", problem.text);
-}
 
 static void test_nets(void **state)
 {
@@ -96,9 +68,7 @@ static void test_made_addresses(void **state)
 
 #define LONG_NAME "a123456789012345678901234567890x"
 
-static const struct {
-	const char *source, *text;
-} wrong[] = {
+static const struct desc_wrong wrong[] = {
         {SYSTEM("net@0 { compatible = \"mezzo,net\"; };"), "/mezzo/net@0: net-name: is missing"},
         {SYSTEM("net@0 { net-name = \"a\"; };"), "/mezzo/net@0: compatible: is missing"},
         {SYSTEM("net@0 { compatible = \"mezzo,net\"; net-name = \"\"; };"), "net-name: is empty"},
@@ -148,12 +118,7 @@ static const struct {
 static void test_wrong(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-		if (read_source(wrong[i].source) == 0)
-			fail_msg("taken: %s", wrong[i].source);
-		if (strstr(problem.text, wrong[i].text) == NULL)
-			fail_msg("\"%s\" instead of \"%s\"", problem.text, wrong[i].text);
-	}
+	expect_wrong(wrong, ARRAY_SIZE(wrong));
 	// The same address at two nets is no mistake.
 	expect_sound(SYSTEM(NETS VM(0, "a", " nets = \"dmz\"; macs = [02 00 00 00 00 01];")
 	                            VM(1, "b", " nets = \"lan0\"; macs = [02 00 00 00 00 01];")));
