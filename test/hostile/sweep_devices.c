@@ -230,6 +230,7 @@ static void forms_at_window(void)
 
 #define REWRITE_ROUNDS 3000u
 #define WAIT_US        5000000ul
+#define MEET_US        20000000ul /* where two CPUs share one core, they may long miss each other */
 #define NOP            0xd503201fu
 
 static volatile bool rewrite_stop;
@@ -248,6 +249,7 @@ static void rewriter(u64 unused)
 static void rewritten(void)
 {
 	u64 at = platform.gicd + GICD_IPRIORITYR + 64;
+	u64 start = timer_count();
 	u32 before, met = 0;
 
 	code[1] = 0xd65f03c0; /* ret */
@@ -255,7 +257,9 @@ static void rewritten(void)
 	rewrites = 0;
 	smp_post(1, rewriter, 0);
 	want_true(WAIT_FOR(rewrites > 0, WAIT_US), "the other CPU rewrites");
-	for (u32 i = 0; i < REWRITE_ROUNDS; i++) {
+	for (u32 i = 0;
+	     i < REWRITE_ROUNDS || (met == 0 && timer_count() - start < timer_ticks(MEET_US));
+	     i++) {
 		u64 out[2];
 
 		before = rewrites;
