@@ -17,6 +17,7 @@ DISTRO = machine.GUESTS / "distro"
 DEBIAN = DISTRO / "debian.img"
 UBOOT = DISTRO / "u-boot.bin"
 RT_KERNEL = DISTRO / "linux-rt/vmlinuz"
+NEW_KERNEL = DISTRO / "linux-new/vmlinuz"
 INSTALLER = DISTRO / "installer"
 INITRAMFS = machine.GUESTS / "initramfs-virtio.cpio.gz"  # tools/init-virtio says what it does
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A distribution on a disk, its installer, its real-time kernel, and U-Boot: guests that need disks and networks.
+"""A distribution on a disk, its installer, other kernels for it, and U-Boot: guests that need disks and networks.
 
 `make test-distro` makes what they start from and runs them all (docs/guests.md).
 """
@@ -130,6 +130,17 @@ def test_real_time(host, debian):
     guest.login()
     assert "PREEMPT_RT" in guest.run("uname -v")
     assert guest.run("cat /sys/kernel/realtime") == "1"
+    assert "inet 10.0.2.15/24" in guest.run(DHCP_ADDRESS, timeout=90)
+    guest.power_off()
+
+
+@pytest.mark.distro
+def test_newest(host, debian):
+    """The newest kernel of any suite of Debian: it knows of this board what its authors know by now."""
+    guest = host.start(need(computer.NEW_KERNEL, "newer kernel"), "root=/dev/vda", disks=[debian], net="user")
+    guest.login()
+    assert "running" in guest.run("systemctl is-system-running --wait", timeout=120)
+    assert int(guest.run("uname -r").split(".")[0]) >= 7
     assert "inet 10.0.2.15/24" in guest.run(DHCP_ADDRESS, timeout=90)
     guest.power_off()
 
