@@ -157,10 +157,10 @@ test-plain: all guest ## run all the EL1 test kernels once more, without fast ex
 test-pi: all pi ## run the Raspberry Pi programs, as guests and on the bare board
 	$(Q)tools/test pi
 
-test-hostile: all hostile-image fuzzer ## attack Mezzo from a guest beside a victim, on a few boards
+test-hostile: all guest hostile-image fuzzer ## attack Mezzo from a guest beside a victim, on a few boards
 	$(Q)tools/test hostile
 
-hostile: all hostile-image fuzzer ## the same on every CPU model, interrupt controller and number of CPUs
+hostile: all guest hostile-image fuzzer ## the same on every CPU model, interrupt controller and number of CPUs
 	$(Q)$(MAKE) --no-print-directory DEBUG=1 all
 	$(Q)tools/test hostile-matrix
 

@@ -404,7 +404,7 @@ def work(beside="", seconds=1):
         found = re.compile(r"^\[worker\] victim: work (\d+) rounds", re.MULTILINE)
         command = [*machine.mezzo_command([conf], f"--cpu max --gic 3 --smp 1 --ram {RAM >> 20}M", LIMIT),
                    "--", "-icount", "shift=0,sleep=off"]
-        result = machine.run(command, LIMIT, until=found.search, quiet=SILENCE)
+        result = machine.run(command, LIMIT, until=found.search, quiet=LIMIT)
     said = found.search(result.text.replace("\r", ""))
     assert said, result.explain("the worker did not end")
     return int(said.group(1))
