@@ -171,3 +171,55 @@ def test_flushed_is_there(seconds, tmp_path):
         first = struct.unpack_from("<Q", data, at)[0]
         assert first % 64 == 0 and first // 64 // 1000000 >= last, (last, first)
         assert struct.unpack_from("<512Q", data, at) == tuple(range(first, first + 512)), last
+
+
+def write_on(tmp_path, drive, until, then=None):
+    """What a guest says that writes and flushes for ever, from sector 16 on, 4 KiB by 4 KiB at eight places, on the board's
+    disk as QEMU's `drive` says it; `then` is called once when it has written some."""
+    conf = tmp_path / "writer.conf"
+    conf.write_text(machine.vm("writer", "blk", "write=16", disk='"host:vda"'))
+    called = []
+
+    def look(text):
+        if then and not called and "flushed 9 " in text:
+            called.append(then())
+        return until(text)
+
+    command = [*machine.mezzo_command([conf], "--smp 2", 60), "--", "-blockdev", drive, "-device", "virtio-blk-device,drive=d"]
+    result = machine.run(command, 60, until=look)
+    assert result.status is None, result.explain("the guest did not go on")
+    assert not re.search(r"panic|given up", result.text), result.explain("Mezzo or the disk is gone")
+    return [(int(n), how) for n, how in re.findall(r"blk: flushed (\d+) (good|bad)\s", result.text)]
+
+
+def test_errors_of_the_board(tmp_path):
+    """What the board's disk cannot write is an error of the guest's disk, and the rest goes on."""
+    path = tmp_path / "host.img"
+    path.write_bytes(bytes(MIB))
+    drive = (f"driver=blkdebug,node-name=d,image.driver=file,image.filename={path},inject-error.0.event=none,"
+             "inject-error.0.iotype=write,inject-error.0.sector=16,inject-error.0.errno=5,inject-error.0.once=off")
+    said = write_on(tmp_path, drive, until=lambda text: "flushed 33 " in text)
+    assert len(said) >= 32 and all(how == ("bad" if n % 8 == 0 else "good") for n, how in said), said
+    assert not any(path.read_bytes()[16 * 512:24 * 512]) and any(path.read_bytes()[24 * 512:32 * 512])
+
+
+def test_file_cut_off(tmp_path):
+    """The file behind the board's disk loses all but 4 KiB while a guest writes: QEMU makes it longer again, and every place
+    is written again."""
+    path = tmp_path / "host.img"
+    path.write_bytes(bytes(MIB))
+    cut = []
+
+    def places():
+        data = path.read_bytes().ljust(MIB, b"\0")
+        return [struct.unpack_from("<512Q", data, (16 + place * 8) * 512) for place in range(8)]
+
+    def shorten():
+        os.truncate(path, 4096)
+        cut.append(True)
+
+    said = write_on(tmp_path, f"driver=raw,node-name=d,file.driver=file,file.filename={path}",
+                    until=lambda _: cut and all(words[0] for words in places()), then=shorten)
+    assert {how for _, how in said} == {"good"} and [n for n, _ in said] == list(range(1, len(said) + 1)), said
+    for words in places():
+        assert words == tuple(range(words[0], words[0] + 512))
