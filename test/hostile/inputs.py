@@ -154,7 +154,7 @@ class Run(suite.Run):
         self.file.write_bytes(bundle_of(directory).to_bytes())
         super().__init__(board, [], qemu=["-initrd", str(self.file)], name=f"inputs-{board}")
 
-    def description(self):
+    def description(self, _disk):
         return machine.vm("not-looked-at", "hello")  # the bundle of `mezzo run`, which QEMU does not get
 
     def judge(self, link, row):

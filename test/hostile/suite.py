@@ -36,6 +36,9 @@ OUT = ROOT / "build/hostile"
 BOARDS = OUT / "boards"  # a file of verdicts for each
 RAM, RAM_BASE = 192 << 20, 0x40000000
 PAGE = 4096
+DISK_BYTES = 64 << 10  # of the attacker's disk
+# What rings the attacker has to spoil (H33); the victim has the third port of its net, without a driver.
+VIRTIO = {"net": "{ lan0, lan0 }", "virtio_console": "true", "rng": "true", "balloon": "true"}
 CANARY = b"MEZZO-HOSTILE-CANARY"
 LIMIT = 300  # seconds for one machine
 SILENCE = 90  # seconds in which a case may say nothing
@@ -99,7 +102,9 @@ class Row:
 
 def bare_command(words, cpu="max", gic=3, cpus=1):
     return ["qemu-system-aarch64", "-M", f"virt,gic-version={gic}", "-cpu", cpu, "-smp", str(cpus), "-m", "128M",
-            "-nographic", "-nic", "none", "-no-reboot", "-kernel", IMAGE, "-append", words]
+            "-nographic", "-nic", "none", "-no-reboot", "-kernel", IMAGE, "-append", words,
+            "-global", "virtio-mmio.force-legacy=false", "-blockdev",
+            f"driver=null-co,node-name=disk,read-zeroes=on,size={DISK_BYTES}", "-device", "virtio-blk-device,drive=disk"]
 
 
 def rows():
@@ -257,11 +262,12 @@ class Run:
         self.own = [row for row in chosen if row.own_vm]
         self.verdicts, self.beats, self.text, self.log, self.longest = {}, 0, "", "", 0
 
-    def description(self):
-        attack = machine.vm("attacker", IMAGE, self.words, autostart="false", **self.board.keys)
+    def description(self, disk):
+        disk.write_bytes(bytes(DISK_BYTES))
+        attack = machine.vm("attacker", IMAGE, self.words, autostart="false", disk=f'"{disk}"', **VIRTIO, **self.board.keys)
         own = "".join(machine.vm(row.id, IMAGE, f"run={row.id}", autostart="false", on_crash="stop", **self.board.keys)
                       for row in self.own)
-        return "overcommit = true\n" + machine.vm("victim", IMAGE, "victim=1") + attack + own
+        return "overcommit = true\n" + machine.vm("victim", IMAGE, "victim=1", net="lan0") + attack + own
 
     def escape(self, why):
         """Whatever ran since the last look did it: nobody is named alone."""
@@ -358,7 +364,7 @@ class Run:
             directory = pathlib.Path(name)
             monitor = directory / "qmp"
             qemu = ["-qmp", f"unix:{monitor},server=on,wait=off", *self.qemu]
-            with wire.started(self.description(), self.board.options, qemu, LIMIT, self.image) as link:
+            with wire.started(self.description(directory / "disk.img"), self.board.options, qemu, LIMIT, self.image) as link:
                 watch = Monitor(monitor, link)
                 self.attack(link, watch, directory)
         self.save()

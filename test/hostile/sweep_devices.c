@@ -8,16 +8,22 @@
  */
 #include "hostile.h"
 
-#define SLICE     13u
-#define PVTIME    0x090a0000ul
-#define VIRTIO    0x0a000000ul
-#define SLOT      0x200u
-#define SLOTS     32u
-#define UART_DR   0x00u
-#define UART_LCRH 0x2cu
-#define UART_CR   0x30u
-#define UART_IMSC 0x38u
-#define KEPT      0x1122334455667788ul
+#define SLICE        13u
+#define PVTIME       0x090a0000ul
+#define VIRTIO       0x0a000000ul
+#define SLOT         0x200u
+#define SLOTS        32u
+#define DEVICE_ID    0x008u /* of virtio */
+#define STATUS       0x070u
+#define CONFIG       0x100u
+#define CONFIG_BYTES 0x40u
+#define ID_CONSOLE   3u
+#define WAIT_US      5000000ul
+#define UART_DR      0x00u
+#define UART_LCRH    0x2cu
+#define UART_CR      0x30u
+#define UART_IMSC    0x38u
+#define KEPT         0x1122334455667788ul
 
 static u64 load(u64 at, unsigned width)
 {
@@ -54,14 +60,17 @@ static void access(u64 at, unsigned width, bool may_write)
 	          width, at);
 }
 
-static void sweep(u64 base, u32 bytes, u32 silent)
+static void sweep_by(u32 step, u64 base, u32 bytes, u32 silent)
 {
-	u32 step = platform_arg("full", 0) != 0 ? 1 : SLICE;
-
 	for (u32 offset = 0; offset < bytes; offset += step) {
 		for (unsigned width = 1; width <= 8; width *= 2)
 			access(base + offset, width, offset >= silent);
 	}
+}
+
+static void sweep(u64 base, u32 bytes, u32 silent)
+{
+	sweep_by(platform_arg("full", 0) != 0 ? 1 : SLICE, base, bytes, silent);
 }
 
 static void sweep_distributor(void)
@@ -106,7 +115,25 @@ static void sweep_gpio(void)
 static void sweep_virtio(void)
 {
 	for (u32 slot = 0; slot < SLOTS; slot += platform_arg("full", 0) != 0 ? 1 : 8)
-		sweep(VIRTIO + slot * SLOT, SLOT, 0);
+		if (read32(VIRTIO + slot * SLOT + DEVICE_ID) == 0)
+			sweep(VIRTIO + slot * SLOT, SLOT, 0);
+}
+
+/* What is written into a console's configuration would be printed. */
+static void sweep_virtio_devices(void)
+{
+	for (u32 slot = 0; slot < SLOTS; slot++) {
+		u64 base = VIRTIO + slot * SLOT;
+		u32 id = read32(base + DEVICE_ID);
+
+		if (id == 0)
+			continue;
+		sweep_by(1, base, CONFIG, 0);
+		sweep_by(1, base + CONFIG, CONFIG_BYTES, id == ID_CONSOLE ? CONFIG_BYTES : 0);
+		write32(base + STATUS, 0);
+		want_true(WAIT_FOR(read32(base + STATUS) == 0, WAIT_US), "slot %u is reset", slot);
+		want_eq(read32(base + DEVICE_ID), id, "device of slot %u", slot);
+	}
 }
 
 static void sweep_stolen_time(void)
@@ -229,7 +256,6 @@ static void forms_at_window(void)
 /* ---- an instruction that changes while Mezzo looks at it ---- */
 
 #define REWRITE_ROUNDS 3000u
-#define WAIT_US        5000000ul
 #define MEET_US        20000000ul /* where two CPUs share one core, they may long miss each other */
 #define NOP            0xd503201fu
 
@@ -302,6 +328,8 @@ CASES(rows) = {
               NEEDS_MEZZO),
         SWEEP("H21.27", "Every offset, width, alignment of the page of stolen time.",
               sweep_stolen_time, NEEDS_MEZZO),
+        SWEEP("H21.28", "Every offset, width, alignment of each virtio device.",
+              sweep_virtio_devices, NEEDS_MEZZO),
         {"H21.1", "29 forms of access without a syndrome to five devices.",
          "What the form does, or one abort of the right kind with every register as it was.",
          forms_at_devices, NEEDS_MEZZO, 0},
