@@ -96,21 +96,24 @@ static bool send_work(struct net *net, unsigned queue, struct vvirtio_work *work
 {
 	struct net_tx *tx = &net->tx[queue / 2];
 	const struct vvirtqueue_chain *chain;
-	bool waits = false;
+	bool waits = false, stays = false;
 	unsigned sent = 0;
 
 	if (tx->has_frame && tx->life != net->dev.queue[queue].life) // the driver stopped it
 		tx->has_frame = tx->journey.begun = false;
-	while (vvirtio_may(work) && (chain = vvirtio_chain(&net->dev, queue, work)) != NULL) {
-		if (!send(net, queue, chain, work, &waits))
-			break;
+	while (!stays && vvirtio_may(work) &&
+	       (chain = vvirtio_chain(&net->dev, queue, work)) != NULL) {
+		stays = !send(net, queue, chain, work, &waits);
+		if (stays)
+			continue;
 		vvirtio_give(&net->dev, queue, 0);
 		sent++;
 	}
 	vswitch_tell(net->port, &tx->journey);
 	if (waits)
 		return true;
-	if (!vvirtio_may(work))
+	// A large frame stays although there is time, if not for all of it: nobody but the next purse sends it.
+	if (stays || !vvirtio_may(work))
 		return false;
 	watch(net, queue, sent);
 	return true;

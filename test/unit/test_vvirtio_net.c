@@ -1056,6 +1056,41 @@ static void test_work_is_cut(void **state)
 	}
 }
 
+// A large frame behind small ones finds a purse with too little for it: it goes with the next, and needs no notification.
+static void test_large_behind_small(void **state)
+{
+	(void)state;
+	static uint8_t large[60100];
+	const struct virtio_net_header none = {0};
+	struct virtio_net_header header;
+	uint16_t id;
+	uint32_t written, done = 0, sent = 0;
+
+	nb_start(0, OFFLOADS);
+	nb_start_with(1, OFFLOADS | MERGE, 2048, NB_RING);
+	uint32_t start = nb_make_tcp(large, NB_MAC(1), NB_MAC(0), false, 60000, &header);
+	header.gso_type = VIRTIO_NET_GSO_TCPV4;
+	header.gso_size = 1448;
+	nb_make(frame, NB_MAC(1), NB_MAC(0), 0x88b5, 1514);
+	for (unsigned small = 0; small < 20; small++) {
+		struct nb_nic *nic = nb_on(0);
+		for (unsigned i = 0; i < small; i++) {
+			nic->sent = 0; // all have the same bytes
+			nb_queue_frame(nic, &none, frame, 1514, 100);
+		}
+		nic->sent = 1;
+		nb_queue_frame(nic, &header, large, start + 60000, 100);
+		sent += small + 1;
+		vb_notify(&nic->drv, 1);
+		for (unsigned i = 0; i < 10; i++, vb_pass_us(1000))
+			while (vb_used(&nic->drv, 1, &id, &written))
+				done++;
+		assert_int_equal(done, sent);
+		while (nb_receive(1))
+			;
+	}
+}
+
 // What goes through a port either way is recorded, as far as there is room.
 static void test_capture(void **state)
 {
@@ -1204,6 +1239,7 @@ int main(void)
 	        TEST(test_transmit_queue_begins_again, one_each),
 	        TEST(test_broken_receiver, one_each),
 	        TEST(test_work_is_cut, four_each),
+	        TEST(test_large_behind_small, one_each),
 	        TEST(test_capture, one_each),
 	        TEST(test_attach, one_each),
 	        TEST(test_random, one_each),
