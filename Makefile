@@ -103,7 +103,7 @@ TESTS    := $(TEST_C:test/unit/%.c=$(O)/unit/%)
 
 .PHONY: help all setup ready run test test-unit test-decode test-fuzz test-host test-guest test-pi test-boot \
 	test-hostile test-matrix test-distro \
-	hostile fuzz fuzz-guest mutation soak bench bench-sched bench-compare check gdb install clean \
+	hostile fuzz fuzz-guest mutation soak bench bench-sched bench-virtio bench-compare check gdb install clean \
 	unit-programs fuzz-programs guest demo few-vmids print-el2 print-fuzz test-plain \
 	print-host print-unit FORCE
 
@@ -194,6 +194,9 @@ bench-compare: ## show which of Mezzo's own figures differ by more than 5 % from
 
 bench-sched: all guest ## only the shares, budgets and wake-ups of VMs that share CPUs
 	$(Q)bench/sched
+
+bench-virtio: all bench-guest bench-plugin ## only what disks and networks take: exits and instructions for each operation
+	$(Q)bench/run --only virtio
 
 check: ## format, layers, headers, analysers, both compilers, the gate on the ELF, sizes
 	$(Q)tools/setup --quiet

@@ -7,7 +7,9 @@ import re
 COLUMNS = {"bare": "bare QEMU", "mezzo": "Mezzo", "xen": "Xen", "kvm-vhe": "KVM, VHE", "kvm-nvhe": "KVM, nVHE"}
 BOARDS = [f"{cpu}, GICv{gic}" for gic in (3, 2) for cpu in ("max", "neoverse-n1", "cortex-a53")]
 PEERS = ("xen", "kvm-vhe", "kvm-nvhe")
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+# Parts of a page that are written here, by what has to be measured for them.
+SECTIONS = {"figures": "bench", "virtio": "virtio"}
+HEADINGS = {"bench": "Beside its peers", "virtio": "Disks and networks"}
 TOLERANCE = 0.05
 
 # Bao's figures, which were measured once and are not in the run.
@@ -55,6 +57,22 @@ ROWS = {
     "touch_256m_random": "the same in a random order",
     "first_c": "reset to the guest's first C, 512 MiB",
 }
+VIRTIO = {
+    "image_read_4k": "disk, image: read 4 KiB at random",
+    "image_write_4k": "write 4 KiB at random, page written before",
+    "image_read_128k": "read 128 KiB in order",
+    "image_write_128k": "write 128 KiB in order",
+    "board_read_4k": "disk, the board's: read 4 KiB at random",
+    "board_write_4k": "write 4 KiB at random",
+    "board_read_128k": "read 128 KiB in order",
+    "board_write_128k": "write 128 KiB in order",
+    "vm_1500": "net, to a VM: 1,514 bytes",
+    "vm_64k": "65,000 bytes, in buffers of 16 KiB",
+    "uplink_1500": "net, to the uplink: 1,514 bytes",
+    "uplink_64k": "65,000 bytes, cut into 45 frames",
+}
+# Of these a host's speed decides too, so they are not compared.
+HOSTS = ("board_", "uplink_")
 # Where one mapping serves many pages the least says nothing.
 BY_MEDIAN = ("touch_4k",)
 
@@ -185,12 +203,47 @@ def markdown(data):
     return "\n".join(out)
 
 
+def virtio_markdown(data):
+    """Disks and networks: what Mezzo adds to an operation, and the same guest on QEMU's own devices."""
+    versions = data.get("versions", {})
+    out = ["Measured with " + "; ".join(f"{name} {versions[name]}" for name in ("mezzo", "qemu", "compiler")
+                                        if name in versions) + ".", "",
+           "For one operation, when it is alone and when 32 are kept under way: exits, instructions of EL2 on all CPUs, and all",
+           "instructions that pass until the next one, waiting included. The last two columns are the same driver on bare",
+           "QEMU with QEMU's own devices. How long a disk or an interface of QEMU takes is the host's affair.", "",
+           line(["operation", "exits", "EL2", "all", "exits, 32", "EL2, 32", "all, 32", "bare QEMU", "bare, 32"]),
+           line(["---"] * 9)]
+    for row, title in VIRTIO.items():
+        cells = [data["virtio"].get(f"{row}_{depth}", {}) for depth in (1, 32)]
+        own = [cell.get("mezzo", {}) for cell in cells]
+        out.append(line([title, *(text for cell in own for text in virtio_cells(cell)),
+                         *(number(cell.get("bare", {}).get("ticks")) for cell in cells)]))
+    return "\n".join([*out, ""])
+
+
+def virtio_cells(cell):
+    if "exits" not in cell:
+        return ["-"] * 3
+    return [f"{cell['exits']:.2f}", number(round(cell["el2"])), number(cell["ticks"])]
+
+
+def report(data):
+    """All that was measured."""
+    return markdown(data) + (f"\n### {HEADINGS['virtio']}\n\n{virtio_markdown(data)}" if "virtio" in data else "")
+
+
 def write_docs(path, data):
     text = path.read_text(encoding="utf-8")
-    if BEGIN not in text:
-        text += f"\n## Beside its peers\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    path.write_text(f"{before}{BEGIN}\n{markdown(data)}{END}{rest.split(END, 1)[1]}", encoding="utf-8")
+    for part, show in (("figures", markdown), ("virtio", virtio_markdown)):
+        if part not in data:
+            continue
+        name = SECTIONS[part]
+        begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+        if begin not in text:
+            text += f"\n## {HEADINGS[name]}\n\n{begin}\n{end}\n"
+        before, rest = text.split(begin, 1)
+        text = f"{before}{begin}\n{show(data)}{end}{rest.split(end, 1)[1]}"
+    path.write_text(text, encoding="utf-8")
 
 
 # --- the chart -------------------------------------------------------------------------------------
@@ -250,6 +303,8 @@ def own(data):
     for part in ("boot", "sizes", "vms"):
         found.update((path, value) for path, value in flat(part, data.get(part, {}))
                      if "/bare" not in path and not path.endswith("/median"))
+    found.update((f"virtio/{row}/{what}", cell["mezzo"][what]) for row, cell in data.get("virtio", {}).items()
+                 if not row.startswith(HOSTS) for what in ("exits", "el2") if what in cell.get("mezzo", {}))
     return found
 
 

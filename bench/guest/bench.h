@@ -47,6 +47,10 @@ enum machine bench_machine(void);
 /* Two VMs on one CPU: notes each time it lost the CPU, until it did so n times (turns.c). */
 void turns_main(u64 n);
 
+/* Rows of disks and networks, and the VM that their frames go to (virtio.c). */
+extern const struct row rows_virtio[];
+void sink_main(void);
+
 /* Instructions between two readings of the counter, with the operands of an asm statement behind them. */
 #define TIMED(instructions, ...)                                                              \
 	({                                                                                    \

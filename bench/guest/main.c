@@ -12,7 +12,7 @@
  * reading itself (`bench: read`) is taken off; the instructions of the operation itself are not.
  *
  * Command line: `rows=a,b,c` only those; `n=COUNT` samples; `wait=US` sleeps first; `turns=COUNT` see
- * turns.c.
+ * turns.c; `virtio=OPERATIONS` and `sink=1` see virtio.c.
  */
 #include "bench.h"
 #include "fdt.h"
@@ -182,6 +182,10 @@ void tool_main(void)
 		rest(platform_arg("wait", 0));
 	if (platform_arg("turns", 0) != 0) {
 		turns_main(platform_arg("turns", 0));
+	} else if (platform_arg("sink", 0) != 0) {
+		sink_main();
+	} else if (platform_arg("virtio", 0) != 0) {
+		run_rows(rows_virtio, number);
 	} else {
 		number = run_rows(rows_trap, number);
 		number = run_rows(rows_irq, number);

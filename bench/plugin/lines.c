@@ -3,7 +3,8 @@
  * A plugin for QEMU's TCG: counts the instructions of each vCPU by who executes them, and, between two marks of the
  * benchmark's guest, the distinct 64-byte lines that whoever is not the guest touches.
  *
- *   -plugin lines.so,out=FILE      with -icount, so that one vCPU runs at a time
+ *   -plugin lines.so,out=FILE[,lines=off]      with -icount, so that one vCPU runs at a time; lines=off: they are
+ *                                              not counted, for what touches very many
  *
  * Who: a block is translated for one exception level, so the level is read from PSTATE when it is translated and holds
  * whenever it runs. EL2 is `el2`: Xen, Mezzo, and KVM with VHE, whose whole kernel is there. EL1 with addresses in the
@@ -14,7 +15,8 @@
  * of the row. They work wherever the guest runs and on whichever vCPU, and need no address.
  *
  * Instructions are counted one by one before they run; one that faults and is repeated counts twice. Lines are virtual
- * addresses. FILE is JSON: totals of each vCPU, and for each row the least and the median of what its samples took.
+ * addresses. FILE is JSON: totals of each vCPU, and for each row the least and the median of what its
+ * samples took, with how often a vCPU went back from EL2 (`exits`).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,7 @@
 
 #define HINT        0xd503201fu
 #define HINT_OF(n)  (HINT | (uint32_t)(n) << 5)
+#define ERET        0xd69f03e0u
 #define MARK_BEGIN  100
 #define MARK_END    101
 #define MARK_CLEAR  102
@@ -51,14 +54,16 @@ enum figure {
 	F_CODE,
 	F_DATA,
 	F_HOST_LINES,
+	F_EXITS,
 	F_VCPU,
 	FIGURES = F_VCPU + VCPUS
 };
 static const char *const figure_names[F_VCPU] = {
-        "el2", "host", "guest", "el2_code_lines", "el2_data_lines", "host_lines"};
+        "el2", "host", "guest", "el2_code_lines", "el2_data_lines", "host_lines", "exits"};
 
 struct counters {
 	uint64_t of[WHO];
+	uint64_t exits; /* each is over with an ERET at EL2 */
 };
 
 static struct row {
@@ -71,6 +76,7 @@ PLUGIN_EXPORT int qemu_plugin_version = PLUGIN_API;
 static struct qemu_plugin_register *pstate;
 static struct glib_array *bytes;
 static unsigned vcpus;
+static bool no_lines;
 static char out_name[4096];
 
 static struct counters counters[VCPUS];
@@ -112,8 +118,14 @@ static void on_code(unsigned vcpu, void *data)
 	bool el2 = (line & 1) != 0;
 
 	counters[vcpu % VCPUS].of[el2 ? EL2 : HOST]++;
-	if (counting)
+	if (counting && !no_lines)
 		touch(line >> 1, el2 ? F_CODE : F_HOST_LINES);
+}
+
+static void on_eret(unsigned vcpu, void *data)
+{
+	(void)data;
+	counters[vcpu % VCPUS].exits++;
 }
 
 static void on_data(unsigned vcpu, uint32_t info, uint64_t address, void *data)
@@ -157,6 +169,7 @@ static void sample_end(void)
 		sample[F_EL2] += now->of[EL2] - begin[i].of[EL2];
 		sample[F_HOST] += now->of[HOST] - begin[i].of[HOST];
 		sample[F_GUEST] += now->of[GUEST] - begin[i].of[GUEST];
+		sample[F_EXITS] += now->exits - begin[i].exits;
 		sample[F_VCPU + i] =
 		        now->of[EL2] - begin[i].of[EL2] + now->of[HOST] - begin[i].of[HOST];
 	}
@@ -219,8 +232,12 @@ static void on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 			                                       NULL);
 			continue;
 		}
+		if (who == EL2 && code == ERET)
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_eret, PLUGIN_NO_REGS, NULL);
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_code, PLUGIN_NO_REGS,
 		                                       (void *)(line << 1 | (who == EL2)));
+		if (no_lines)
+			continue;
 		qemu_plugin_register_vcpu_mem_cb(insn, on_data, PLUGIN_NO_REGS, PLUGIN_MEM_RW,
 		                                 who == EL2 ? rows : NULL);
 	}
@@ -304,6 +321,8 @@ PLUGIN_EXPORT int qemu_plugin_install(uint64_t id, const struct plugin_info *inf
 	for (int i = 0; i < argc; i++) {
 		if (strncmp(argv[i], "out=", 4) == 0)
 			snprintf(out_name, sizeof(out_name), "%s", argv[i] + 4);
+		if (strcmp(argv[i], "lines=off") == 0)
+			no_lines = true;
 	}
 	if (out_name[0] == '\0' || !info->system_emulation ||
 	    strcmp(info->target_name, "aarch64") != 0) {

@@ -2,6 +2,8 @@
 """The benchmark's guest on the bare board and under Mezzo: each row says a figure or why there is none. What it sees of a
 call is what the plugin counts at EL2."""
 
+import importlib.machinery
+import importlib.util
 import json
 import re
 import sys
@@ -62,6 +64,34 @@ def test_the_plugin_counts_what_the_guest_sees(tmp_path):
         assert counted[number]["el2"][0] + OWN == int(seen[1])
         assert counted[number]["host"] == [0, 0]
         assert 0 < counted[number]["el2_code_lines"][0] <= int(seen[1])
+
+
+@pytest.fixture(scope="module")
+def bench_run():
+    """bench/run as a module."""
+    loader = importlib.machinery.SourceFileLoader("bench_run", str(kernels.ROOT / "bench/run"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bench_run", loader))
+    loader.exec_module(module)
+    return module
+
+
+def test_every_virtio_row_says_a_figure(bench_run, monkeypatch, tmp_path):
+    """A few operations of each; a page, and what is compared, come of them."""
+    monkeypatch.setattr(bench_run, "VIRTIO_OPERATIONS", 40)
+    found = bench_run.part_virtio()
+    assert len(found) == 2 * len(table.VIRTIO)
+    for row, columns in found.items():
+        assert columns["bare"].get("ticks", 0) > 0, (row, columns)
+        assert {"ticks", "exits", "el2", "guest"} == set(columns["mezzo"]), (row, columns)
+        assert 0 < columns["mezzo"]["exits"] < 60 and columns["mezzo"]["el2"] > 100, (row, columns)
+    assert found["image_read_4k_1"]["mezzo"]["exits"] <= 2
+    page = tmp_path / "page.md"
+    page.write_text("before\n")
+    table.write_docs(page, {"virtio": found})
+    assert len(re.findall(r"(?m)^\| (disk|net|read|write|65,000)", page.read_text())) == len(table.VIRTIO)
+    own = table.own({"virtio": found})
+    assert own["virtio/vm_1500_32/exits"] == found["vm_1500_32"]["mezzo"]["exits"]
+    assert not any("board" in name or "uplink" in name for name in own)
 
 
 def test_compare_shows_what_changed(capsys):

@@ -41,6 +41,7 @@
 #define F_VERSION_1    BIT(32)
 #define DESC_NEXT      1u
 #define DESC_WRITE     2u
+#define DESC_INDIRECT  4u
 #define NO_INTERRUPT   1u
 #define NO_NOTIFY      1u
 #define SLOT_BYTES     0x200u
@@ -140,25 +141,54 @@ void virtio_go(struct virtio *dev)
 	write32(dev->base + STATUS, FOUND | DRIVER | DRIVER_OK | (dev->legacy ? 0 : FEATURES_OK));
 }
 
+static void put_desc(u64 at, u64 memory, u32 bytes, u32 flags, u16 next)
+{
+	write64(at, memory);
+	write32(at + 8, bytes);
+	write16(at + 12, (u16)flags);
+	write16(at + 14, next);
+}
+
+static u32 flags_of(const struct virtio_segment *segments, unsigned i, unsigned count)
+{
+	return (i + 1 < count ? DESC_NEXT : 0) | (segments[i].write ? DESC_WRITE : 0);
+}
+
+static void show(struct virtio_queue *queue, u16 head)
+{
+	u16 shown = read16(queue->memory + AVAIL_AT + 2);
+
+	write16(queue->memory + AVAIL_AT + 4 + shown % queue->size * 2u, head);
+	dmb(ish);
+	write16(queue->memory + AVAIL_AT + 2, (u16)(shown + 1));
+}
+
 u16 virtio_put(struct virtio *dev, unsigned n, const struct virtio_segment *segments,
                unsigned count)
 {
 	struct virtio_queue *queue = &dev->queue[n];
-	u16 head = queue->free, shown = read16(queue->memory + AVAIL_AT + 2);
+	u16 head = queue->free;
 
 	for (unsigned i = 0; i < count; i++) {
 		u64 desc = queue->memory + queue->free * 16u;
 		queue->free = (u16)((queue->free + 1) % queue->size);
-		write64(desc, (u64)segments[i].at);
-		write32(desc + 8, segments[i].bytes);
-		write16(desc + 12, (u16)((i + 1 < count ? DESC_NEXT : 0) |
-		                         (segments[i].write ? DESC_WRITE : 0)));
-		write16(desc + 14, queue->free);
+		put_desc(desc, (u64)segments[i].at, segments[i].bytes, flags_of(segments, i, count),
+		         queue->free);
 	}
-	write16(queue->memory + AVAIL_AT + 4 + shown % queue->size * 2u, head);
-	dmb(ish);
-	write16(queue->memory + AVAIL_AT + 2, (u16)(shown + 1));
+	show(queue, head);
 	return head;
+}
+
+void virtio_put_table(struct virtio *dev, unsigned n, u16 head, void *table,
+                      const struct virtio_segment *segments, unsigned count)
+{
+	struct virtio_queue *queue = &dev->queue[n];
+
+	for (unsigned i = 0; i < count; i++)
+		put_desc((u64)table + i * 16u, (u64)segments[i].at, segments[i].bytes,
+		         flags_of(segments, i, count), (u16)(i + 1));
+	put_desc(queue->memory + head * 16u, (u64)table, count * 16u, DESC_INDIRECT, 0);
+	show(queue, head);
 }
 
 void virtio_notify(struct virtio *dev, unsigned n)
@@ -186,15 +216,26 @@ bool virtio_wait(struct virtio *dev, unsigned n, u16 *id, u32 *bytes, u64 us)
 	return WAIT_FOR(virtio_take(dev, n, id, bytes), us);
 }
 
-bool virtio_wants(const struct virtio *dev, unsigned n)
+bool virtio_wants(struct virtio *dev, unsigned n)
 {
+	struct virtio_queue *queue = &dev->queue[n];
+	u16 shown, before = queue->asked;
+
 	dmb(ish);
-	return (read16(dev->queue[n].memory + USED_AT) & NO_NOTIFY) == 0;
+	if ((dev->features & VIRTIO_F_EVENT_IDX) == 0)
+		return (read16(queue->memory + USED_AT) & NO_NOTIFY) == 0;
+	queue->asked = shown = read16(queue->memory + AVAIL_AT + 2);
+	return (u16)(shown - read16(queue->memory + USED_AT + 4 + queue->size * 8u) - 1) <
+	       (u16)(shown - before);
 }
 
+/* With EVENT_IDX: but for once in 65,536 buffers. */
 void virtio_be_quiet(struct virtio *dev, unsigned n)
 {
-	write16(dev->queue[n].memory + AVAIL_AT, NO_INTERRUPT);
+	const struct virtio_queue *queue = &dev->queue[n];
+
+	write16(queue->memory + AVAIL_AT, NO_INTERRUPT);
+	write16(queue->memory + AVAIL_AT + 4 + queue->size * 2u, 0xffff);
 }
 
 void virtio_spoil(struct virtio *dev, unsigned n)

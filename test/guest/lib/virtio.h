@@ -9,6 +9,10 @@
 #define VIRTIO_QUEUES_MAX 4
 #define VIRTIO_RINGS      8 /* of all devices */
 
+/* Features of the rings, which a driver may ask virtio_begin() for. */
+#define VIRTIO_F_INDIRECT  BIT(28)
+#define VIRTIO_F_EVENT_IDX BIT(29)
+
 #define VIRTIO_ID_NET     1
 #define VIRTIO_ID_BLOCK   2
 #define VIRTIO_ID_CONSOLE 3
@@ -22,6 +26,7 @@ struct virtio_segment {
 
 struct virtio_queue {
 	u16 size, free, seen; /* next descriptor to use; used entries taken */
+	u16 asked;            /* EVENT_IDX: how far virtio_wants() was asked about */
 	u64 memory; /* descriptors, then the driver's part, and the device's a page later */
 };
 
@@ -46,14 +51,18 @@ void virtio_go(struct virtio *dev);
 /* Makes a buffer available: what names it. The caller sees to it that there are descriptors. */
 u16 virtio_put(struct virtio *dev, unsigned n, const struct virtio_segment *segments,
                unsigned count);
+/* The same by descriptor `head` alone, which the caller knows to be free: the segments are named in `table`, with 16
+ * bytes for each. With VIRTIO_F_INDIRECT. Not to be mixed with virtio_put() in one queue. */
+void virtio_put_table(struct virtio *dev, unsigned n, u16 head, void *table,
+                      const struct virtio_segment *segments, unsigned count);
 void virtio_notify(struct virtio *dev, unsigned n);
 /* Takes a buffer that came back, with how many bytes were written. False: there is none. */
 bool virtio_take(struct virtio *dev, unsigned n, u16 *id, u32 *bytes);
 
 /* The same, waiting for so many microseconds. */
 bool virtio_wait(struct virtio *dev, unsigned n, u16 *id, u32 *bytes, u64 us);
-/* Whether it wants to be notified of buffers. */
-bool virtio_wants(const struct virtio *dev, unsigned n);
+/* Whether it wants to be notified of the buffers that were put since the last call. */
+bool virtio_wants(struct virtio *dev, unsigned n);
 /* It need not interrupt for this queue. */
 void virtio_be_quiet(struct virtio *dev, unsigned n);
 /* Each buffer that was made available becomes nonsense. */
