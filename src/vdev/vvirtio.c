@@ -4,7 +4,7 @@
 //
 // A device works where the driver's notification lands: on the CPU of the vCPU that made it, before the guest goes on. An
 // exit has a bounded time for that; what is left over is done from the bus's alarm, and between two pieces the guest
-// runs for at least as long as the last one took.
+// runs for at least half as long as the last one took.
 // Invariant: while a device has pending queues and its driver is ready, somebody works on it or its slot is busy and the
 // alarm is set.
 // Source: Virtual I/O Device (VIRTIO) 1.2, "Basic Facilities of a Virtio Device", "General Initialization And Device
@@ -20,7 +20,7 @@
 #include "vdev/vvirtio_mmio.h"
 #include "vm/vm.h"
 
-#define WAIT_US   20 // between two pieces of work, at least
+#define WAIT_US   10 // between two pieces of work, at least
 #define COST_TAKE 200U
 #define COST_DESC 40U
 
@@ -255,7 +255,7 @@ static void work_on_all(struct vvirtio *dev, struct vvirtio_work *work)
 // Sets the alarm for what is left, after a piece of work that began at `begin`.
 static void put_off(struct vvirtio_bus *bus, uint32_t slots, uint64_t begin)
 {
-	uint64_t now = timer_now(), wait = now - begin, least = timer_from_us(WAIT_US);
+	uint64_t now = timer_now(), wait = (now - begin) / 2, least = timer_from_us(WAIT_US);
 
 	fetch_or(&bus->busy, slots);
 	alarm_set(bus->vm, bus->alarm, now + (wait > least ? wait : least));
