@@ -22,6 +22,7 @@ enum timer_user {
 	TIMER_SCHED,   // the end of a slice, a budget or a sleep
 	TIMER_NAP,     // what the vCPU that naps here waits for should have come by itself
 	TIMER_HW,      // a device of the board should have answered by now
+	TIMER_BUSY,    // a device of the board that answers all the time is to be looked at
 	TIMER_NR_USERS,
 };
 

@@ -26,6 +26,7 @@
 static struct virtio_dev devices[VIRTIO_MAX_DEVICES];
 static unsigned nr_devices; // fixed after boot
 static bool watching;       // some CPU's TIMER_HW is set
+static unsigned busy_next;  // the boot CPU's
 static unsigned look_next;  // the watching CPU's
 
 // ---- finding ----
@@ -83,7 +84,7 @@ static bool interrupt(void *owner)
 		spin_unlock(&dev->lock);
 	}
 	// Also if there is no reason: the line may be another one's, or this is the rest of last time.
-	if (virtio_poll(dev))
+	if (virtio_poll(dev) && !load_relaxed(&dev->busy))
 		intc_set_pending(dev->intid, true); // the rest in another exit
 	return why != 0 || load_relaxed(&dev->nr_answers) != before;
 }
@@ -314,6 +315,61 @@ bool virtio_take(struct virtio_dev *dev, struct virtio_ring *ring, struct virtio
 	ring->answered = timer_now();
 	store_relaxed(&dev->nr_answers, dev->nr_answers + 1);
 	return true;
+}
+
+static void look_in(uint64_t us)
+{
+	timer_set(TIMER_BUSY, timer_now() + timer_from_us(us));
+}
+
+// Interrupts are off only while `busy` says so, and then the boot CPU's TIMER_BUSY is set, or has gone off and finds it.
+bool virtio_found(struct virtio_dev *dev, struct virtio_ring *ring, unsigned before, unsigned taken)
+{
+	if (!dev->busy && before < VIRTIO_BUSY_LEAST) {
+		dev->streak = 0;
+		return taken == VIRTIO_A_POLL;
+	}
+	uint64_t now = timer_now();
+	bool soon = now - dev->found_at < timer_from_us(VIRTIO_BUSY_US);
+	dev->found_at = taken != 0 ? now : dev->found_at;
+	dev->streak = soon && taken != 0 ? dev->streak + 1 : 0;
+	if (dev->busy && (taken < VIRTIO_BUSY_LEAST || dev->state != VIRTIO_LIVE)) {
+		dev->streak = 0;
+		store_relaxed(&dev->busy, false);
+		return virtio_ring_interrupts(ring, true) || taken == VIRTIO_A_POLL;
+	}
+	if (!dev->busy && dev->streak >= VIRTIO_BUSY_STREAK && cpu_this() == &boot_cpu &&
+	    dev->state == VIRTIO_LIVE) {
+		(void)virtio_ring_interrupts(ring, false);
+		store_relaxed(&dev->busy, true);
+		look_in(VIRTIO_BUSY_US);
+	}
+	return taken == VIRTIO_A_POLL;
+}
+
+// One device each time: the next one is looked at almost at once, and so is the rest of what this one has answered.
+void virtio_busy_tick(void)
+{
+	bool again = false, soon = false, looked = false;
+
+	for (unsigned i = 0, first = busy_next; i < nr_devices; i++) {
+		unsigned n = (first + i) % nr_devices;
+		struct virtio_dev *dev = &devices[n];
+		if (!load_relaxed(&dev->busy))
+			continue;
+		if (looked) {
+			soon = true;
+			break;
+		}
+		looked = true;
+		busy_next = n + 1;
+		soon = virtio_poll(dev);
+		again = load_relaxed(&dev->busy);
+		if (soon && !again) // what came before its interrupts were on again
+			intc_set_pending(dev->intid, true);
+	}
+	if (again || soon)
+		look_in(soon ? VIRTIO_BUSY_REST_US : VIRTIO_BUSY_US);
 }
 
 bool virtio_poll(struct virtio_dev *dev)

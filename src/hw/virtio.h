@@ -19,6 +19,14 @@
 #define VIRTIO_RESET_MS    1000  // for a reset to be confirmed
 #define VIRTIO_A_POLL      8     // answers that are taken in one turn
 
+// A device that answers more than it interrupts for: its interrupts are off, and it is looked at every so often, as long as
+// that finds some answers.
+#define VIRTIO_BUSY_US      20
+#define VIRTIO_BUSY_REST_US 2 // when there is more than one turn takes
+#define VIRTIO_BUSY_LEAST   4 // answers
+#define VIRTIO_BUSY_STREAK \
+	8 // turns in a row, each so soon after the last, while it had so many to answer
+
 enum virtio_state {
 	VIRTIO_IDLE, // found; nobody drives it
 	VIRTIO_LIVE, // its driver has started it
@@ -83,6 +91,9 @@ struct virtio_dev {
 	uint64_t stop_until; // STOPPING: when waiting ends, in ticks
 	bool watched;        // virtio_tick is to look at it
 	bool polled;         // always, and for answers: its interrupt was turned off
+	bool busy;           // virtio_busy_tick looks at it, and it interrupts for no answer
+	uint32_t streak;     // VIRTIO_BUSY_STREAK
+	uint64_t found_at;   // ticks: when an answer was found
 	uint32_t nr_answers; // taken so far, modulo 2^32
 };
 
@@ -124,6 +135,10 @@ void virtio_kick(struct virtio_dev *dev, struct virtio_ring *ring);
 // rules is stopped here.
 bool virtio_take(struct virtio_dev *dev, struct virtio_ring *ring, struct virtio_answer *answer,
                  int *error);
+// What was found in a ring in one turn: `taken` of the `before` chains that it had. Decides whether its answers interrupt.
+// True: there may be more by now, to be looked at once more.
+bool virtio_found(struct virtio_dev *dev, struct virtio_ring *ring, unsigned before,
+                  unsigned taken);
 // Stops the device, and says why: a clause.
 void virtio_stop(struct virtio_dev *dev, const char *why);
 
@@ -133,6 +148,8 @@ void virtio_stop(struct virtio_dev *dev, const char *why);
 bool virtio_poll(struct virtio_dev *dev);
 // TIMER_HW went off on this CPU.
 void virtio_tick(void);
+// TIMER_BUSY went off on the boot CPU.
+void virtio_busy_tick(void);
 // Device number `index` in the order in which they were found; NULL: there are no more.
 const struct virtio_dev *virtio_get(unsigned index);
 const char *virtio_kind_name(enum virtio_kind kind);

@@ -117,6 +117,7 @@ static bool poll(struct virtio_dev *dev)
 	unsigned taken = 0;
 	int error;
 	spin_lock(&dev->lock);
+	unsigned before = blk->ring.nr_out;
 	while (taken < VIRTIO_A_POLL && virtio_take(dev, &blk->ring, &answer, &error)) {
 		struct block_request *request = answer.owner;
 		request->error = error != 0 ? error : result_of(&blk->around[answer.chain]);
@@ -125,13 +126,14 @@ static bool poll(struct virtio_dev *dev)
 		last = &request->next;
 		taken++;
 	}
+	bool more = virtio_found(dev, &blk->ring, before, taken);
 	spin_unlock(&dev->lock);
 	while (first != NULL) {
 		struct block_request *request = first;
 		first = request->next; // `done` may use it for something else
 		request->ops->done(request, request->error);
 	}
-	return taken == VIRTIO_A_POLL;
+	return more;
 }
 
 static bool blk_poll(struct block_dev *disk)

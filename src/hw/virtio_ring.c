@@ -94,6 +94,13 @@ bool virtio_ring_publish(struct virtio_ring *ring)
 	return (load_relaxed(&ring->used->flags) & VIRTIO_USED_NO_NOTIFY) == 0;
 }
 
+bool virtio_ring_interrupts(struct virtio_ring *ring, bool wanted)
+{
+	store_relaxed(&ring->avail->flags, (uint16_t)(wanted ? 0 : VIRTIO_AVAIL_NO_INTERRUPT));
+	dmb(osh); // what was asked for, before the look at the device's index
+	return wanted && load_relaxed(&ring->used->index) != ring->used_index;
+}
+
 // Gives the chain's descriptors back.
 static void release(struct virtio_ring *ring, uint32_t head)
 {

@@ -61,6 +61,10 @@ int virtio_ring_next(const struct virtio_ring *ring, unsigned descriptors);
 // Shows the device what was put. Whether it wants to be notified.
 bool virtio_ring_publish(struct virtio_ring *ring);
 
+// Asks for an interrupt for each answer, or for none. After asking for them: whether there is an answer by now, for which
+// none may come.
+bool virtio_ring_interrupts(struct virtio_ring *ring, bool wanted);
+
 struct virtio_answer {
 	void *owner;
 	uint32_t chain;

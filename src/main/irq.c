@@ -64,6 +64,8 @@ static NOINLINE void timers_due(struct vcpu *vcpu, uint32_t due)
 		life_watch_stops();
 	if ((due & 1U << TIMER_HW) != 0)
 		virtio_tick();
+	if ((due & 1U << TIMER_BUSY) != 0)
+		virtio_busy_tick();
 }
 
 static void timer_rang(struct vcpu *vcpu)

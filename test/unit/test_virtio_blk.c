@@ -240,6 +240,13 @@ static void test_large_blocks(void **state UNUSED)
 
 // ---- many at once ----
 
+// Whether it is told not to interrupt.
+static bool is_quiet(void)
+{
+	const struct virtio_avail *avail = fake_at(disk.queue[0].avail);
+	return (avail->flags & VIRTIO_AVAIL_NO_INTERRUPT) != 0;
+}
+
 static void test_full(void **state UNUSED)
 {
 	enum { ROOM = 256 / 3 };
@@ -253,8 +260,11 @@ static void test_full(void **state UNUSED)
 	disk.served = fake_blk_serve;
 	fake_blk_serve(&disk, 0);
 	unsigned over = 0, calls = 0;
-	do { // the rest of what one interrupt may handle is made pending
-		board_interrupt(2);
+	do { // the rest of what one interrupt may handle is made pending, or is looked at
+		if (is_quiet())
+			board_pass(10);
+		else
+			board_interrupt(2);
 		unsigned now = 0;
 		for (unsigned i = 0; i < ROOM; i++)
 			now += many[i].over;
@@ -523,6 +533,152 @@ static void test_many_given_back(void **state UNUSED)
 	}
 }
 
+// ---- one that answers all the time ----
+
+#define BUSY_OUT 32
+static struct asked busy_asked[BUSY_OUT];
+static unsigned busy_next;
+
+// `out` more requests are with the device.
+static void ask(unsigned out)
+{
+	for (; out != 0; out--) {
+		struct asked *asked = &busy_asked[busy_next++ % BUSY_OUT];
+		pa_t pa = asked->segment.pa.v != 0 ? asked->segment.pa : page(0);
+		*asked = asked_for(BLOCK_READ, 1, pa, 512);
+		assert_int_equal(submit(&vda, asked), 0);
+	}
+}
+
+// It answers so many, and interrupts unless it is told not to.
+static void answer(unsigned n)
+{
+	struct fake_chain chain;
+	for (; n != 0; n--) {
+		assert_true(fake_next(&disk, 0, &chain));
+		fake_answer(&disk, 0, chain.head, fake_blk_do(&chain));
+	}
+	if (is_quiet())
+		disk.isr = 0;
+	board_interrupt(2);
+}
+
+static unsigned out(void)
+{
+	unsigned count = 0;
+	for (unsigned i = 0; i < BUSY_OUT; i++)
+		count += busy_asked[i].request.ops != NULL && busy_asked[i].over == 0;
+	return count;
+}
+
+// TIMER_BUSY after so many microseconds; whether it was due.
+static bool busy_passes(uint64_t us)
+{
+	board_now += us * (BOARD_HZ / 1000000);
+	if ((timer_expire() & 1u << TIMER_BUSY) == 0)
+		return false;
+	virtio_busy_tick();
+	return true;
+}
+
+static void become_busy(void)
+{
+	boot();
+	disk.served = NULL;
+	memset(busy_asked, 0, sizeof busy_asked);
+	ask(10);
+	for (unsigned i = 0; i <= VIRTIO_BUSY_STREAK; i++) {
+		assert_false(is_quiet());
+		answer(1);
+		ask(1);
+		board_now += BOARD_HZ / 1000000;
+	}
+	assert_true(is_quiet());
+	assert_int_equal(out(), 10);
+}
+
+// A device that answers again and again while it has more to do interrupts no more, but is looked at, until that finds little.
+static void test_busy(void **state UNUSED)
+{
+	become_busy();
+	for (unsigned i = 0; i < 100; i++) {
+		answer(5);
+		assert_int_equal(out(), 10);
+		assert_true(busy_passes(VIRTIO_BUSY_US));
+		assert_int_equal(out(), 5);
+		assert_true(is_quiet());
+		ask(5);
+	}
+	answer(10); // more than a turn takes: the rest comes almost at once
+	assert_true(busy_passes(VIRTIO_BUSY_US));
+	assert_int_equal(out(), 10 - VIRTIO_A_POLL);
+	assert_true(busy_passes(VIRTIO_BUSY_REST_US));
+	assert_int_equal(out(), 0);
+	assert_false(is_quiet());
+	assert_false(busy_passes(1000)); // nobody looks any more
+	ask(1);
+	answer(1);
+	assert_int_equal(out(), 0);
+}
+
+// One at a time, or slowly, each answer interrupts, however long that goes on.
+static void test_not_busy(void **state UNUSED)
+{
+	boot();
+	disk.served = NULL;
+	memset(busy_asked, 0, sizeof busy_asked);
+	for (unsigned i = 0; i < 100; i++) {
+		ask(1 + i / 50 * 2); // three at a time in the end
+		answer(1 + i / 50 * 2);
+		assert_int_equal(out(), 0);
+		assert_false(is_quiet() || busy_passes(1));
+	}
+	ask(10);
+	for (unsigned i = 0; i < 100; i++) {
+		answer(1);
+		assert_int_equal(out(), 9);
+		assert_false(is_quiet() || busy_passes(2 * VIRTIO_BUSY_US));
+		ask(1);
+	}
+}
+
+// An answer comes at the worst moment: the device saw that it need not interrupt, and the ring was looked at already.
+static bool answers_late(const struct fake_event *event)
+{
+	if (event->kind == FAKE_BARRIER && strcmp(event->name, "dmb osh") == 0 && !is_quiet()) {
+		struct fake_chain chain;
+		fake_event_hook = board_quiet;
+		assert_true(fake_next(&disk, 0, &chain));
+		fake_answer(&disk, 0, chain.head, fake_blk_do(&chain));
+		disk.isr = 0;
+	}
+	return false;
+}
+
+// Between asking for interrupts and the last look is a barrier, so that one of both sees the other.
+static void test_busy_order(void **state UNUSED)
+{
+	become_busy();
+	fake_event_hook = answers_late;
+	assert_true(busy_passes(VIRTIO_BUSY_US)); // finds nothing
+	assert_true(fake_event_hook == board_quiet);
+	assert_false(is_quiet());
+	board_interrupt(2); // which Mezzo made pending itself
+	assert_int_equal(out(), 9);
+}
+
+// One that breaks the rules meanwhile is stopped, and everybody gets an answer; nobody goes on looking.
+static void test_busy_breaks(void **state UNUSED)
+{
+	become_busy();
+	fake_answer(&disk, 0, 250, 0);
+	assert_true(busy_passes(VIRTIO_BUSY_US));
+	board_pass(VIRTIO_RESET_MS + 200);
+	assert_true(block_is_dead(vda.dev));
+	assert_int_equal(out(), 0);
+	assert_false(busy_passes(1000));
+}
+
 // ---- what is found, and what is left alone ----
 
 static void left_alone(struct fake_virtio dev, const char *why)
@@ -656,6 +812,10 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_slow_reset),
 	        cmocka_unit_test(test_lost_interrupt),
 	        cmocka_unit_test(test_many_given_back),
+	        cmocka_unit_test(test_busy),
+	        cmocka_unit_test(test_not_busy),
+	        cmocka_unit_test(test_busy_order),
+	        cmocka_unit_test(test_busy_breaks),
 	        cmocka_unit_test(test_magic),
 	        cmocka_unit_test(test_version),
 	        cmocka_unit_test(test_empty),

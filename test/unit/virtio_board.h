@@ -173,6 +173,7 @@ UNUSED static void board_power_on(void)
 UNUSED static void board_ready(void)
 {
 	fake_reset();
+	fake_cpu_this = &boot_cpu; // which takes the interrupts
 	fake_event_hook = board_quiet;
 	fake_io_read_hook = board_read_io;
 	fake_io_write_hook = board_write_io;
@@ -182,13 +183,16 @@ UNUSED static void board_ready(void)
 	board_spent = 1;
 }
 
-// Lets so many milliseconds pass, in steps of a tick's length, with what TIMER_HW is due for.
+// Lets so many milliseconds pass, in steps of a tick's length, with what TIMER_HW and TIMER_BUSY are due for.
 UNUSED static void board_pass(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 10) {
 		board_now += 10 * (BOARD_HZ / 1000);
-		if ((timer_expire() & 1u << TIMER_HW) != 0)
+		uint32_t due = timer_expire();
+		if ((due & 1u << TIMER_HW) != 0)
 			virtio_tick();
+		if ((due & 1u << TIMER_BUSY) != 0)
+			virtio_busy_tick();
 	}
 }
 
