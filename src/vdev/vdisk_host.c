@@ -7,16 +7,20 @@
 // of so many runs of memory as one of them may have. When all of its parts have been handed over, the guest's chain is
 // taken out of hand (a flight keeps what gives it back), and the next one is looked at. What comes back does so in any
 // order, on any CPU.
-// Invariant: while a part is with the device, the VM's memory stays: vdisk_ops.busy says so. Of a queue that was stopped
-// meanwhile, the rings are not touched.
+// A driver need not notify while BUSY of its queue's requests are with the device: whatever it queues meanwhile is found a
+// little after that began, and then when one of them is over, which each is in the end (hw/block.h).
+// Invariant: a queue is deaf only while it has BUSY flights, or the device is about to be reset. While a part is with the
+// device, the VM's memory stays: vdisk_ops.busy says so. Of a queue that was stopped meanwhile, the rings are not touched.
 #include "vdev/vdisk_host.h"
 
+#include "base/string.h"
 #include "vdev/vdisk.h"
 #include "vm/vm.h"
 
 #define PARTS      32 // with the device at a time, of all queues
 #define RUNS       64 // of memory, of a part
 #define CLAIMS     256
+#define BUSY       8 // flights of a queue, from which on its driver need not notify
 #define COST_PART  2500U
 #define COST_RUN   60U
 #define PART_BYTES (RUNS * PAGE_SIZE) // of data, of a part: no more than was seen to be there
@@ -46,6 +50,7 @@ struct vdisk_host {
 	// Under the device's lock.
 	uint32_t parts_used, flights_used; // bits
 	uint32_t waiting;                  // queues that had no part
+	uint8_t in_flight[VDISK_QUEUES];   // of each queue
 	struct vdisk_part part[PARTS];
 	struct vdisk_flight flight[PARTS];
 };
@@ -67,6 +72,22 @@ static void give_part(struct vdisk_host *host, const struct vdisk_part *part)
 	host->parts_used &= ~BIT_U32(part - host->part);
 }
 
+// A queue has one flight more, or fewer: whether its driver need not notify.
+static void count_flight(struct vdisk_host *host, unsigned queue, bool more)
+{
+	struct vdisk *disk = host->disk;
+	uint8_t before = host->in_flight[queue], now = (uint8_t)(more ? before + 1 : before - 1);
+
+	host->in_flight[queue] = now;
+	if (more && now == BUSY) {
+		vvirtio_deafen(&disk->dev, queue, true);
+		vvirtio_again(&disk->dev,
+		              BIT_U32(queue)); // a burst does not wait for its first answer
+	} else if (!more && before == BUSY && !disk->stopping) {
+		vvirtio_deafen(&disk->dev, queue, false);
+	}
+}
+
 // One part fewer; the last one gives the guest's buffer back.
 static void land(struct vdisk_host *host, struct vdisk_flight *flight)
 {
@@ -82,6 +103,7 @@ static void land(struct vdisk_host *host, struct vdisk_flight *flight)
 		vvirtio_tell(dev, flight->queue);
 	}
 	host->flights_used &= ~BIT_U32(flight - host->flight);
+	count_flight(host, flight->queue, false);
 }
 
 static void part_done(struct block_request *block, int error)
@@ -89,16 +111,18 @@ static void part_done(struct block_request *block, int error)
 	struct vdisk_part *part = block->owner;
 	struct vdisk_host *host = part->host;
 	struct vvirtio *dev = &host->disk->dev;
+	uint32_t queues;
 
 	spin_lock(&dev->lock);
+	queues = host->waiting | dev->deaf; // nobody tells of what is in these, or will be
+	host->waiting = 0;
 	if (error != 0)
 		part->flight->status =
 		        error == ERR_UNSUPPORTED ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 	give_part(host, part);
 	land(host, part->flight);
-	if (host->waiting != 0 && !host->disk->stopping)
-		vvirtio_later(dev, host->waiting);
-	host->waiting = 0;
+	if (queues != 0 && !host->disk->stopping)
+		vvirtio_later(dev, queues);
 	spin_unlock(&dev->lock); // the VM may be gone from here on
 }
 
@@ -239,6 +263,7 @@ static struct vdisk_flight *take_off(struct vdisk_host *host, unsigned queue,
 	        .status = VIRTIO_BLK_S_OK,
 	        .status_at = request->status_at,
 	};
+	count_flight(host, queue, true);
 	return &host->flight[n];
 }
 
@@ -290,6 +315,7 @@ static void host_reset(struct vdisk *disk)
 	struct vdisk_host *host = disk->medium;
 
 	host->flights_used = host->waiting = 0;
+	memset(host->in_flight, 0, sizeof host->in_flight);
 }
 
 static const struct vdisk_ops ops = {

@@ -495,6 +495,130 @@ static void test_host_busy(void **state)
 	assert_false(vb_used(&db_drv, 0, &id, &bytes));
 }
 
+#define BUSY 8 // requests under way, from which on a driver need not notify
+
+// Whether the driver is told not to notify.
+static bool is_quiet(void)
+{
+	return (vb_get16(db_drv.ring[0].device) & 1) != 0;
+}
+
+static void put_some(unsigned n)
+{
+	while (n-- != 0)
+		db_put(0, VIRTIO_BLK_IN, 0, 0, 512, 1);
+}
+
+// While so many of its requests are under way a driver need not notify: what it queues is found a little later, and when one
+// of them is over. When they are fewer it is told again, and nothing costs time any more.
+static void test_host_doorbell(void **state)
+{
+	(void)state;
+	model_begin();
+	db_make(true, DESC_IMAGE_KEEP, 1);
+	db_start(0, 128);
+	for (unsigned i = 0; i < BUSY; i++) {
+		assert_false(is_quiet());
+		put_some(1);
+		vb_notify(&db_drv, 0);
+		assert_int_equal(db_submitted, i + 1);
+	}
+	assert_true(is_quiet());
+	put_some(3);
+	assert_int_equal(db_submitted, BUSY);
+	vb_pass_us(20); // a burst does not wait for its first answer
+	assert_int_equal(db_submitted, BUSY + 3);
+	assert_true(is_quiet() && alarm_first(vm) == TIMER_NEVER);
+	put_some(2);
+	vb_pass_us(100000); // nobody looks: there is nothing to wait for but an answer
+	assert_int_equal(db_submitted, BUSY + 3);
+	db_answer(3, 0);
+	vb_pass_us(20);
+	assert_int_equal(db_submitted, BUSY + 5);
+	assert_true(is_quiet() && alarm_first(vm) == TIMER_NEVER);
+	while (db_hangs >= BUSY)
+		db_answer(0, 0);
+	put_some(1); // before it is told to notify again
+	vb_pass_us(20);
+	assert_int_equal(db_submitted, BUSY + 6);
+	vb_pass_us(20);
+	assert_true(is_quiet()); // there are enough again
+	db_answer_all(0);
+	vb_pass_us(20);
+	assert_false(is_quiet());
+	assert_true(alarm_first(vm) == TIMER_NEVER);
+	for (unsigned i = 0; i < 100;
+	     i++) { // one at a time: each by its own notification, and no alarm
+		put_some(1);
+		vb_notify(&db_drv, 0);
+		assert_int_equal(db_hangs, 1);
+		db_answer(0, 0);
+		assert_true(!is_quiet() && alarm_first(vm) == TIMER_NEVER);
+	}
+}
+
+// A buffer comes at the worst moment: the driver saw that it need not notify, and the device has looked already.
+static bool comes_late(const struct fake_event *event)
+{
+	if (event->kind == FAKE_BARRIER && strcmp(event->name, "dmb ish") == 0 && !is_quiet() &&
+	    vb_get16(db_drv.ring[0].driver + 2) == BUSY) {
+		fake_event_hook = NULL;
+		put_some(1);
+	}
+	return false;
+}
+
+// Between telling the driver to notify again and the last look is a barrier, so that one of both sees the other.
+static void test_host_doorbell_order(void **state)
+{
+	(void)state;
+	model_begin();
+	db_make(true, DESC_IMAGE_KEEP, 1);
+	db_start(0, 128);
+	put_some(BUSY);
+	vb_notify(&db_drv, 0);
+	vb_pass_us(20);
+	assert_true(is_quiet());
+	db_answer_all(0);
+	fake_event_hook = comes_late;
+	vb_pass_us(20);
+	assert_null(fake_event_hook); // there was a barrier
+	assert_int_equal(db_submitted, BUSY + 1);
+	assert_false(is_quiet());
+}
+
+// A reset while the driver need not notify waits as ever, begins nothing, and the next life begins as the first.
+static void test_host_doorbell_reset(void **state)
+{
+	(void)state;
+	model_begin();
+	db_make(true, DESC_IMAGE_KEEP, 1);
+	db_start(0, 128);
+	put_some(BUSY + 2);
+	vb_notify(&db_drv, 0);
+	vb_pass_us(20);
+	put_some(2);
+	vb_write(0, VIRTIO_MMIO_STATUS, 0);
+	assert_true(vm->vcpu[0]->repeat);
+	vm->vcpu[0]->repeat = false;
+	while (db_hangs != 0) {
+		assert_false(vvirtio_quiet(vm));
+		db_answer(0, 0);
+		vb_pass_us(20);
+	}
+	assert_int_equal(db_submitted, BUSY + 2);
+	vb_write(0, VIRTIO_MMIO_STATUS, 0);
+	assert_false(vm->vcpu[0]->repeat);
+	assert_true(alarm_first(vm) == TIMER_NEVER);
+	db_start(0, 128);
+	assert_false(is_quiet());
+	put_some(1);
+	vb_notify(&db_drv, 0);
+	assert_int_equal(db_submitted, BUSY + 3);
+	assert_false(is_quiet());
+	db_answer_all(0);
+}
+
 // While a request is with the device, neither the driver's reset nor the VM's end goes through; nothing new is begun.
 static void test_host_reset(void **state)
 {
@@ -734,6 +858,9 @@ int main(void)
 	        TEST(test_no_memory),
 	        TEST(test_host_errors),
 	        TEST(test_host_busy),
+	        TEST(test_host_doorbell),
+	        TEST(test_host_doorbell_order),
+	        TEST(test_host_doorbell_reset),
 	        TEST(test_host_reset),
 	        TEST(test_status_given_away),
 	        TEST(test_busy_is_a_question),
