@@ -215,7 +215,7 @@ static void make_large(void)
 	ip[20 + 12] = 0x50;
 }
 
-/* Ticks that the device takes for `batch` frames by one notification, `rounds` times, and how many exits of that. */
+/* Ticks of a notification for `batch` frames, `rounds` times, and for how many of them the device wanted one. */
 static void measure(const char *what, u32 bytes, u32 batch, u64 rounds)
 {
 	u64 ticks = 0, notified = 0, arrived = 0, begin_at = read_sysreg(cntvct_el0);
@@ -237,11 +237,11 @@ static void measure(const char *what, u32 bytes, u32 batch, u64 rounds)
 			arrived++;
 		}
 	}
-	print("net: %s %u bytes by %u: %lu ticks a frame, %lu notifications for %lu frames, %lu "
+	print("net: %s %u bytes by %u: %lu ticks a notification, %lu of them for %lu frames, %lu "
 	      "buffers, %lu "
 	      "ticks in all\n",
-	      what, bytes, batch, ticks / (rounds * batch), notified, rounds * batch, arrived,
-	      (read_sysreg(cntvct_el0) - begin_at) / (rounds * batch));
+	      what, bytes, batch, notified != 0 ? ticks / notified : 0, notified, rounds * batch,
+	      arrived, (read_sysreg(cntvct_el0) - begin_at) / (rounds * batch));
 }
 
 /* Frames as fast as the guest makes them, `spent` ticks of its own for each, never waiting. */
