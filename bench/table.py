@@ -209,15 +209,16 @@ def virtio_markdown(data):
     out = ["Measured with " + "; ".join(f"{name} {versions[name]}" for name in ("mezzo", "qemu", "compiler")
                                         if name in versions) + ".", "",
            "For one operation, when it is alone and when 32 are kept under way: exits, instructions of EL2 on all CPUs, and all",
-           "instructions that pass until the next one, waiting included. The last two columns are the same driver on bare",
-           "QEMU with QEMU's own devices. How long a disk or an interface of QEMU takes is the host's affair.", "",
+           "instructions that pass until the next one, waiting included. The last two columns are what the same driver executes",
+           "itself on bare QEMU, with QEMU's own devices, until it has to wait. How long a disk or an interface of QEMU takes is",
+           "the host's affair.", "",
            line(["operation", "exits", "EL2", "all", "exits, 32", "EL2, 32", "all, 32", "bare QEMU", "bare, 32"]),
            line(["---"] * 9)]
     for row, title in VIRTIO.items():
         cells = [data["virtio"].get(f"{row}_{depth}", {}) for depth in (1, 32)]
         own = [cell.get("mezzo", {}) for cell in cells]
         out.append(line([title, *(text for cell in own for text in virtio_cells(cell)),
-                         *(number(cell.get("bare", {}).get("ticks")) for cell in cells)]))
+                         *(number(cell.get("bare", {}).get("own")) for cell in cells)]))
     return "\n".join([*out, ""])
 
 
