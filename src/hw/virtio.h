@@ -24,8 +24,7 @@
 #define VIRTIO_BUSY_US      20
 #define VIRTIO_BUSY_REST_US 2 // when there is more than one turn takes
 #define VIRTIO_BUSY_LEAST   4 // answers
-#define VIRTIO_BUSY_STREAK \
-	8 // turns in a row, each so soon after the last, while it had so many to answer
+#define VIRTIO_BUSY_STREAK  8 // turns in a row, each so soon, with so many under way
 
 enum virtio_state {
 	VIRTIO_IDLE, // found; nobody drives it

@@ -81,8 +81,8 @@ static void count_flight(struct vdisk_host *host, unsigned queue, bool more)
 	host->in_flight[queue] = now;
 	if (more && now == BUSY) {
 		vvirtio_deafen(&disk->dev, queue, true);
-		vvirtio_again(&disk->dev,
-		              BIT_U32(queue)); // a burst does not wait for its first answer
+		// A burst does not wait for its first answer.
+		vvirtio_again(&disk->dev, BIT_U32(queue));
 	} else if (!more && before == BUSY && !disk->stopping) {
 		vvirtio_deafen(&disk->dev, queue, false);
 	}
