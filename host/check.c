@@ -133,6 +133,32 @@ static void check_extra(const char *name, const struct number_key *key,
 		         name, facts->name);
 }
 
+// What only makes sense with sockets, and who else has the same context.
+static void check_sockets(const struct system *system, const struct vm *vm, struct diags *diags)
+{
+	if (vm->vsock.value == 0 && vm->vsock_group.value != NULL)
+		diag_add(diags, vm->vsock_group.at,
+		         "vsock_group: VM `%s` has no sockets; give it a context: `vsock = 10`",
+		         vm->name);
+	if (vm->vsock.value == 0 && vm->manage.value != 0)
+		diag_add(diags, vm->manage.at,
+		         "manage: VM `%s` has no sockets to do it by; give it a context: "
+		         "`vsock = 10`",
+		         vm->name);
+	if (vm->vsock_group.value != NULL &&
+	    (vm->vsock_group.value[0] == '\0' || strlen(vm->vsock_group.value) > DESC_GROUP_MAX))
+		diag_add(diags, vm->vsock_group.at,
+		         "vsock_group: a name has 1 to %d characters, like `vsock_group = "
+		         "\"fleet\"`",
+		         DESC_GROUP_MAX);
+	for (const struct vm *other = system->vms; other != vm && vm->vsock.value != 0; other++)
+		if (other->vsock.value == vm->vsock.value)
+			diag_add(diags, vm->vsock.at,
+			         "vsock: %llu is the context of VM `%s`; give each a number of "
+			         "its own",
+			         (unsigned long long)vm->vsock.value, other->name);
+}
+
 static bool read_disks(struct vm *vm, struct diags *diags)
 {
 	bool sound = true;
@@ -182,6 +208,7 @@ static bool check_model(const struct vm *vm, struct diags *diags)
 	check_extra("virtio_console", &vm->virtio_console, facts, diags);
 	check_extra("rng", &vm->rng, facts, diags);
 	check_extra("balloon", &vm->balloon, facts, diags);
+	check_extra("vsock", &vm->vsock, facts, diags);
 	if (vm->disks.count != 0 && !facts->has_virtio)
 		diag_add(diags, vm->disks.disk[0].at,
 		         "disk: a VM of machine `%s` has no virtio devices; drop the line, or give "
@@ -506,8 +533,10 @@ static void check_memory(const struct system *system, const struct limits *limit
 
 void check_system(struct system *system, const struct limits *limits, struct diags *diags)
 {
-	for (size_t i = 0; i < system->vm_count; i++)
+	for (size_t i = 0; i < system->vm_count; i++) {
 		check_vm(&system->vms[i], limits, diags);
+		check_sockets(system, &system->vms[i], diags);
+	}
 	check_cores(system, limits, diags);
 	check_nets(system, limits->no_nets, diags);
 	check_host_disks(system, limits, diags);

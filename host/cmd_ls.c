@@ -262,6 +262,12 @@ static void print_vm_json(const struct desc *desc, const struct desc_vm *vm)
 		json_bool("rng", true);
 	if (vm->balloon)
 		json_bool("balloon", true);
+	if (vm->cid != 0)
+		json_number("vsock", vm->cid);
+	if (vm->group != NULL)
+		json_text("vsock_group", vm->group);
+	if (vm->manage)
+		json_bool("manage", true);
 	if (vm->cmdline != NULL)
 		json_text("cmdline", vm->cmdline);
 	json_bool("autostart", vm->autostart);

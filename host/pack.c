@@ -246,6 +246,10 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	put_flag(w, "virtio-console", &vm->virtio_console);
 	put_flag(w, "rng", &vm->rng);
 	put_flag(w, "balloon", &vm->balloon);
+	if (vm->vsock.value != 0)
+		put(w, fdt_property_u32(w->fdt, "vsock", (uint32_t)vm->vsock.value));
+	put_text(w, "vsock-group", vm->vsock_group.value);
+	put_flag(w, "manage", &vm->manage);
 	put_text(w, "cmdline", vm->cmdline.value);
 	put(w, fdt_property_u64(w->fdt, "memory", vm->memory.value));
 	put(w, fdt_property_u32(w->fdt, "cpus", (uint32_t)vm->cpus.value));

@@ -71,6 +71,8 @@ struct vm {
 	struct image_key sdcard;
 	struct disks_key disks;
 	struct number_key virtio_console, rng, balloon;
+	struct number_key vsock, manage;
+	struct text_key vsock_group;
 	struct list_key pin;
 	struct nics_key nics;
 	// Found by check_system in the files that the keys name.

@@ -10,6 +10,7 @@
 #include "hw/timer.h"
 #include "mem/pages.h"
 #include "vdev/vvirtio_balloon.h"
+#include "vdev/vvirtio_vsock.h"
 #include "vm/sched.h"
 #include "vm/vm.h"
 
@@ -144,6 +145,13 @@ static void info_more(struct answer *out, const struct vm *vm)
 	              ANSWER_NUMBER, unanswered);
 	answer_number(out, "unanswered_last", unanswered != 0 ? "  last at" : NULL, ANSWER_HEX,
 	              unanswered != 0 ? load_relaxed(&vm->mmio.unanswered_last) : ANSWER_NONE);
+	bool socket = vm->socket.cid != 0;
+	answer_number(out, "vsock", socket ? "socket context" : NULL, ANSWER_NUMBER,
+	              socket ? vm->socket.cid : ANSWER_NONE);
+	answer_number(out, "vsock_connections", socket ? "  connections" : NULL, ANSWER_NUMBER,
+	              vvirtio_vsock_connections(vm));
+	answer_number(out, "manages", vm->socket.manages ? "manages Mezzo" : NULL, ANSWER_YES,
+	              vm->socket.manages ? 1 : 0);
 	answer_number(out, "weight", "weight", ANSWER_NUMBER, sched->weight);
 	answer_number(out, "priority", "priority", ANSWER_NUMBER, sched->priority);
 	answer_number(out, "exclusive", "own cores", ANSWER_YES, sched->exclusive ? 1 : 0);

@@ -50,7 +50,7 @@ static void refuse(const struct incoming *in, const char *why)
 static void drop_answer(void)
 {
 	if (link_state.answering)
-		shell_call_abort();
+		shell_call_abort(SHELL_LINK);
 	link_state.answering = false;
 }
 
@@ -214,7 +214,7 @@ static void take_command(struct incoming *in)
 		refuse(in, "commands go to the shell's channel");
 	else if (l->answering)
 		refuse(in, "another command is being answered");
-	else if (!shell_call((const char *)in->payload + FRAME_COMMAND_SIZE,
+	else if (!shell_call(SHELL_LINK, (const char *)in->payload + FRAME_COMMAND_SIZE,
 	                     in->length - FRAME_COMMAND_SIZE))
 		refuse(in, "the shell does not take this command now");
 	else {

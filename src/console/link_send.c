@@ -169,8 +169,8 @@ static uint32_t least(uint32_t a, uint32_t b)
 static bool send_answer(struct wire *wire, struct vcons_channel *channel, uint32_t *effort)
 {
 	uint8_t *payload = link_state.payload;
-	bool complete = shell_answer_complete(); // before the look at what there is
-	struct ring *from = shell_answer();
+	bool complete = shell_answer_complete(SHELL_LINK); // before the look at what there is
+	struct ring *from = shell_answer(SHELL_LINK);
 	uint32_t n = ring_get_some(from, payload + FRAME_ANSWER_SIZE,
 	                           least(link_credit(channel), LINK_FRAME_BYTES));
 	bool last = complete && ring_fill(from) == 0;

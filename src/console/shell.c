@@ -31,12 +31,24 @@ enum phase {
 	RUN,
 };
 
-static uint8_t out_bytes[OUT_SIZE], in_bytes[IN_SIZE], answer_bytes[OUT_SIZE];
+static uint8_t out_bytes[OUT_SIZE], in_bytes[IN_SIZE], answer_bytes[SHELL_CALLERS][OUT_SIZE];
 
 // Written under LOCK_CONSOLE, read by the owner of `busy`; the other two the other way round.
 static struct ring in_ring = {.bytes = in_bytes, .size = IN_SIZE};
 static struct ring out_ring = {.bytes = out_bytes, .size = OUT_SIZE};
-static struct ring answer_ring = {.bytes = answer_bytes, .size = OUT_SIZE};
+
+// A program that calls: the one at the other end of the wire, and those in guests. What it writes is written under a lock of
+// its own, by one CPU at a time.
+enum { CALL_IDLE, CALL_POSTED, CALL_RUNNING };
+struct caller {
+	char line[SHELL_LINE]; // written by the program while `state` is IDLE
+	bool too_long;
+	uint32_t state; // enum; moved from IDLE by the program, else by the owner of `busy`
+	uint32_t abort; // atomically
+	const struct shell_command *waiting; // as below
+	struct shell_job job;                // owned by the CPU that set `busy`
+	struct ring answer;                  // read by the program
+};
 
 static const struct shell_command *const no_tables[] = {NULL};
 
@@ -49,29 +61,25 @@ static struct {
 	uint32_t interrupt; // ^C was typed
 	uint32_t running;   // the person's command runs, or a word is completed
 
-	// Commands whose `ready` is to be asked first; NULL: none. Written by the owner of `busy`, atomically.
-	const struct shell_command *waiting, *call_waiting;
+	// The command whose `ready` is to be asked first; NULL: none. Written by the owner of `busy`, atomically.
+	const struct shell_command *waiting;
 
 	// Owned by the CPU that set `busy`.
 	struct edit edit;
 	struct complete complete;
 	bool completing;
 	bool programs_turn;
-	struct shell_job job, call_job;
+	unsigned next_caller; // whose turn it is among programs
+	struct shell_job job;
 
-	// A program's command.
-	char call[SHELL_LINE]; // written under LOCK_CONSOLE while call_state is IDLE
-	bool call_too_long;
-	uint32_t
-	        call_state; // enum; moved from IDLE under LOCK_CONSOLE, else by the owner of `busy`
-	uint32_t call_abort; // atomically
+	struct caller caller[SHELL_CALLERS];
 } shell;
-
-enum { CALL_IDLE, CALL_POSTED, CALL_RUNNING };
 
 void shell_init(const struct shell_command *const *tables)
 {
 	shell.tables = tables;
+	for (unsigned i = 0; i < SHELL_CALLERS; i++)
+		shell.caller[i].answer = (struct ring){.bytes = answer_bytes[i], .size = OUT_SIZE};
 }
 
 const struct shell_command *const *shell_tables(void)
@@ -84,9 +92,9 @@ struct ring *shell_output(void)
 	return &out_ring;
 }
 
-struct ring *shell_answer(void)
+struct ring *shell_answer(unsigned caller)
 {
-	return &answer_ring;
+	return &shell.caller[caller].answer;
 }
 
 void shell_redraw(void)
@@ -445,91 +453,144 @@ static bool person_has_work(void)
 
 // ---- a program ----
 
-bool shell_call(const char *line, size_t length)
+static void drop_answer(struct caller *c)
 {
-	if (load_acquire(&shell.call_state) != CALL_IDLE)
+	store_release(&c->answer.tail, load_acquire(&c->answer.head));
+}
+
+bool shell_call(unsigned caller, const char *line, size_t length)
+{
+	struct caller *c = &shell.caller[caller];
+
+	if (load_acquire(&c->state) != CALL_IDLE)
 		return false;
-	if (exchange(&shell.call_abort, 0) != 0) // what an aborted one left behind
-		store_release(&answer_ring.tail, load_acquire(&answer_ring.head));
-	if (ring_fill(&answer_ring) != 0)
+	if (exchange(&c->abort, 0) != 0) // what an aborted one left behind
+		drop_answer(c);
+	if (ring_fill(&c->answer) != 0)
 		return false;
-	shell.call_too_long = length >= SHELL_LINE;
-	if (shell.call_too_long)
+	c->too_long = length >= SHELL_LINE;
+	if (c->too_long)
 		length = SHELL_LINE - 1;
-	memcpy(shell.call, line, length);
-	shell.call[length] = '\0';
-	store_release(&shell.call_state, CALL_POSTED);
+	memcpy(c->line, line, length);
+	c->line[length] = '\0';
+	store_release(&c->state, CALL_POSTED);
 	return true;
 }
 
-bool shell_answer_complete(void)
+bool shell_answer_complete(unsigned caller)
 {
-	return load_acquire(&shell.call_state) == CALL_IDLE;
+	return load_acquire(&shell.caller[caller].state) == CALL_IDLE;
 }
 
-void shell_call_abort(void)
+void shell_call_abort(unsigned caller)
 {
-	store_release(&shell.call_abort, 1);
-	if (load_acquire(&shell.call_state) == CALL_IDLE)
-		store_release(&answer_ring.tail, load_acquire(&answer_ring.head));
+	struct caller *c = &shell.caller[caller];
+
+	store_release(&c->abort, 1);
+	if (load_acquire(&c->state) == CALL_IDLE)
+		drop_answer(c);
 }
 
-static bool start_call(void)
+static bool start_call(struct caller *c)
 {
-	if (!shell.call_too_long)
-		return start_job(&shell.call_job, shell.call, &answer_ring, true);
-	struct answer *out = &shell.call_job.out;
-	answer_begin(out, &answer_ring, true);
+	if (!c->too_long)
+		return start_job(&c->job, c->line, &c->answer, true);
+	struct answer *out = &c->job.out;
+	answer_begin(out, &c->answer, true);
 	answer_error(out, "the line is longer than %u bytes", SHELL_LINE - 1);
 	answer_end(out);
 	return false;
 }
 
-static void work_for_program(void)
+static void work_for_program(unsigned caller)
 {
+	struct caller *c = &shell.caller[caller];
 	bool more = true;
 
-	if (load_acquire(&shell.call_state) == CALL_POSTED) {
-		more = start_call();
+	if (load_acquire(&c->state) == CALL_POSTED) {
+		more = start_call(c);
 		if (more)
-			store_relaxed(&shell.call_state, CALL_RUNNING);
-	} else if (load_acquire(&shell.call_abort) != 0) {
-		end_job(&shell.call_job);
+			store_relaxed(&c->state, CALL_RUNNING);
+	} else if (load_acquire(&c->abort) != 0) {
+		end_job(&c->job);
 		more = false;
 	} else {
-		more = step_job(&shell.call_job);
+		more = step_job(&c->job);
 	}
-	store_release(&shell.call_waiting, waits(&shell.call_job));
+	store_release(&c->waiting, waits(&c->job));
 	if (!more)
-		store_release(&shell.call_state, CALL_IDLE);
+		store_release(&c->state, CALL_IDLE);
+	if (caller != SHELL_LINK)
+		vvirtio_vsock_answered(caller - SHELL_GUESTS);
 }
 
-static bool program_has_work(void)
+static bool caller_has_work(const struct caller *c)
 {
-	const struct shell_command *waiting = load_acquire(&shell.call_waiting);
+	const struct shell_command *waiting = load_acquire(&c->waiting);
 
-	if (load_relaxed(&shell.call_state) == CALL_IDLE)
+	if (load_relaxed(&c->state) == CALL_IDLE)
 		return false;
-	if (load_relaxed(&shell.call_abort) != 0)
+	if (load_relaxed(&c->abort) != 0)
 		return true;
-	return ring_room(&answer_ring) >= ROOM && (waiting == NULL || waiting->ready());
+	return ring_room(&c->answer) >= ROOM && (waiting == NULL || waiting->ready());
 }
+
+// The next program that has work, of `from` and those after it; SHELL_CALLERS: none has.
+static unsigned program_with_work(unsigned from)
+{
+	for (unsigned i = 0; i < SHELL_CALLERS; i++)
+		if (caller_has_work(&shell.caller[(from + i) % SHELL_CALLERS]))
+			return (from + i) % SHELL_CALLERS;
+	return SHELL_CALLERS;
+}
+
+// ---- programs in guests ----
+
+static bool guest_call(unsigned caller, const char *line, size_t length)
+{
+	return shell_call(SHELL_GUESTS + caller, line, length);
+}
+
+static uint32_t guest_answer(unsigned caller, uint8_t *bytes, uint32_t most)
+{
+	return ring_get_some(shell_answer(SHELL_GUESTS + caller), bytes, most);
+}
+
+static bool guest_complete(unsigned caller)
+{
+	return shell_answer_complete(SHELL_GUESTS + caller);
+}
+
+static void guest_abort(unsigned caller)
+{
+	shell_call_abort(SHELL_GUESTS + caller);
+}
+
+const struct vsock_service shell_for_guests = {
+        .call = guest_call,
+        .answer = guest_answer,
+        .complete = guest_complete,
+        .abort = guest_abort,
+};
 
 // ---- work ----
 
 bool shell_has_work(void)
 {
-	return person_has_work() || program_has_work();
+	return person_has_work() || program_with_work(0) != SHELL_CALLERS;
 }
 
 void shell_poll(void)
 {
 	if (!shell_has_work() || exchange(&shell.busy, 1) != 0)
 		return;
+	unsigned program = program_with_work(shell.next_caller);
 	shell.programs_turn = !shell.programs_turn;
-	if (program_has_work() && (shell.programs_turn || !person_has_work()))
-		work_for_program();
-	else if (person_has_work())
+	if (program != SHELL_CALLERS && (shell.programs_turn || !person_has_work())) {
+		shell.next_caller = (program + 1) % SHELL_CALLERS;
+		work_for_program(program);
+	} else if (person_has_work()) {
 		work_for_person();
+	}
 	store_release(&shell.busy, 0);
 }

@@ -4,7 +4,7 @@
 //
 // Commands run outside every lock, a bounded step at a time: a command is called again and again while it
 // has more to say, and only when there is room for it. So no output is lost, and none waits. One
-// command of a person and one of a program may be in progress at the same time: what a command has to
+// command of a person and one of each program may be in progress at the same time: what a command has to
 // remember from step to step is in its job, and nowhere else.
 #ifndef CONSOLE_SHELL_H
 #define CONSOLE_SHELL_H
@@ -12,6 +12,7 @@
 #include "base/types.h"
 #include "console/answer.h"
 #include "console/ring.h"
+#include "vdev/vvirtio_vsock.h"
 
 struct vm;
 struct shell_job;
@@ -80,17 +81,23 @@ void shell_redraw(void);
 // What the shell prints. Read under LOCK_CONSOLE.
 struct ring *shell_output(void);
 
-// A program's command: one line, run beside what a person types, its answer one JSON object. Under
-// LOCK_CONSOLE. False: another one is being answered, or its answer was not taken yet. `line` has
-// `length` bytes, without a line end.
-bool shell_call(const char *line, size_t length);
-// The answer's bytes as they come. Read under LOCK_CONSOLE.
-struct ring *shell_answer(void);
-// Whether all of the answer is in that ring. Under LOCK_CONSOLE.
-bool shell_answer_complete(void);
+// Who calls: the program at the other end of the wire, under LOCK_CONSOLE; and those in guests that are trusted, one after
+// the other, each under its device's lock.
+enum { SHELL_LINK, SHELL_GUESTS, SHELL_CALLERS = SHELL_GUESTS + VSOCK_SERVED };
+
+// A program's command: one line, run beside what a person types, its answer one JSON object. Under the caller's lock, as
+// the next three. False: another one is being answered, or its answer was not taken yet. `line` has `length` bytes,
+// without a line end.
+bool shell_call(unsigned caller, const char *line, size_t length);
+// The answer's bytes as they come.
+struct ring *shell_answer(unsigned caller);
+// Whether all of the answer is in that ring.
+bool shell_answer_complete(unsigned caller);
 // Whoever called is gone: the command is broken off and what it answered is thrown away. shell_call
-// refuses until that is done, soon. Under LOCK_CONSOLE.
-void shell_call_abort(void);
+// refuses until that is done, soon.
+void shell_call_abort(unsigned caller);
+// The same for vvirtio_vsock_serve.
+extern const struct vsock_service shell_for_guests;
 
 // Whether shell_poll would find something to do and room for its output. Any CPU.
 bool shell_has_work(void);

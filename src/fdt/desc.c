@@ -16,7 +16,7 @@
 #include "fdt/model_facts.h"
 
 #define MEZZO_DEPTH 1 // /mezzo; its children are one deeper
-#define MAX_RULES   32
+#define MAX_RULES   64
 #define MAX_ADDRESS (BIT_U64(48) - 1)
 #define MAX_PIN     511
 
@@ -106,6 +106,9 @@ static const struct rule vm_rules[] = {
         {"virtio-console", KIND_FLAG, false, IN(desc_vm, virtio_console)},
         {"rng", KIND_FLAG, false, IN(desc_vm, rng)},
         {"balloon", KIND_FLAG, false, IN(desc_vm, balloon)},
+        {"vsock", KIND_U32, false, IN(desc_vm, cid), .min = DESC_CID_MIN, .max = DESC_CID_MAX},
+        {"vsock-group", KIND_PATH, false, IN(desc_vm, group), .max = DESC_GROUP_MAX},
+        {"manage", KIND_FLAG, false, IN(desc_vm, manage)},
         {"cmdline", KIND_STRING, false, IN(desc_vm, cmdline), .max = DESC_CMDLINE_MAX},
         {"memory", KIND_U64, true, IN(desc_vm, memory), .min = DESC_MIN_MEMORY,
          .max = DESC_MAX_MEMORY, .unit = PAGE_SIZE},
@@ -129,7 +132,7 @@ static const struct rule vm_rules[] = {
         {"macs", KIND_MACS, false, NOWHERE},
 };
 
-STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a 32-bit word");
+STATIC_ASSERT(ARRAY_SIZE(vm_rules) <= MAX_RULES, "the set of seen rules is a word of 64 bits");
 STATIC_ASSERT(sizeof(enum desc_machine) == sizeof(uint32_t), "a choice is stored as 32 bits");
 STATIC_ASSERT(sizeof(enum desc_image) == sizeof(uint32_t), "and so is this one");
 STATIC_ASSERT(sizeof(enum desc_virtio) == sizeof(uint32_t), "and so is this one");
@@ -140,7 +143,7 @@ STATIC_ASSERT(sizeof(enum desc_virtio) == sizeof(uint32_t), "and so is this one"
 static int read_props(struct reader *reader, const struct tree_walk *walk, const struct rule *rules,
                       unsigned count, void *object)
 {
-	uint32_t seen = 0;
+	uint64_t seen = 0;
 	int at;
 
 	fdt_for_each_property_offset(at, reader->fdt, tree_offset(walk))
@@ -157,16 +160,16 @@ static int read_props(struct reader *reader, const struct tree_walk *walk, const
 		if (i == count)
 			return desc_fail(reader, name,
 			                 "this version of Mezzo does not know this property");
-		if ((seen & BIT_U32(i)) != 0)
+		if ((seen & BIT_U64(i)) != 0)
 			return desc_fail(reader, name, "is given twice");
-		seen |= BIT_U32(i);
+		seen |= BIT_U64(i);
 		const int error = desc_take(reader, &rules[i],
 		                            (struct tree_value){data, (uint32_t)length}, object);
 		if (error != 0)
 			return error;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		if (rules[i].required && (seen & BIT_U32(i)) == 0)
+		if (rules[i].required && (seen & BIT_U64(i)) == 0)
 			return desc_fail(reader, rules[i].name, "is missing");
 	}
 	return 0;
@@ -279,13 +282,31 @@ static int check_extras(struct reader *reader, const struct desc_vm *vm)
 {
 	const struct model_facts *facts = model_facts(vm->machine);
 
-	if (facts->has_virtio || (!vm->virtio_console && !vm->rng && !vm->balloon))
+	if (facts->has_virtio || (!vm->virtio_console && !vm->rng && !vm->balloon && vm->cid == 0))
 		return 0;
 	return desc_fail(reader,
-	                 vm->rng       ? "rng"
-	                 : vm->balloon ? "balloon"
-	                               : "virtio-console",
+	                 vm->rng        ? "rng"
+	                 : vm->balloon  ? "balloon"
+	                 : vm->cid != 0 ? "vsock"
+	                                : "virtio-console",
 	                 "a %s has no slots for virtio devices, leave it out", facts->name);
+}
+
+// A context is one VM's, and what depends on it has one.
+static int check_sockets(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct desc *desc = reader->desc;
+
+	if (vm->cid == 0 && vm->group != NULL)
+		return desc_fail(reader, "vsock-group", "needs a \"vsock\"");
+	if (vm->cid == 0 && vm->manage)
+		return desc_fail(reader, "manage", "needs a \"vsock\"");
+	for (uint32_t i = 0; vm->cid != 0 && i < desc->nr_vms; i++) {
+		if (desc->vms[i].cid == vm->cid)
+			return desc_fail(reader, "vsock", "is %u, which is the context of %s",
+			                 vm->cid, desc->vms[i].name);
+	}
+	return 0;
 }
 
 // The sums that `verify` asks for.
@@ -317,6 +338,8 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 		error = check_sdcard(reader, vm);
 	if (error == 0)
 		error = check_extras(reader, vm);
+	if (error == 0)
+		error = check_sockets(reader, vm);
 	if (error == 0)
 		error = desc_check_nics(reader, vm);
 	if (error != 0)
@@ -473,6 +496,17 @@ int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_p
 	if (error == 0)
 		error = read_console(&reader, mezzo);
 	return error;
+}
+
+uint32_t desc_group(const struct desc *desc, const struct desc_vm *vm)
+{
+	uint32_t i = 0;
+
+	if (vm->group == NULL)
+		return 0;
+	while (desc->vms[i].group == NULL || strcmp(desc->vms[i].group, vm->group) != 0)
+		i++;
+	return i + 1;
 }
 
 struct desc_disk desc_disk(const struct desc *desc, const struct desc_vm *vm, uint32_t n)

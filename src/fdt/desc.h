@@ -22,6 +22,9 @@
 #define DESC_NET_MAX     31 // bytes of a net's name
 #define DESC_UPLINK_MAX  31 // and of what names the board's own interface
 #define DESC_MAC_SIZE    6
+#define DESC_CID_MIN     3      // contexts of virtio sockets: those below are not a VM's
+#define DESC_CID_MAX     4095   // and those above are for VMs that are made after others
+#define DESC_GROUP_MAX   31     // bytes of the name of a group of them
 #define DESC_LIMIT_MIN   KIB(1) // bytes a second
 #define DESC_LIMIT_MAX   (UINT64_C(1) << 40)
 
@@ -82,6 +85,9 @@ struct desc_vm {
 	enum desc_virtio virtio;
 	// Devices that it has besides those of its model; the model has slots for them.
 	bool virtio_console, rng, balloon;
+	uint32_t cid;      // its context for virtio sockets, unique; 0: it has none
+	const char *group; // VMs that name the same reach each other by them; NULL: none does
+	bool manage;       // by its sockets it may give Mezzo commands
 	const char *cmdline;
 	uint64_t memory; // bytes, whole pages, as much as the model takes (fdt/model_facts.h)
 	uint32_t cpus;   // 1 to as many as the model takes
@@ -141,6 +147,9 @@ bool desc_mac_is_good(const uint8_t mac[DESC_MAC_SIZE]);
 // untrusted. 0; ERR_NOT_FOUND: a sound tree without /mezzo; ERR_INVALID or ERR_UNSUPPORTED with one
 // sentence in *problem. Pure; work bounded by the tree's size.
 int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_problem *problem);
+
+// Which group of virtio sockets a VM of *desc belongs to: a number from 1, the same for all that name the same; 0: none.
+uint32_t desc_group(const struct desc *desc, const struct desc_vm *vm);
 
 // Disk `n`, below vm->nr_disks, of a VM of *desc.
 struct desc_disk desc_disk(const struct desc *desc, const struct desc_vm *vm, uint32_t n);

@@ -15,6 +15,7 @@ enum virtio_kind {
 	VIRTIO_CONSOLE = 3,
 	VIRTIO_ENTROPY = 4,
 	VIRTIO_BALLOON = 5,
+	VIRTIO_VSOCK = 19,
 };
 
 // ---- device status ----
@@ -258,5 +259,47 @@ enum virtio_net_ctrl_vlan { VIRTIO_NET_VLAN_ADD, VIRTIO_NET_VLAN_DEL }; // 16 bi
 #define VIRTIO_CONSOLE_F_EMERG_WRITE BIT_U64(2)
 
 enum virtio_console_queue { VIRTIO_CONSOLE_RX, VIRTIO_CONSOLE_TX };
+
+// ---- sockets ----
+
+#define VIRTIO_VSOCK_F_STREAM BIT_U64(0)
+
+enum virtio_vsock_queue {
+	VIRTIO_VSOCK_RX,
+	VIRTIO_VSOCK_TX,
+	VIRTIO_VSOCK_EVENT,
+	VIRTIO_VSOCK_QUEUES
+};
+
+// In front of each packet: 44 bytes, as they lie here.
+struct virtio_vsock_header {
+	uint64_t src_cid, dst_cid;
+	uint32_t src_port, dst_port;
+	uint32_t length; // bytes of data behind it
+	uint16_t type, op;
+	uint32_t flags;
+	uint32_t buf_alloc,
+	        fwd_cnt; // bytes that the sender of this has room for, and has taken in all
+};
+#define VIRTIO_VSOCK_HEADER 44
+
+#define VIRTIO_VSOCK_CID_HOST    2 // context 0, 1 and all ones in 32 bits are set aside
+#define VIRTIO_VSOCK_TYPE_STREAM 1
+
+enum virtio_vsock_op {
+	VIRTIO_VSOCK_OP_INVALID,
+	VIRTIO_VSOCK_OP_REQUEST,
+	VIRTIO_VSOCK_OP_RESPONSE,
+	VIRTIO_VSOCK_OP_RST,
+	VIRTIO_VSOCK_OP_SHUTDOWN,
+	VIRTIO_VSOCK_OP_RW,
+	VIRTIO_VSOCK_OP_CREDIT_UPDATE,
+	VIRTIO_VSOCK_OP_CREDIT_REQUEST,
+	VIRTIO_VSOCK_OPS,
+};
+#define VIRTIO_VSOCK_SHUTDOWN_RECEIVE BIT_U32(0) // who says so takes nothing more
+#define VIRTIO_VSOCK_SHUTDOWN_SEND    BIT_U32(1) // ... sends nothing more
+
+#define VIRTIO_VSOCK_EVENT_TRANSPORT_RESET 0 // 32 bits: every connection is gone
 
 #endif

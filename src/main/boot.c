@@ -185,6 +185,7 @@ static NORETURN void boot_on_own_stack(void *fdt)
 	config_build(&board, fdt);
 	uint32_t irq = intc_number(&board.console.irq);
 	shell_init(commands_all);
+	vvirtio_vsock_serve(&shell_for_guests);
 	console_start(irq != INTC_NONE);
 	if (irq != INTC_NONE)
 		intc_enable(irq, &boot_cpu, INTC_LEVEL);

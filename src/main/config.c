@@ -28,6 +28,7 @@
 #include "vdev/vdisk_host.h"
 #include "vdev/vswitch.h"
 #include "vdev/vuplink.h"
+#include "vdev/vvirtio_vsock.h"
 #include "version.h"
 #include "vm/image.h"
 #include "vm/vm.h"
@@ -453,6 +454,18 @@ static void set_nics(struct vm *vm, const struct desc_vm *from)
 	}
 }
 
+// Its sockets. One that was made after a template has a context of its own, and nobody has said that it is to be trusted.
+static void set_socket(struct vm *vm, const struct desc_vm *from)
+{
+	bool is_copy = strcmp(vm->name, from->name) != 0;
+
+	if (from->cid == 0)
+		return;
+	vm->socket.cid = is_copy ? VSOCK_CID_MADE + vm->id : from->cid;
+	vm->socket.group = desc_group(&desc, from);
+	vm->socket.manages = from->manage && !is_copy;
+}
+
 // The rest of a VM whose memory was promised. False: the caller discards it.
 static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 {
@@ -470,6 +483,7 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->virtio_legacy = plan->from->virtio == DESC_VIRTIO_LEGACY;
 	vm->has_secret = seed_secret(vm->serial, vm->secret);
 	set_rules(vm, plan->from);
+	set_socket(vm, plan->from);
 	if (!disks_give(vm, &desc, plan->from, &bundle, why, WHY_SIZE) ||
 	    sched_admit(vm, why, WHY_SIZE) != 0)
 		return false;

@@ -17,6 +17,7 @@
 #include "vdev/vvirtio_mmio.h"
 #include "vdev/vvirtio_net.h"
 #include "vdev/vvirtio_rng.h"
+#include "vdev/vvirtio_vsock.h"
 #include "vm/pvtime.h"
 #include "vm/vm.h"
 
@@ -88,6 +89,7 @@ static const struct model_part parts[] = {
         {.create = vvirtio_console_create},
         {.create = vvirtio_rng_create},
         {.create = vvirtio_balloon_create},
+        {.create = vvirtio_vsock_create, .destroy = vvirtio_vsock_destroy},
         {.create = pvtime_create, .reset = pvtime_reset},
 };
 

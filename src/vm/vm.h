@@ -27,6 +27,7 @@ struct model;
 struct vgic;
 struct pvtime;
 struct vvirtio_balloon;
+struct vsock;
 struct vvirtio_bus;
 struct vvirtio_console;
 struct vswitch_port;
@@ -103,9 +104,15 @@ struct vm {
 	struct vvirtio_bus *virtio;             // NULL: its model has none
 	struct vvirtio_balloon *balloon;        // NULL: it has none
 	struct vvirtio_console *virtio_console; // NULL: it has none
+	struct vsock *vsock;                    // NULL: it has none
 	bool wants_console, wants_rng,
-	        wants_balloon; // virtio devices that its description asks for
-	bool virtio_legacy;    // its devices are as before version 1.0
+	        wants_balloon;  // virtio devices that its description asks for
+	bool virtio_legacy;     // its devices are as before version 1.0
+	struct {                // its virtio sockets
+		uint32_t cid;   // its context; 0: it has none
+		uint32_t group; // VMs with the same reach each other; 0: none does
+		bool manages;   // it may give Mezzo commands
+	} socket;
 	uint32_t nr_disks;
 	struct vm_disk disk[DESC_MAX_DISKS];
 	struct pvtime *pvtime; // NULL: its guest is not told about stolen time

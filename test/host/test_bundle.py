@@ -37,6 +37,9 @@ vm second {
   on_crash  = restart
   autostart = false
   verify    = sha256
+  vsock     = 4095
+  vsock_group = fleet
+  manage    = true
 }
 """
 
@@ -108,7 +111,7 @@ def test_description(packed):
         assert f"\t{word}" not in first
     for line in ('kernel = "Image.gz"', 'initrd = "initrd.2"', "pin = <0x03>", "gic = <0x03>", "exclusive;",
                  "weight = <0xc8>", "priority = <0x07>", "budget = <0x7d0 0x2710>", "stop-timeout = <0x15f90>",
-                 'on-crash = "restart"', "autostart = <0x00>", 'verify = "sha256"'):
+                 'on-crash = "restart"', "autostart = <0x00>", 'verify = "sha256"', "vsock = <0xfff>", 'vsock-group = "fleet"', "manage;"):
         assert line in second, line
 
 

@@ -510,16 +510,40 @@ static void test_devices_are_promised(void **state)
 	add_kernel("Image", 50000);
 	pack(" net@0 { reg = <0>; compatible = \"mezzo,net\"; net-name = \"lan0\"; };" VM(
 	        0, MEMORY(16) "nets = \"lan0\", \"lan0\", \"lan0\", \"lan0\";"
-	                      "virtio-console; balloon;"));
+	                      "virtio-console; balloon; vsock = <10>;"));
 	configure();
 	assert_int_equal(vm_count(), 1);
 	const struct vm *vm = vm_by_id(1);
-	assert_int_equal(vm->virtio->count, 4 + 2);
+	assert_int_equal(vm->virtio->count, 4 + 3);
 	uint64_t others = vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size);
 	assert_true(vm->committed >= others + pages_usage(1).data);
 	// The net's switch is EL2's own, and counts as promised to that.
 	assert_int_equal(pages_counts().committed,
 	                 before.committed + vm->committed + pages_usage(OWNER_EL2).data);
+}
+
+// A context is as the description has it; what is made after a VM gets one of its own, and no trust.
+static void test_sockets(void **state)
+{
+	(void)state;
+	begin();
+	add_kernel("Image", 50000);
+	pack(VM(0, MEMORY(16) "vsock = <10>; vsock-group = \"fleet\"; manage; autostart = <0>;")
+	             VM(1, MEMORY(16) "vsock = <11>;") VM(2, MEMORY(16) "")
+	                     VM(3, MEMORY(16) "vsock = <12>; vsock-group = \"fleet\";"));
+	configure();
+	assert_null(create("more", "vm0"));
+	const struct vm *first = vm_by_id(1), *more = vm_by_id(5);
+	assert_int_equal(first->socket.cid, 10);
+	assert_true(first->socket.manages && first->vsock != NULL);
+	assert_int_equal(vm_by_id(2)->socket.group, 0);
+	assert_false(vm_by_id(2)->socket.manages);
+	assert_null(vm_by_id(3)->vsock);
+	assert_int_equal(vm_by_id(4)->socket.group, first->socket.group);
+	assert_int_not_equal(first->socket.group, 0);
+	assert_int_equal(more->socket.cid, 4096 + 5);
+	assert_int_equal(more->socket.group, first->socket.group);
+	assert_false(more->socket.manages);
 }
 
 static void test_disks_that_are_not_there(void **state)
@@ -714,6 +738,7 @@ int main(int argc, char **argv)
 	        cmocka_unit_test(test_what_it_was_promised),
 	        cmocka_unit_test(test_disks),
 	        cmocka_unit_test(test_devices_are_promised),
+	        cmocka_unit_test(test_sockets),
 	        cmocka_unit_test(test_disks_that_are_not_there),
 	        cmocka_unit_test(test_disks_are_one_s),
 	        cmocka_unit_test(test_one_more),

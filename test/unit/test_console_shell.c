@@ -436,14 +436,14 @@ static const char *call_at(const char *line, unsigned pace)
 {
 	size_t n = 0;
 	uint8_t byte;
-	assert_true(shell_call(line, strlen(line)));
+	assert_true(shell_call(SHELL_LINK, line, strlen(line)));
 	for (unsigned i = 0; i < 100000; i++) {
 		shell_poll();
-		for (unsigned k = 0; k < pace && ring_get(shell_answer(), &byte); k++) {
+		for (unsigned k = 0; k < pace && ring_get(shell_answer(SHELL_LINK), &byte); k++) {
 			assert_true(n < sizeof answer - 1);
 			answer[n++] = (char)byte;
 		}
-		if (shell_answer_complete() && ring_fill(shell_answer()) == 0)
+		if (shell_answer_complete(SHELL_LINK) && ring_fill(shell_answer(SHELL_LINK)) == 0)
 			break;
 	}
 	answer[n] = '\0';
@@ -569,13 +569,13 @@ static void test_programs_are_told_what_is_wrong(void **state)
 	assert_string_equal(call("stop linux"), "{\"error\":\"linux: it is \\\"off\\\"\"}");
 	char line[300];
 	memset(line, 'v', sizeof line);
-	assert_true(shell_call(line, sizeof line));
+	assert_true(shell_call(SHELL_LINK, line, sizeof line));
 	shell_poll();
-	assert_true(shell_answer_complete());
-	assert_false(shell_call("vm", 2)); // nobody has taken the answer
+	assert_true(shell_answer_complete(SHELL_LINK));
+	assert_false(shell_call(SHELL_LINK, "vm", 2)); // nobody has taken the answer
 	uint8_t byte;
 	size_t n = 0;
-	while (ring_get(shell_answer(), &byte))
+	while (ring_get(shell_answer(SHELL_LINK), &byte))
 		answer[n++] = (char)byte;
 	answer[n] = '\0';
 	assert_string_equal(answer, "{\"error\":\"the line is longer than 127 bytes\"}");
@@ -610,27 +610,27 @@ static void test_a_vm_vanishes_under_a_command(void **state)
 static void test_a_caller_goes_away(void **state)
 {
 	(void)state;
-	assert_true(shell_call("endless linux", 13));
+	assert_true(shell_call(SHELL_LINK, "endless linux", 13));
 	for (unsigned i = 0; i < 1000; i++)
 		shell_poll();
-	assert_false(shell_answer_complete());
-	assert_false(shell_call("vm", 2));
+	assert_false(shell_answer_complete(SHELL_LINK));
+	assert_false(shell_call(SHELL_LINK, "vm", 2));
 	assert_false(shell_has_work()); // nobody makes room
-	shell_call_abort();
+	shell_call_abort(SHELL_LINK);
 	assert_true(shell_has_work());
 	shell_poll();
-	assert_true(shell_answer_complete());
+	assert_true(shell_answer_complete(SHELL_LINK));
 	assert_int_equal(endings, 1);
 	call("vm");
 	assert_int_equal(strncmp(answer, "{\"vms\":[{", 9), 0);
 	// Before its first step, and when nothing runs.
-	assert_true(shell_call("endless linux", 13));
-	shell_call_abort();
+	assert_true(shell_call(SHELL_LINK, "endless linux", 13));
+	shell_call_abort(SHELL_LINK);
 	for (unsigned i = 0; i < 3; i++)
 		shell_poll();
-	assert_true(shell_answer_complete());
-	shell_call_abort();
-	shell_call_abort();
+	assert_true(shell_answer_complete(SHELL_LINK));
+	shell_call_abort(SHELL_LINK);
+	shell_call_abort(SHELL_LINK);
 	call("free");
 }
 

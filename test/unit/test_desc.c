@@ -45,6 +45,7 @@ static void test_whole(void **state)
 	        "kernel = \"vmlinuz\";"
 	        " memory = /bits/ 64 <0x1000000>; cpus = <1>; pin = <3>; exclusive; "
 	        "dtb = \"vmlinuz\"; virtio-console; rng; balloon;"
+	        " vsock = <10>; vsock-group = \"fleet\"; manage;"
 	        " weight = <10000>; priority = <7>; budget = <100 100>;"
 	        " stop-timeout = <3600000>;"
 	        " on-crash = \"halt-all\"; autostart = <0>; verify = \"sha256\";"
@@ -83,6 +84,12 @@ static void test_whole(void **state)
 	assert_int_equal(linux_vm->stop_timeout_ms, 10000);
 	assert_false(linux_vm->virtio_console || linux_vm->rng || linux_vm->balloon);
 	assert_true(rtos->virtio_console && rtos->rng && rtos->balloon);
+	assert_int_equal(linux_vm->cid, 0);
+	assert_false(linux_vm->manage);
+	assert_int_equal(desc_group(&desc, linux_vm), 0);
+	assert_int_equal(rtos->cid, 10);
+	assert_true(rtos->manage);
+	assert_int_equal(desc_group(&desc, rtos), 2);
 	assert_null(rtos->cmdline);
 	assert_int_equal(rtos->gic, 0);
 	assert_int_equal(rtos->nr_pins, 1);
@@ -184,6 +191,17 @@ static const struct desc_wrong wrong[] = {
          "virtio-console: a raspi3 has no slots"},
         {RASPI("<0x4000000>", "4>; balloon; priority = <0"), "balloon: a raspi3 has no slots"},
         {VM("rng = <1>;"), "rng: "},
+        {RASPI("<0x4000000>", "4>; vsock = <10>; priority = <0"), "vsock: a raspi3 has no slots"},
+        {VM("vsock = <2>;"), "vsock: is 2; it may be 3 to 4095"},
+        {VM("vsock = <4096>;"), "vsock: is 4096; it may be 3 to 4095"},
+        {VM("vsock-group = \"a\";"), "vsock-group: needs a \"vsock\""},
+        {VM("vsock = <3>; vsock-group = \"\";"), "vsock-group: "},
+        {VM("vsock = <3>; vsock-group = \"abcdefghijklmnopqrstuvwxyz012345\";"),
+         "vsock-group: has 32 bytes; it may have 31"},
+        {VM("manage;"), "manage: needs a \"vsock\""},
+        {SYSTEM(FILES "vm@0 { vm-name = \"a\"; vsock = <7>;" MUST
+                      "}; vm@1 { vm-name = \"b\"; vsock = <7>;" MUST "};"),
+         "/mezzo/vm@1 (b): vsock: is 7, which is the context of a"},
         {VM("disks = \"cow:x\";"), "disks: \"cow:x\" is not among the files of /mezzo/files"},
         {VM("disks = \"rw:vmlinuz\";"), "disks: \"rw:vmlinuz\" begins with none of cow: keep: ro: "
                                         "host: host-ro:"},

@@ -37,8 +37,9 @@ struct ring *shell_output(void)
 {
 	return &shell_out;
 }
-bool shell_call(const char *line, size_t length)
+bool shell_call(unsigned caller, const char *line, size_t length)
 {
+	(void)caller;
 	if (shell_busy)
 		return false;
 	shell_busy = true;
@@ -47,18 +48,21 @@ bool shell_call(const char *line, size_t length)
 	shell_line[length] = '\0';
 	return true;
 }
-void shell_call_abort(void)
+void shell_call_abort(unsigned caller)
 {
+	(void)caller;
 	shell_aborts++;
 	answer.tail = answer.head;
 	answer_complete = true;
 }
-struct ring *shell_answer(void)
+struct ring *shell_answer(unsigned caller)
 {
+	(void)caller;
 	return &answer;
 }
-bool shell_answer_complete(void)
+bool shell_answer_complete(unsigned caller)
 {
+	(void)caller;
 	return answer_complete;
 }
 bool shell_has_work(void)
