@@ -13,6 +13,7 @@ import threading
 
 import machine
 import pytest
+import sockets
 import wire
 
 INITRAMFS = machine.GUESTS / "initramfs-virtio.cpio.gz"
@@ -22,7 +23,8 @@ pytestmark = pytest.mark.skipif(not INITRAMFS.exists(), reason="no initrd with d
 
 def guest(name, series, address, **keys):
     return machine.vm(name, machine.kernel(series), f"console=ttyAMA0 mezzo.ip={address}/24",
-                      initrd=f'"{INITRAMFS}"', **{"memory": "192M", "net": "{ lan0 }", **keys})
+                      **{"memory": "192M", "net": "{ lan0 }",
+                         "initrd": f'"{INITRAMFS}"', **keys})
 
 
 def shells(link, *names):
@@ -42,9 +44,11 @@ def ports(link):
 
 
 @pytest.mark.parametrize("options", ["--smp 2", "--smp 1 --gic 2 --cpu cortex-a72"])
-def test_two_linux(options, linux):
-    """They reach each other, and a file arrives as it was sent."""
-    conf = guest("a", linux(), "10.0.0.1") + guest("b", linux(), "10.0.0.2", cpus="2")
+def test_two_linux(options, linux, tmp_path):
+    """They reach each other, and a file arrives as it was sent; and by sockets, without a network."""
+    initrd = f'"{sockets.add_program(INITRAMFS, tmp_path)}"'
+    conf = (guest("a", linux(), "10.0.0.1", initrd=initrd, **sockets.KEYS["a"])
+            + guest("b", linux(), "10.0.0.2", cpus="2", initrd=initrd, **sockets.KEYS["b"]))
     with wire.started(conf, options) as link:
         a, b = shells(link, "a", "b")
         for size in (56, 1400, 8000):
@@ -58,6 +62,7 @@ def test_two_linux(options, linux):
         assert seen["a.net0"]["sent_bytes"] > 4 << 20 and seen["b.net0"]["got_bytes"] > 4 << 20, seen
         assert all(port["open"] for port in seen.values()), seen
         assert re.fullmatch("([0-9a-f]{2}:){5}[0-9a-f]{2}", seen["a.net0"]["mac"]), seen
+        sockets.check(link, a, b)
         for console in (a, b):
             assert not machine.TROUBLE.search(console.text), console.text[-2000:]
 
