@@ -118,12 +118,13 @@ static struct sb_socket *sb_on(unsigned n)
 // Time goes on for both.
 UNUSED static void sb_pass_us(uint64_t us)
 {
-	for (uint64_t done = 0; done < us; done += 500) {
+	const uint64_t step = us / 50 > 500 ? us / 50 : 500;
+	for (uint64_t done = 0; done < us; done += step) {
 		uint64_t now = vb_now;
 		for (unsigned n = 0; n < VB_VMS; n++) {
 			sb_on(n);
 			vb_now = now;
-			vb_pass_us(500);
+			vb_pass_us(step);
 		}
 	}
 }
