@@ -634,6 +634,43 @@ static void test_a_caller_goes_away(void **state)
 	call("free");
 }
 
+// Programs in guests beside the one on the wire: those that are not read hold up themselves alone, and are told of nothing
+// but their own answers.
+static void test_programs_in_guests(void **state)
+{
+	const struct vsock_service *guests = &shell_for_guests;
+	uint8_t bytes[64];
+
+	(void)state;
+	assert_true(guests->call(0, "endless linux", 13));
+	for (unsigned i = 0; i < 1000; i++)
+		shell_poll();
+	assert_int_equal(told_callers, BIT_U32(0));
+	assert_false(guests->complete(0));
+	told_callers = 0;
+	for (unsigned n = 1; n < VSOCK_SERVED; n++)
+		assert_true(guests->call(n, n == 1 ? "vm" : "free", n == 1 ? 2 : 4));
+	call("vm"); // on the wire, at the same time
+	for (unsigned i = 0; i < 100; i++)
+		shell_poll();
+	assert_int_equal(told_callers, BIT_U32(VSOCK_SERVED) - BIT_U32(1));
+	for (unsigned n = 1; n < VSOCK_SERVED; n++) {
+		assert_true(guests->complete(n));
+		assert_false(guests->call(n, "vm", 2)); // its answer was not taken
+		assert_int_equal(guests->answer(n, bytes, 7), 7);
+		assert_memory_equal(bytes, n == 1 ? "{\"vms\":" : "{\"", n == 1 ? 7 : 2);
+		while (guests->answer(n, bytes, sizeof bytes) != 0)
+			;
+		assert_true(guests->call(n, "vm", 2));
+	}
+	guests->abort(0);
+	for (unsigned i = 0; i < 100; i++)
+		shell_poll();
+	assert_int_equal(endings, 1);
+	assert_true((told_callers & BIT_U32(0)) != 0); // it may call again
+	assert_true(guests->call(0, "vm", 2));
+}
+
 static void test_a_person_and_a_program_at_once(void **state)
 {
 	(void)state;
@@ -709,6 +746,7 @@ int main(void)
 	        TEST(test_answers_wait_for_room),
 	        TEST(test_a_vm_vanishes_under_a_command),
 	        TEST(test_a_caller_goes_away),
+	        TEST(test_programs_in_guests),
 	        TEST(test_a_person_and_a_program_at_once),
 	        TEST(test_net),
 	        TEST(test_random_lines_are_answered),
