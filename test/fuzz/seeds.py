@@ -17,7 +17,8 @@ DESCRIPTION = """/dts-v1/;
    sha256 = [00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff 00 11 22 33 44 55 66 77 88 99 aa bb cc dd ee ff]; };
   file@1 { reg = <1>; path = "i"; size = /bits/ 64 <1024>; crc32 = <1>; }; };
  vm@0 { compatible = "mezzo,vm"; vm-name = "a"; kernel = "k"; initrd = "i"; memory = /bits/ 64 <0x1000000>;
-  cpus = <2>; pin = <0 1>; verify = "sha256"; cmdline = "quiet"; load = /bits/ 64 <0x40080000>; disks = "cow:i", "host:vda2"; virtio = "legacy"; on-crash = "restart"; };
+  cpus = <2>; pin = <0 1>; verify = "sha256"; cmdline = "quiet"; load = /bits/ 64 <0x40080000>; disks = "cow:i", "host:vda2"; virtio = "legacy";
+  vsock = <10>; vsock-group = "fleet"; manage; on-crash = "restart"; };
  vm@1 { compatible = "mezzo,vm"; vm-name = "b"; machine = "raspi3"; kernel = "k"; sdcard = "i"; sdcard-mode = "keep";
   dtb = "i"; memory = /bits/ 64 <0x4000000>; cpus = <1>; exclusive; pin = <2>; autostart = <0>; weight = <200>;
   priority = <7>; budget = <100 1000>; stop-timeout = <5000>; }; }; };
@@ -29,7 +30,7 @@ vm "a" {
   kernel = "Image"  initrd = "rootfs"
   memory = "512M"  cpus = 2  pin = { 0, 1 }  exclusive = true
   cmdline = "console=ttyAMA0"  gic = 2  on_crash = "restart"  autostart = false
-  disk = { "keep:d.img", "ro:host:vda" }  virtio = "legacy"  weight = 50  priority = 3  budget = "2ms/10ms"  stop_timeout = 5s  verify = "sha256"
+  disk = { "keep:d.img", "ro:host:vda" }  virtio = "legacy"  vsock = 10  vsock_group = "fleet"  manage = true  weight = 50  priority = 3  budget = "2ms/10ms"  stop_timeout = 5s  verify = "sha256"
 }
 vm "pi" { machine = "raspi3"  kernel = "kernel8.img"  dtb = "pi.dtb"  sdcard = "card.img"  memory = "256M" }
 """
