@@ -269,15 +269,19 @@ static void reach_memory(struct stage2_walk *w, uint64_t pa, uint64_t pages, uin
 		                                                                               : 0;
 }
 
-// The page that tells a VM of stolen time (vm/pvtime.h): its own, and the guest can only read it. That it is
-// the VM's alone is seen from the VM's list.
-static bool is_stolen_time(const struct stage2_walk *w, const struct pgtable_visit *v)
+// A page of the VM's own that its guest can only read: what tells it of stolen time (vm/pvtime.h), which is never executed;
+// what its flash holds (vdev/vflash.h), where one page may stand for many. That it is the VM's alone is seen from the
+// VM's lists.
+static bool is_readonly(const struct stage2_walk *w, const struct pgtable_visit *v)
 {
 	const struct page *page = pages_entry(PA(v->entry & PTE_ADDRESS));
+	bool never_executed = (v->entry & PTE_S2_XN) != 0;
+	bool right = w->vm->flash != NULL && v->address < VFLASH_END ? !never_executed
+	             : v->address == PVTIME_BASE                     ? never_executed
+	                                                             : false;
 
-	return v->address == PVTIME_BASE && v->level == 3 && page != NULL &&
-	       page->owner == w->vm->id && page->state == PAGE_DATA &&
-	       (v->entry & PTE_S2_WRITE) == 0 && (v->entry & PTE_S2_XN) != 0;
+	return right && v->level == 3 && page != NULL && page->owner == w->vm->id &&
+	       page->state == PAGE_DATA && (v->entry & PTE_S2_WRITE) == 0;
 }
 
 // A mapping where the VM has no memory: registers of a device (GICv2's CPU interface), never RAM.
@@ -286,7 +290,7 @@ static void visit_device(struct stage2_walk *w, const struct pgtable_visit *v)
 	uint64_t pa = v->entry & PTE_ADDRESS, position;
 	char found[AUDIT_TEXT];
 
-	if (is_stolen_time(w, v))
+	if (is_readonly(w, v))
 		return;
 	w->audit->vm.devices += pgtable_span(v->level) / PAGE_SIZE;
 	if (!audit_find(w->audit, pa >> PAGE_SHIFT, &position))

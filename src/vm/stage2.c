@@ -27,7 +27,7 @@
 #define TABLE_ENTRIES 512
 
 static unsigned ipa_bits, start_level, root_order;
-static uint64_t vtcr, ram_attributes, device_attributes, readonly_attributes;
+static uint64_t vtcr, ram_attributes, device_attributes, readonly_attributes, rom_attributes;
 
 void stage2_init(void)
 {
@@ -47,7 +47,8 @@ void stage2_init(void)
 		vtcr |= VTCR_VS;
 	ram_attributes = PTE_AF | PTE_SH_INNER | PTE_S2_READ | PTE_S2_WRITE |
 	                 (fwb ? PTE_S2_NORMAL_FWB : PTE_S2_NORMAL);
-	readonly_attributes = (ram_attributes & ~PTE_S2_WRITE) | PTE_S2_XN;
+	rom_attributes = ram_attributes & ~PTE_S2_WRITE;
+	readonly_attributes = rom_attributes | PTE_S2_XN;
 	device_attributes = PTE_AF | PTE_S2_READ | PTE_S2_WRITE | PTE_S2_XN |
 	                    (fwb ? PTE_S2_DEVICE_FWB : PTE_S2_DEVICE);
 }
@@ -125,6 +126,34 @@ int stage2_map_readonly(struct stage2 *s2, uint64_t ipa, pa_t page)
 	return map_fixed(s2, ipa, page, PAGE_SIZE, readonly_attributes);
 }
 
+// Makes bytes visible to a guest whose MMU is off and to its instruction fetches. These are cacheable whatever FEAT_S2FWB
+// says, and what another owner once executed here must not be fetched again: so the clean is left out only where FWB serves
+// data and CTR_EL0.IDC serves instructions.
+static void show(const void *bytes, uint64_t size)
+{
+	if (!feature_has(FEATURE_FWB) || !cache_instructions_see_data())
+		cache_clean_invalidate_poc(bytes, size);
+	cache_invalidate_instructions();
+}
+
+int stage2_map_rom(struct stage2 *s2, uint64_t ipa, pa_t page)
+{
+	show((const void *)(uintptr_t)page.v, PAGE_SIZE);
+	return map_fixed(s2, ipa, page, PAGE_SIZE, rom_attributes);
+}
+
+void stage2_unmap_rom(struct stage2 *s2, uint64_t ipa)
+{
+	unsigned level;
+	spin_lock(&s2->lock);
+	uint64_t *entry = pgtable_find(&s2->table, ipa, &level);
+	for (unsigned i = 0; i < TABLE_ENTRIES && level == 3; i++)
+		pte_write(&entry[i], 0);
+	if (level == 3)
+		tlb_invalidate_vmid();
+	spin_unlock(&s2->lock);
+}
+
 static bool has_source(const struct stage2 *s2, uint64_t ipa, uint64_t size)
 {
 	for (uint32_t i = 0; i < s2->nr_sources; i++)
@@ -142,8 +171,7 @@ static bool is_covered(const struct stage2 *s2, uint64_t ipa, uint64_t size)
 	return false;
 }
 
-// Gives [pa, pa+size) the contents that guest memory at ipa starts with, and makes them visible to
-// a guest whose MMU is off and to its instruction fetches.
+// Gives [pa, pa+size) the contents that guest memory at ipa starts with, and shows them.
 static void fill(const struct stage2 *s2, uint64_t pa, uint64_t ipa, uint64_t size)
 {
 	uint8_t *to = (uint8_t *)(uintptr_t)pa;
@@ -158,12 +186,7 @@ static void fill(const struct stage2 *s2, uint64_t pa, uint64_t ipa, uint64_t si
 		cache_copy(to + (first - ipa), (const uint8_t *)s->bytes + (first - s->ipa),
 		           last - first);
 	}
-	// Instruction fetches of an MMU-off guest are cacheable whatever FEAT_S2FWB says, and what another
-	// owner once executed here must not be fetched again: so the clean is left out only where FWB
-	// serves data and CTR_EL0.IDC serves instructions.
-	if (!feature_has(FEATURE_FWB) || !cache_instructions_see_data())
-		cache_clean_invalidate_poc(to, size);
-	cache_invalidate_instructions();
+	show(to, size);
 }
 
 // Replaces a level 3 table that has become full, and whose pages are one block, by a block entry.
@@ -441,9 +464,19 @@ bool stage2_give_up(struct stage2 *s2, uint64_t ipa, uint64_t size, struct page_
 	return entry != NULL;
 }
 
+// Whether stage2_map_rom has mapped the page.
+static bool is_rom(struct stage2 *s2, uint64_t ipa)
+{
+	const uint64_t mapped = rom_attributes | PTE_VALID | PTE_TABLE;
+	unsigned level;
+	uint64_t entry = *pgtable_find(&s2->table, ipa, &level);
+	return level == 3 && (entry & ~PTE_ADDRESS) == mapped;
+}
+
 int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size)
 {
-	if (!range_contains(s2->ram_base, s2->ram_size, ipa.v, size))
+	bool ram = range_contains(s2->ram_base, s2->ram_size, ipa.v, size);
+	if (!ram && !range_contains(0, stage2_limit(), ipa.v, size))
 		return ERR_FAULT;
 	for (size_t done = 0, n; done < size; done += n) {
 		unsigned level;
@@ -451,7 +484,8 @@ int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size)
 		n = left < size - done ? left : size - done;
 		spin_lock(
 		        &s2->lock); // as long as it is held no page is given up: see stage2_give_up
-		bool good = s2->table.root != NULL && fault_locked(s2, at, false) == 0;
+		bool good = s2->table.root != NULL &&
+		            (ram ? fault_locked(s2, at, false) == 0 : is_rom(s2, at));
 		if (good) {
 			uint64_t entry = *pgtable_find(&s2->table, at, &level);
 			uint64_t span = pgtable_span(level);

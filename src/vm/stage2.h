@@ -60,6 +60,13 @@ int stage2_map_device(struct stage2 *s2, uint64_t ipa, pa_t pa, uint64_t size);
 // ERR_RANGE, ERR_BUSY: something is there already; ERR_NO_MEMORY.
 int stage2_map_readonly(struct stage2 *s2, uint64_t ipa, pa_t page);
 
+// Maps a page of the VM's that holds what a guest finds in a memory that it cannot write: it may be read and executed, and
+// what EL2 wrote there before is seen. ERR_BUSY: something is there already; ERR_NO_MEMORY. While the VM runs.
+int stage2_map_rom(struct stage2 *s2, uint64_t ipa, pa_t page);
+// Unmaps all pages of the 2 MiB of addresses at `ipa`, a multiple of 2 MiB without RAM: at most 512 entries and one TLB
+// invalidation. On a CPU that runs the VM (its VMID is loaded).
+void stage2_unmap_rom(struct stage2 *s2, uint64_t ipa);
+
 // The guest touched RAM that is not mapped: maps it, at most 64 KiB or one ready 2 MiB block.
 // On a CPU that runs the VM (its VMID is loaded). 0; ERR_RANGE: not RAM; ERR_NO_MEMORY.
 int stage2_fault(struct stage2 *s2, ipa_t ipa);
@@ -75,7 +82,8 @@ void *stage2_pointer(struct stage2 *s2, ipa_t ipa, uint64_t *left);
 void *stage2_span(struct stage2 *s2, ipa_t ipa, bool may_map, uint64_t *left);
 
 // Copies what the guest has at `ipa` now; what nobody touched is mapped first. A few bytes: each page's are copied under
-// the lock. ERR_FAULT: not all of it is RAM, or there is no memory for it. Any CPU.
+// the lock. What stage2_map_rom mapped counts too, as long as it is. ERR_FAULT: not all of it is such, or there is no
+// memory for it. Any CPU.
 int stage2_read(struct stage2 *s2, ipa_t ipa, void *to, size_t size);
 
 // The guest gives up [ipa, ipa + size), which lies in RAM and in one 2 MiB of addresses: what is mapped there is unmapped.
@@ -105,7 +113,7 @@ void stage2_retire(struct stage2 *s2);
 // Zeroes pages and gives them back, 64 KiB a call. True while there are more.
 bool stage2_destroy_some(struct stage2 *s2);
 
-// Pages that the tables of a VM with this much RAM can need, at most.
+// Pages that the tables of a VM with this much RAM can need, at most; those of stage2_map_rom are not among them.
 uint64_t stage2_table_pages(uint64_t ram_size);
 
 // Pages that its root takes.

@@ -152,6 +152,14 @@ pa_t vm_take_page(struct vm *vm, bool kept)
 	return page;
 }
 
+pa_t vm_take_promised_page(struct vm *vm)
+{
+	spin_lock(&vm->scratch_lock);
+	pa_t page = pages_alloc(0, (uint16_t)vm->id, PAGE_DATA, &vm->scratch);
+	spin_unlock(&vm->scratch_lock);
+	return page;
+}
+
 bool vm_give_scratch(struct vm *vm)
 {
 	if (giveback_some(vm))

@@ -21,11 +21,14 @@
 #define VM_MAX_VCPUS     8 // model virt; GICv2's limit, and what one distributor word of targets holds
 #define VM_VIRT_RAM_BASE UINT64_C(0x40000000) // IPA; model virt, as QEMU's machine of that name
 #define VM_NAME_SIZE     32
-#define VM_MAX           4096 // VMs at a time
+#define VFLASH_END \
+	MIB(128)    // IPA: two banks of flash from 0 on, for a VM that has them (vdev/vflash.h)
+#define VM_MAX 4096 // VMs at a time
 
 struct model;
 struct vgic;
 struct pvtime;
+struct vflash;
 struct vvirtio_balloon;
 struct vsock;
 struct vvirtio_bus;
@@ -69,6 +72,12 @@ struct vm_image {
 	enum desc_image mode;
 };
 
+// What begins at address 0, in place of a kernel in memory.
+struct vm_firmware {
+	const uint8_t *bytes; // stay as they are; NULL: there is none
+	uint64_t size;        // bytes, at most IMAGE_MAX_FIRMWARE
+};
+
 // A virtio disk.
 struct vm_disk {
 	const char *name;         // the image's, or the board's
@@ -87,7 +96,7 @@ struct vm {
 	uint64_t ram_base, ram_size; // IPA, bytes
 	uint64_t
 	        video_base; // IPA: from here on RAM is the video processor's; the end of RAM: it has none
-	uint64_t entry, tree; // IPA: first instruction, device tree (x0)
+	uint64_t entry, tree; // IPA: first instruction, device tree (x0, but of firmware)
 	uint64_t park,
 	        park_size; // IPA, bytes: code in which the other cores wait from the start; 0: they are off
 	const struct irqchip_ops *irqchip;
@@ -98,6 +107,7 @@ struct vm {
 	struct vpl031 *rtc;
 	struct vgwdt *watchdog;   // NULL: it has none
 	struct vpl061 *power_key; // NULL: it has none
+	struct vflash *flash;     // NULL: it has none
 	struct raspi3 *raspi3;    // NULL: another model
 	bool has_secret;          // or nobody gave Mezzo anything to make one from
 	uint8_t secret[32];       // never told to the guest: its chips make random numbers from it
@@ -120,7 +130,8 @@ struct vm {
 	struct alarms alarms;
 	uint64_t committed;   // pages promised to it; 0: Mezzo promises nothing (overcommit)
 	struct vm_image card; // in the slot that its model has
-	struct {              // network interfaces; `port` is the device's
+	struct vm_firmware firmware;
+	struct { // network interfaces; `port` is the device's
 		uint32_t count;
 		uint8_t net[DESC_MAX_NICS]; // of the description
 		uint8_t mac[DESC_MAX_NICS][DESC_MAC_SIZE];
@@ -224,6 +235,8 @@ void *vm_alloc(struct vm *vm, size_t size);
 // back when the VM is reset or off, or, if it is `kept`, with the VM. PA 0: there is none. Any CPU, while the VM
 // runs. Takes LOCK_SCRATCH.
 pa_t vm_take_page(struct vm *vm, bool kept);
+// The same without a promise: it is part of what the VM was promised when it was built. Not kept.
+pa_t vm_take_promised_page(struct vm *vm);
 // Zeroes and gives back at most 64 KiB of those that are not kept; false: there were none. Nothing of it runs.
 bool vm_give_scratch(struct vm *vm);
 

@@ -467,6 +467,32 @@ static void test_stolen_time(void **state)
 	assert_agrees();
 }
 
+// Pages of flash are the VM's own data, any number of times, and nothing that a guest could write; only where it has some.
+static void test_flash(void **state)
+{
+	(void)state;
+	unsigned level;
+	pa_t page = pages_alloc(0, (uint16_t)one->id, PAGE_DATA, &one->pages);
+	one->flash = (struct vflash *)one; // it has one
+	assert_int_equal(stage2_map_rom(&one->stage2, 0, page), 0);
+	assert_int_equal(stage2_map_rom(&one->stage2, VFLASH_END - PAGE_SIZE, page), 0);
+	audit();
+	assert_agrees();
+	uint64_t *entry = pgtable_find(&one->stage2.table, 0, &level), kept = *entry;
+	static const uint64_t wrong[] = {PTE_S2_WRITE, PTE_S2_XN};
+	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
+		*entry = kept ^ wrong[i];
+		assert_finds(page.v, "registers of a device", "RAM, mapped at 0x0 of linux");
+	}
+	*entry = kept;
+	one->flash = NULL;
+	assert_finds(page.v, "registers of a device", "RAM, mapped at 0x0 of linux");
+	stage2_unmap_rom(&one->stage2, 0);
+	stage2_unmap_rom(&one->stage2, VFLASH_END - BLOCK_SIZE);
+	audit();
+	assert_agrees();
+}
+
 static void test_mapped_where_no_memory_is(void **state)
 {
 	(void)state;
@@ -759,6 +785,7 @@ int main(void)
 	        TEST_HERE(test_a_page_mapped_twice),
 	        TEST_HERE(test_a_page_mapped_by_two_vms),
 	        TEST_HERE(test_stolen_time),
+	        TEST_HERE(test_flash),
 	        TEST_HERE(test_mapped_where_no_memory_is),
 	        TEST_HERE(test_tables),
 	        TEST_HERE(test_pages_that_are_lost),

@@ -101,6 +101,42 @@ static void test_attributes(void **state)
 	}
 }
 
+// What a guest reads and executes and never writes: as RAM but for that, seen by EL2 as long as it is mapped.
+static void test_rom(void **state)
+{
+	(void)state;
+	for (unsigned fwb = 0; fwb < 2; fwb++) {
+		bench_cpu(&(struct bench_cpu){.pa_range = 2, .fwb = fwb, .idc = fwb});
+		bench_vm(MIB(4));
+		pa_t page = pages_alloc(0, OWNER, PAGE_DATA, &s2.pages);
+		uint32_t word = 0;
+		unsigned level;
+		cache_zero_pages((void *)page.v, PAGE_SIZE);
+		*(uint32_t *)(page.v + 16) = 0x12345678;
+		assert_int_equal(stage2_read(&s2, IPA(16), &word, 4), ERR_FAULT);
+		assert_int_equal(stage2_map_rom(&s2, 0, page), 0);
+		assert_int_equal(stage2_map_rom(&s2, 0, page), ERR_BUSY);
+		assert_int_equal(stage2_map_rom(&s2, MIB(2) - PAGE_SIZE, page), 0); // and once more
+		uint64_t entry = *pgtable_find(&s2.table, 0, &level);
+		assert_int_equal(level, 3);
+		assert_int_equal(entry,
+		                 page.v | 3 | 1 << 10 | 3 << 8 | 1 << 6 | (fwb ? 6u : 15u) << 2);
+		assert_int_equal(stage2_read(&s2, IPA(16), &word, 4), 0);
+		assert_int_equal(word, 0x12345678);
+		assert_int_equal(stage2_read(&s2, IPA(PAGE_SIZE - 2), &word, 4), ERR_FAULT);
+		assert_int_equal(stage2_read(&s2, IPA(stage2_limit() - 2), &word, 4), ERR_FAULT);
+		assert_int_equal(stage2_read(&s2, IPA(UINT64_MAX - 1), &word, 4), ERR_FAULT);
+		assert_int_equal(stage2_fault(&s2, IPA(16)), ERR_RANGE);
+		stage2_unmap_rom(&s2, 0);
+		assert_int_equal(*pgtable_find(&s2.table, 0, &level), 0);
+		assert_int_equal(*pgtable_find(&s2.table, MIB(2) - PAGE_SIZE, &level), 0);
+		assert_int_equal(stage2_read(&s2, IPA(16), &word, 4), ERR_FAULT);
+		stage2_unmap_rom(&s2, MIB(2)); // where nothing is
+		assert_int_equal(stage2_map_rom(&s2, 0, page), 0);
+		bench_end();
+	}
+}
+
 static void test_a_second_touch_does_nothing(void **state)
 {
 	(void)state;
@@ -703,6 +739,7 @@ int main(void)
 	        TEST(test_peek),
 	        TEST(test_a_touch_maps_64_kib),
 	        TEST(test_attributes),
+	        TEST(test_rom),
 	        TEST(test_a_second_touch_does_nothing),
 	        TEST(test_outside_of_ram),
 	        TEST(test_devices_stay_inside),
