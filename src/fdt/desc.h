@@ -38,9 +38,10 @@
 #define DESC_STOP_MAX_MS     3600000
 #define DESC_STOP_DEFAULT_MS 10000
 
-#define DESC_SECTOR_SIZE 512 // bytes; cards and disks have whole ones
-#define DESC_MAX_DISKS   8   // of a VM
-#define DESC_HOST_MAX    7   // bytes of the name of a board's disk or partition
+#define DESC_SECTOR_SIZE 512     // bytes; cards and disks have whole ones
+#define DESC_MAX_DISKS   8       // of a VM
+#define DESC_MAX_FLASH   MIB(64) // bytes of firmware
+#define DESC_HOST_MAX    7       // bytes of the name of a board's disk or partition
 
 #define DESC_PROBLEM_SIZE 240
 
@@ -75,9 +76,10 @@ struct desc_net {
 struct desc_vm {
 	const char *name; // 1..31 of A-Z a-z 0-9 . _ -, unique, not mezzo, all or shell
 	enum desc_machine machine;
-	const struct desc_file *kernel; // never NULL
-	const struct desc_file *initrd; // NULL: none
-	const struct desc_file *dtb;    // NULL: the model's own
+	const struct desc_file *kernel;   // NULL: it has firmware
+	const struct desc_file *firmware; // NULL: it has a kernel; else the model has flash for it
+	const struct desc_file *initrd;   // NULL: none
+	const struct desc_file *dtb;      // NULL: the model's own
 	const struct desc_file *sdcard; // NULL: none; else whole sectors, and the model has a slot
 	enum desc_image sdcard_mode;
 	uint32_t nr_disks; // at most DESC_MAX_DISKS, and the model has such devices
@@ -150,6 +152,12 @@ int desc_read(const void *fdt, size_t max_size, struct desc *desc, struct desc_p
 
 // Which group of virtio sockets a VM of *desc belongs to: a number from 1, the same for all that name the same; 0: none.
 uint32_t desc_group(const struct desc *desc, const struct desc_vm *vm);
+
+// What the VM begins with: its kernel or its firmware. Never NULL.
+static inline const struct desc_file *desc_image(const struct desc_vm *vm)
+{
+	return vm->kernel != NULL ? vm->kernel : vm->firmware;
+}
 
 // Disk `n`, below vm->nr_disks, of a VM of *desc.
 struct desc_disk desc_disk(const struct desc *desc, const struct desc_vm *vm, uint32_t n);

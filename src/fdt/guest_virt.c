@@ -273,6 +273,21 @@ static void write_virtio(struct guest_tree *tree, const struct guest_device *dev
 	guest_tree_close(tree);
 }
 
+// The bus between the two chips of a bank has 32 lines.
+static void write_flash(struct guest_tree *tree, const struct guest_virt *virt)
+{
+	const uint64_t reg[][2] = {{virt->flash_base, virt->flash_size},
+	                           {virt->flash_base + virt->flash_size, virt->flash_size}};
+
+	if (virt->flash_size == 0)
+		return;
+	guest_tree_open_at(tree, "flash", virt->flash_base);
+	guest_tree_string(tree, "compatible", "cfi-flash");
+	guest_tree_reg(tree, reg, ARRAY_SIZE(reg));
+	guest_tree_cell(tree, "bank-width", 4);
+	guest_tree_close(tree);
+}
+
 static void (*const device_writers[])(struct guest_tree *, const struct guest_device *) = {
         [GUEST_PL011] = write_pl011,        [GUEST_PL031] = write_pl031,
         [GUEST_PL061] = write_pl061,        [GUEST_GWDT] = write_gwdt,
@@ -323,6 +338,7 @@ int guest_virt_write(void *buffer, size_t size, const struct guest_virt *virt)
 	write_platform(&tree);
 	write_timer(&tree, virt);
 	write_gic(&tree, virt);
+	write_flash(&tree, virt);
 	for (uint32_t i = 0; i < virt->nr_devices; i++)
 		device_writers[virt->devices[i].kind](&tree, &virt->devices[i]);
 

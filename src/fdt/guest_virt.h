@@ -28,6 +28,7 @@ struct guest_virt {
 	uint64_t gicr_base, gicr_size; // version 3: one region
 	uint32_t nr_devices;
 	const struct guest_device *devices; // the first PL011 is the console
+	uint64_t flash_base, flash_size;    // IPA; bytes of each of two banks of CFI flash; 0: none
 	const char *bootargs;               // NULL: none
 	uint64_t initrd_start, initrd_size; // IPA; size 0: none
 	const uint8_t *rng_seed;            // GUEST_VIRT_RNG_SIZE bytes, NULL: none

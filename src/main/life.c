@@ -165,7 +165,8 @@ void life_begin(struct vm *vm)
 		store_relaxed(&vm->vcpu[i]->request, 0);
 		store_relaxed(&vm->vcpu[i]->power, VCPU_OFF);
 	}
-	switch_on(vm->vcpu[0], vm->entry, vm->tree);
+	// Firmware knows where the tree is, and finds its registers as after a reset.
+	switch_on(vm->vcpu[0], vm->entry, vm->flash != NULL ? 0 : vm->tree);
 	for (uint32_t i = 1; i < vm->nr_vcpus && vm->park_size != 0; i++)
 		switch_on(vm->vcpu[i], vm->park, 0);
 	let_run(vm);

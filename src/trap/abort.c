@@ -6,6 +6,7 @@
 #include "arm/sysreg.h"
 #include "base/bits.h"
 #include "trap/trap.h"
+#include "vdev/vflash.h"
 #include "vm/inject.h"
 #include "vm/stage1.h"
 #include "vm/vm.h"
@@ -25,11 +26,13 @@ static bool is_translation_fault(uint64_t esr)
 	return type == FSC_TRANSLATION || type == FSC_ACCESS_FLAG || type == FSC_ADDRESS_SIZE;
 }
 
-// RAM that is not mapped yet. True when that is what it was, whatever became of it.
-static bool first_touch(struct vcpu *vcpu, uint64_t ipa)
+// RAM, or flash that is not written to, and is not mapped yet. True when that is what it was, whatever became of it.
+static bool first_touch(struct vcpu *vcpu, uint64_t ipa, bool write)
 {
 	struct vm *vm = vcpu->vm;
 	int error = stage2_fault(&vm->stage2, IPA(ipa));
+	if (error == ERR_RANGE && !write)
+		error = vflash_touch(vm, ipa);
 	if (error == ERR_RANGE)
 		return false;
 	if (error != 0) {
@@ -188,32 +191,49 @@ uint64_t exit_data(struct vcpu *vcpu, uint64_t esr)
 
 // ---- all of them ----
 
+// An access to what no memory stands behind, or none that can be written. False: nobody answers.
+static bool access_there(struct vcpu *vcpu, uint64_t esr, uint64_t ipa)
+{
+	if ((esr & ISS_CM) != 0) { // cache maintenance
+		trap_advance(vcpu, esr);
+		return true;
+	}
+	if ((esr & ISS_ISV) == 0)
+		return emulate_access(vcpu, esr, ipa);
+	if (!device_access(vcpu, ipa, esr))
+		return false;
+	if (!vcpu->repeat)
+		trap_advance(vcpu, esr);
+	vcpu->repeat = false;
+	return true;
+}
+
+// A store to flash while that is mapped, which it is for reading alone. HPFAR is not known for such a fault.
+static bool flash_access(struct vcpu *vcpu, uint64_t esr, uint64_t far)
+{
+	uint64_t ipa;
+	return (esr & ISS_FSC & FSC_TYPE) == FSC_PERMISSION && vcpu->vm->flash != NULL &&
+	       stage1_translate(vcpu, far, &ipa) == 0 && vflash_has(vcpu->vm, ipa) &&
+	       access_there(vcpu, esr, ipa);
+}
+
 void abort_data(struct vcpu *vcpu, uint64_t esr)
 {
 	uint64_t far = read_sysreg(far_el2);
 	bool walk = (esr & ISS_S1PTW) != 0;
 	if (is_translation_fault(esr)) {
 		uint64_t ipa = fault_ipa(far, walk);
-		if (first_touch(vcpu, ipa))
+		if (first_touch(vcpu, ipa, !walk && (esr & ISS_WNR) != 0))
 			return;
-		if ((esr & ISS_CM) != 0 &&
-		    !walk) { // cache maintenance of what no memory stands behind
-			trap_advance(vcpu, esr);
-			return;
-		}
-		if (!walk && (esr & ISS_ISV) != 0 && device_access(vcpu, ipa, esr)) {
-			if (!vcpu->repeat)
-				trap_advance(vcpu, esr);
-			vcpu->repeat = false;
-			return;
-		}
-		if (!walk && (esr & ISS_ISV) == 0 && emulate_access(vcpu, esr, ipa))
+		if (!walk && access_there(vcpu, esr, ipa))
 			return;
 		if (inject_would_loop(vcpu) && walk) {
 			vm_crash(vcpu, "its page tables lie at %#lx, where there is no memory",
 			         ipa);
 			return;
 		}
+	} else if (!walk && flash_access(vcpu, esr, far)) {
+		return;
 	}
 	inject_data_abort(vcpu, far, esr,
 	                  walk ? stage1_walk_level(vcpu, far, fault_ipa(far, true)) : -1);
@@ -224,7 +244,7 @@ void abort_instruction(struct vcpu *vcpu, uint64_t esr)
 	uint64_t far = read_sysreg(far_el2);
 	bool walk = (esr & ISS_S1PTW) != 0, missing = is_translation_fault(esr);
 	uint64_t ipa = fault_ipa(far, walk); // not known for other faults
-	if (missing && first_touch(vcpu, ipa))
+	if (missing && first_touch(vcpu, ipa, false))
 		return;
 	// The abort would be delivered to the vector that could not be fetched, for ever.
 	if (inject_would_loop(vcpu) && missing && walk)

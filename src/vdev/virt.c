@@ -5,6 +5,7 @@
 
 #include "fdt/guest_patch.h"
 #include "fdt/guest_virt.h"
+#include "vdev/vflash.h"
 #include "vdev/vgic.h"
 #include "vdev/vgwdt.h"
 #include "vdev/vpl011.h"
@@ -91,6 +92,7 @@ static const struct model_part parts[] = {
         {.create = vvirtio_balloon_create},
         {.create = vvirtio_vsock_create, .destroy = vvirtio_vsock_destroy},
         {.create = pvtime_create, .reset = pvtime_reset},
+        {.create = vflash_create, .reset = vflash_reset},
 };
 
 // The devices that the tree names; the slots of virtio follow one another.
@@ -146,6 +148,8 @@ static int write_tree(const struct vm *vm, const struct model_chosen *chosen, vo
 	        .gicr_size = (uint64_t)VGIC_GICR_STRIDE * vm->nr_vcpus,
 	        .nr_devices = list_devices(devices),
 	        .devices = devices,
+	        .flash_base = VFLASH_BASE,
+	        .flash_size = vm->flash != NULL ? VFLASH_BANK_SIZE : 0,
 	        .bootargs = chosen->bootargs,
 	        .initrd_start = chosen->initrd_start,
 	        .initrd_size = chosen->initrd_size,

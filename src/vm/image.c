@@ -17,7 +17,9 @@
 
 #define SHARED_PAGE  KIB(64) // the largest page of a guest: kernel, initrd and tree share none
 #define SHARED_BLOCK MIB(2)  // the tree gets one to itself when there is room
-#define PROBE_TEXT   64      // bytes looked at to tell text from code
+#define FIRMWARE_TREE \
+	MIB(1)        // as much as QEMU leaves it; U-Boot's first stack ends 2 MiB into memory
+#define PROBE_TEXT 64 // bytes looked at to tell text from code
 
 // The arm64 Image header: little-endian fields at fixed offsets.
 #define LINUX_TEXT_OFFSET     8
@@ -58,6 +60,7 @@ const char *image_kind_name(enum image_kind kind)
 	switch (kind) {
 	case IMAGE_LINUX: return "arm64 Image";
 	case IMAGE_ELF: return "ELF";
+	case IMAGE_FIRMWARE: return "firmware";
 	default: return "raw binary";
 	}
 }
@@ -430,4 +433,28 @@ int image_plan(const struct image_request *request, struct image_plan *plan,
 	if (error == 0)
 		error = place_tree(request, plan, &free, problem);
 	return error;
+}
+
+int image_plan_firmware(const struct image_request *request, struct image_plan *plan,
+                        struct image_problem *problem)
+{
+	memset(plan, 0, sizeof(*plan));
+	if (request->kernel_size == 0 || request->kernel == NULL)
+		return image_fail(problem, ERR_INVALID, "the firmware file is empty");
+	if (request->kernel_size > IMAGE_MAX_FIRMWARE)
+		return image_fail(
+		        problem, ERR_RANGE,
+		        "the firmware has %llu bytes; the flash that it begins in has %llu",
+		        (unsigned long long)request->kernel_size,
+		        (unsigned long long)IMAGE_MAX_FIRMWARE);
+	if (request->tree_size > FIRMWARE_TREE || request->tree_size > request->ram_size)
+		return image_fail(problem, ERR_RANGE,
+		                  "the device tree for the VM has %llu KiB; firmware takes %llu at "
+		                  "most at the start of memory",
+		                  (unsigned long long)(request->tree_size >> 10),
+		                  (unsigned long long)(FIRMWARE_TREE >> 10));
+	plan->kind = IMAGE_FIRMWARE;
+	plan->end = request->kernel_size;
+	plan->tree = request->ram_base;
+	return 0;
 }

@@ -9,8 +9,9 @@
 #define IMAGE_PROBLEM_SIZE 240
 #define IMAGE_RAW_OFFSET   UINT64_C(0x80000) // raw binaries and relocatable ELF: this far into RAM
 #define IMAGE_MAX_TREE     MIB(2)            // the largest tree that arm64 Linux takes
+#define IMAGE_MAX_FIRMWARE MIB(64)           // a bank of flash; DESC_MAX_FLASH
 
-enum image_kind { IMAGE_LINUX, IMAGE_ELF, IMAGE_RAW };
+enum image_kind { IMAGE_LINUX, IMAGE_ELF, IMAGE_RAW, IMAGE_FIRMWARE };
 
 // What is asked for. Numbers are untrusted; sizes are those of files in memory.
 struct image_request {
@@ -48,6 +49,9 @@ struct image_plan {
 	uint32_t page_size;  // IMAGE_LINUX: the kernel's page size in bytes, 0 if it does not say
 };
 
+// Of firmware, which is in flash from address 0 on and none of whose parts is in RAM: nr_segments and entry are 0, start and
+// end are in flash, the tree is at ram_base.
+
 struct image_problem {
 	char text[IMAGE_PROBLEM_SIZE]; // one sentence: what, where, what to do
 };
@@ -57,7 +61,11 @@ struct image_problem {
 int image_plan(const struct image_request *request, struct image_plan *plan,
                struct image_problem *problem);
 
-// "arm64 Image", "ELF" or "raw binary".
+// The same for a request whose `kernel` is firmware, and that has no initrd, load or entry.
+int image_plan_firmware(const struct image_request *request, struct image_plan *plan,
+                        struct image_problem *problem);
+
+// "arm64 Image", "ELF", "raw binary" or "firmware".
 const char *image_kind_name(enum image_kind kind);
 
 #endif

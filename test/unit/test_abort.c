@@ -3,6 +3,7 @@
 // back as the architecture says; what cannot be served comes back to the guest as an external abort.
 #include "trap/trap.h"
 #include "vcpu_bench.h"
+#include "vdev/vflash.h"
 #include "vm/stage1.h"
 
 #define PC     UINT64_C(0xffff800010001000)
@@ -27,6 +28,27 @@ int stage2_fault(struct stage2 *s2, ipa_t ipa)
 	fault_ipa_seen = ipa.v;
 	faults++;
 	return fault_answer;
+}
+
+static struct {
+	int answer; // of vflash_touch
+	unsigned touched;
+	uint64_t ipa; // of stage1_translate
+} flash;
+
+int vflash_touch(struct vm *of, uint64_t ipa)
+{
+	assert_ptr_equal(of, &vm);
+	assert_int_equal(ipa, fault_ipa_seen);
+	flash.touched++;
+	return flash.answer;
+}
+int stage1_translate(struct vcpu *of, uint64_t va, uint64_t *ipa)
+{
+	assert_ptr_equal(of, vcpu);
+	assert_int_equal(va, fake_get_sysreg("far_el2"));
+	*ipa = flash.ipa;
+	return flash.ipa != 0 ? 0 : ERR_FAULT;
 }
 int stage1_walk_level(struct vcpu *of, uint64_t va, uint64_t ipa)
 {
@@ -148,6 +170,9 @@ static void start(uint64_t ipa, uint64_t esr)
 	memset(&device, 0, sizeof device);
 	memset(&emulator, 0, sizeof emulator);
 	device.answer = true;
+	memset(&flash, 0, sizeof flash);
+	flash.answer = ERR_RANGE;
+	vm.flash = NULL;
 	faults = 0;
 	fault_answer = ERR_RANGE;
 	vcpu->frame.pc = PC;
@@ -341,6 +366,85 @@ static void test_first_touch(void **state)
 			}
 			assert_true(device.reads + device.writes == 0);
 		}
+	}
+}
+
+// What is no RAM may be flash: what reads or fetches there is done again, what writes is an access.
+static void test_flash_touched(void **state)
+{
+	(void)state;
+	start(DEVICE, data_esr(ISS_ISV));
+	flash.answer = 0;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, PC);
+	assert_int_equal(flash.touched, 1);
+	assert_int_equal(device.reads, 0);
+	start(DEVICE, data_esr(ISS_ISV | ISS_WNR | field_put(ISS_SAS, 2)));
+	flash.answer = 0;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, PC + 4);
+	assert_int_equal(flash.touched, 0);
+	assert_int_equal(device.writes, 1);
+	start(DEVICE, data_esr(ISS_S1PTW | ISS_WNR));
+	flash.answer = 0;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(flash.touched, 1);
+	assert_int_equal(vcpu->frame.pc, PC);
+	start(DEVICE, field_put(ESR_EC, EC_IABT_LOWER) | ESR_IL | FSC_TRANSLATION | 3);
+	flash.answer = 0;
+	abort_instruction(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(flash.touched, 1);
+	assert_int_equal(vcpu->frame.pc, PC);
+	start(DEVICE, data_esr(ISS_ISV));
+	flash.answer = ERR_NO_MEMORY;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(outcome.ended, 1);
+	assert_int_equal(outcome.why, VM_END_STARVE);
+}
+
+// A store to flash that is mapped: the guest's own tables say where it goes, as HPFAR does not.
+static void test_flash_written(void **state)
+{
+	const uint64_t esr = (data_esr(ISS_WNR) & ~ISS_FSC) | FSC_PERMISSION | 3;
+	struct vflash *some = (struct vflash *)&flash;
+	(void)state;
+	assert_int_equal(mmio_add(&vm.mmio, VFLASH_BASE, VFLASH_END, &device_ops, &device), 0);
+	for (unsigned log2 = 0; log2 < 4; log2++) {
+		start(0x5000,
+		      esr | ISS_ISV | ISS_SF | field_put(ISS_SAS, log2) | field_put(ISS_SRT, 3));
+		vm.flash = some;
+		flash.ipa = 0x04001230;
+		vcpu->frame.x[3] = UINT64_C(0x1122334455667788);
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_int_equal(vcpu->frame.pc, PC + 4);
+		assert_int_equal(device.offset, 0x04001230);
+		assert_int_equal(device.size, 1 << log2);
+		assert_int_equal(device.writes, 1);
+		assert_int_equal(faults, 0);
+	}
+	start(0x5000, esr); // a pair, say
+	vm.flash = some;
+	flash.ipa = 0x04001230;
+	emulator.answer = true;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(emulator.asked, 1);
+	assert_int_equal(emulator.ipa, 0x04001230);
+	start(0x5000, esr | ISS_CM);
+	vm.flash = some;
+	flash.ipa = 0x04001230;
+	abort_data(vcpu, fake_get_sysreg("esr_el2"));
+	assert_int_equal(vcpu->frame.pc, PC + 4);
+	assert_int_equal(device.writes, 0);
+	// Not to flash, by tables that lead nowhere, by a walk, by a VM that has none.
+	for (unsigned i = 0; i < 4; i++) {
+		bool walk = i == 2;
+		start(0x5000, esr | ISS_ISV | (walk ? ISS_S1PTW : 0));
+		vm.flash = i == 3 ? NULL : some;
+		flash.ipa = i == 0 ? VFLASH_END : i == 1 ? 0 : 0x04001230;
+		abort_data(vcpu, fake_get_sysreg("esr_el2"));
+		assert_aborted(EC_DABT_SAME,
+		               (walk ? FSC_EXTERNAL_WALK | WALK_LEVEL : FSC_EXTERNAL) | ISS_WNR);
+		assert_int_equal(device.writes, 0);
 	}
 }
 
@@ -656,6 +760,8 @@ int main(void)
 	        TEST(test_big_endian),
 	        TEST(test_the_address_is_put_together),
 	        TEST(test_first_touch),
+	        TEST(test_flash_touched),
+	        TEST(test_flash_written),
 	        TEST(test_no_memory_left),
 	        TEST(test_nobody_answers),
 	        TEST(test_no_syndrome),

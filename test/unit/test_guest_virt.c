@@ -48,6 +48,8 @@ static struct guest_virt model(uint32_t gic, uint32_t cpus)
 	        .gicr_size = 0x20000 * (uint64_t)cpus,
 	        .nr_devices = NR_DEVICES,
 	        .devices = devices,
+	        .flash_base = 0,
+	        .flash_size = MIB(64),
 	        .bootargs = "console=ttyAMA0 quiet",
 	        .initrd_start = 0x48000000,
 	        .initrd_size = 12345,
@@ -157,6 +159,12 @@ static void test_numbers(void **state)
 	             (uint32_t[]){fdt_get_phandle(buffer, node), 3, 0}, 3);
 	expect_cells("/interrupt-controller@8000000", "reg",
 	             (uint32_t[]){0, 0x08000000, 0, 0x10000, 0, 0x08010000, 0, 0x10000}, 8);
+	expect_cells("/flash@0", "reg",
+	             (uint32_t[]){0, 0, 0, 0x04000000, 0, 0x04000000, 0, 0x04000000}, 8);
+	expect_cells("/flash@0", "bank-width", (uint32_t[]){4}, 1);
+	assert_int_equal(
+	        fdt_node_check_compatible(buffer, fdt_path_offset(buffer, "/flash@0"), "cfi-flash"),
+	        0);
 	virt = model(3, 2);
 	assert_true(write_model(&virt) > 0);
 	expect_cells("/timer", "interrupts", (uint32_t[]){1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4},
@@ -179,11 +187,13 @@ static void test_parts(void **state)
 	virt.rng_seed = NULL;
 	virt.kaslr_seed = NULL;
 	virt.nr_devices = 0;
+	virt.flash_size = 0;
 	virt.mpidr = high;
 	virt.ram_size = GIB(300);
 	assert_true(write_model(&virt) > 0);
 	(void)board_read(buffer, &board, &problem);
 	assert_true(has_problem(BOARD_NO_CONSOLE));
+	assert_true(fdt_path_offset(buffer, "/flash@0") < 0);
 	assert_null(board.bootargs);
 	assert_int_equal(board.initrd.size, 0);
 	assert_int_equal(board.rng_seed_size + board.kaslr_seed_size, 0);

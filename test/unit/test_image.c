@@ -572,6 +572,42 @@ static void test_boot_part(void **state)
 	}
 }
 
+static void test_firmware(void **state)
+{
+	static const uint8_t bytes[16];
+	struct image_request request = {.kernel = bytes,
+	                                .kernel_size = 5,
+	                                .ram_base = GIB(1),
+	                                .ram_size = MIB(16),
+	                                .tree_size = KIB(64)};
+	struct image_problem why;
+
+	(void)state;
+	assert_int_equal(image_plan_firmware(&request, &plan, &why), 0);
+	assert_int_equal(plan.kind, IMAGE_FIRMWARE);
+	assert_string_equal(image_kind_name(plan.kind), "firmware");
+	assert_int_equal(plan.nr_segments, 0);
+	assert_int_equal(plan.entry, 0);
+	assert_int_equal(plan.start, 0);
+	assert_int_equal(plan.end, 5);
+	assert_int_equal(plan.tree, GIB(1));
+	request.kernel_size = MIB(64);
+	request.tree_size = MIB(1);
+	assert_int_equal(image_plan_firmware(&request, &plan, &why), 0);
+	request.kernel_size++;
+	assert_int_equal(image_plan_firmware(&request, &plan, &why), ERR_RANGE);
+	assert_string_equal(
+	        why.text,
+	        "the firmware has 67108865 bytes; the flash that it begins in has 67108864");
+	request.kernel_size = 1;
+	request.tree_size++;
+	assert_int_equal(image_plan_firmware(&request, &plan, &why), ERR_RANGE);
+	assert_non_null(strstr(why.text, "the device tree for the VM has 1024 KiB"));
+	request.kernel_size = 0;
+	assert_int_equal(image_plan_firmware(&request, &plan, &why), ERR_INVALID);
+	assert_string_equal(why.text, "the firmware file is empty");
+}
+
 static void test_random(void **state)
 {
 	unsigned taken = 0;
@@ -605,7 +641,8 @@ int main(void)
 	        cmocka_unit_test(test_linux),     cmocka_unit_test(test_linux_wrong),
 	        cmocka_unit_test(test_raw),       cmocka_unit_test(test_not_a_kernel),
 	        cmocka_unit_test(test_elf),       cmocka_unit_test(test_elf_wrong),
-	        cmocka_unit_test(test_boot_part), cmocka_unit_test(test_random),
+	        cmocka_unit_test(test_boot_part), cmocka_unit_test(test_firmware),
+	        cmocka_unit_test(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
