@@ -107,6 +107,44 @@ static void check_plan(struct vm *vm, struct diags *diags)
 	}
 }
 
+// Firmware instead of a kernel; `sound`: what else a plan needs.
+static void check_firmware(struct vm *vm, bool sound, struct diags *diags)
+{
+	const struct model_facts *facts = system_model(vm);
+	const struct {
+		const char *name;
+		struct place at;
+	} kernels[] = {
+	        {"kernel", vm->kernel.at}, {"initrd", vm->initrd.at}, {"cmdline", vm->cmdline.at},
+	        {"load", vm->load.at},     {"entry", vm->entry.at},
+	};
+	struct image_problem problem = {.text = ""};
+	struct image_request request = {.ram_base = facts->ram_base, .ram_size = vm->memory.value};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kernels); i++)
+		if (kernels[i].at.file != NULL)
+			diag_add(diags, kernels[i].at,
+			         "%s: VM `%s` begins with its firmware, which takes none; drop "
+			         "this line or `firmware`",
+			         kernels[i].name, vm->name);
+	if (!facts->has_flash) {
+		diag_add(
+		        diags, vm->firmware.at,
+		        "firmware: a VM of machine `%s` has no flash for it; drop the line, or say "
+		        "`machine = virt`",
+		        facts->name);
+		return;
+	}
+	if (!read_file(&vm->firmware, "firmware", &vm->kernel_file.data, diags) || !sound)
+		return;
+	request.kernel = vm->kernel_file.data.data;
+	request.kernel_size = vm->kernel_file.data.size;
+	request.tree_size = vm->dtb_file.size + MODEL_TREE_ROOM;
+	if (image_plan_firmware(&request, &vm->plan, &problem) != 0)
+		diag_add(diags, vm->firmware.at, "firmware `%s`: %s", vm->firmware.value,
+		         problem.text);
+}
+
 static bool read_sdcard(struct vm *vm, struct diags *diags)
 {
 	const struct text_key key = {vm->sdcard.value, vm->sdcard.at};
@@ -235,8 +273,11 @@ static void check_vm(struct vm *vm, const struct limits *limits, struct diags *d
 	files = read_disks(vm, diags) && files;
 	if (!read_tree(&vm->dtb, &vm->dtb_file, diags))
 		files = false;
-	if (vm->kernel.value == NULL && vm->config.value == NULL)
-		diag_add(diags, vm->end, "VM `%s` has no kernel; name one: `kernel = FILE`",
+	if (vm->firmware.value != NULL)
+		check_firmware(vm, files && sound, diags);
+	else if (vm->kernel.value == NULL && vm->config.value == NULL)
+		diag_add(diags, vm->end,
+		         "VM `%s` has no kernel; name one: `kernel = FILE`, or `firmware = FILE`",
 		         vm->name);
 	else if (vm->kernel.value != NULL &&
 	         kernel_read(vm->kernel.value, &vm->kernel_file, vm->kernel.at, diags) && files &&
@@ -468,7 +509,8 @@ static bool is_named(const struct system *system, size_t i, const char *path)
 {
 	for (size_t j = 0; j < i; j++) {
 		const struct vm *vm = &system->vms[j];
-		const char *const names[] = {vm->kernel.value, vm->initrd.value, vm->sdcard.value};
+		const char *const names[] = {system_image(vm)->value, vm->initrd.value,
+		                             vm->sdcard.value};
 
 		for (size_t k = 0; k < ARRAY_SIZE(names); k++)
 			if (names[k] != NULL && strcmp(names[k], path) == 0)
@@ -487,7 +529,7 @@ static uint64_t new_files(const struct system *system, size_t i)
 		const char *path;
 		size_t size;
 	} files[] = {
-	        {vm->kernel.value, vm->kernel_file.data.size},
+	        {system_image(vm)->value, vm->kernel_file.data.size},
 	        {vm->initrd.value, vm->initrd_file.size},
 	        {vm->sdcard.value, vm->sdcard_file.size},
 	};

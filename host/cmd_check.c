@@ -56,8 +56,9 @@ static void print_vm(const struct vm *vm)
 
 	printf("  %s: %llu vCPU%s, %s\n", vm->name, (unsigned long long)vm->cpus.value,
 	       vm->cpus.value == 1 ? "" : "s", util_size(vm->memory.value));
-	printf("    kernel  %s-%s  %s: %s%s%s, entry %s\n", address(vm->plan.start),
-	       address(vm->plan.end - 1), vm->kernel.value, image_kind_name(vm->plan.kind),
+	printf("    %s  %s-%s  %s: %s%s%s, entry %s\n",
+	       vm->firmware.value != NULL ? "flash " : "kernel", address(vm->plan.start),
+	       address(vm->plan.end - 1), system_image(vm)->value, image_kind_name(vm->plan.kind),
 	       packing != NULL ? " in " : "", packing != NULL ? packing : "",
 	       address(vm->plan.entry));
 	if (vm->initrd.value != NULL)
@@ -72,7 +73,7 @@ static void print_vm_json(const struct vm *vm)
 	json_text("name", vm->name);
 	json_number("cpus", vm->cpus.value);
 	json_number("memory", vm->memory.value);
-	json_text("kernel", vm->kernel.value);
+	json_text(vm->firmware.value != NULL ? "firmware" : "kernel", system_image(vm)->value);
 	json_text("kind", image_kind_name(vm->plan.kind));
 	if (vm->kernel_file.packing != NULL)
 		json_text("packing", vm->kernel_file.packing);

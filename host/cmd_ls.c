@@ -183,7 +183,7 @@ static void print_vms(const struct desc *desc)
 		const struct desc_vm *vm = &desc->vms[i];
 
 		printf("%3u %-12s %5u %7s  %-16s %-16s %s\n", i + 1, vm->name, vm->cpus,
-		       util_size(vm->memory), file_name(vm->kernel), file_name(vm->initrd),
+		       util_size(vm->memory), file_name(desc_image(vm)), file_name(vm->initrd),
 		       vm->cmdline != NULL ? vm->cmdline : "-");
 	}
 }
@@ -243,7 +243,7 @@ static void print_vm_json(const struct desc *desc, const struct desc_vm *vm)
 	json_text("name", vm->name);
 	json_number("cpus", vm->cpus);
 	json_number("memory", vm->memory);
-	json_text("kernel", vm->kernel->path);
+	json_text(vm->firmware != NULL ? "firmware" : "kernel", desc_image(vm)->path);
 	if (vm->initrd != NULL)
 		json_text("initrd", vm->initrd->path);
 	if (vm->dtb != NULL)

@@ -37,6 +37,7 @@ const char run_help[] =
         "  -p, --params TEXT kernel command   --ram SIZE      memory (what the VMs need)\n"
         "  -n, --name NAME   (guest)          --el3           start at EL3, without firmware\n"
         "  --dtb FILE, --load N, --entry N    --board-dtb FILE  device tree of a Raspberry Pi\n"
+        "  --firmware FILE   (without -k)\n"
         "  --net NAME[@ADDRESS] or user       --disk [ro:]FILE  a disk of virt; host:vda in a "
         ".conf\n"
         "\n"
@@ -79,6 +80,7 @@ static const struct option options[] = {
         {"dtb", required_argument, NULL, OPT_VM_KEY},
         {"load", required_argument, NULL, OPT_VM_KEY},
         {"entry", required_argument, NULL, OPT_VM_KEY},
+        {"firmware", required_argument, NULL, OPT_VM_KEY},
         {"disk", required_argument, NULL, OPT_DISK},
         {"net", required_argument, NULL, OPT_NET},
         {"name", required_argument, NULL, 'n'},

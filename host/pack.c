@@ -235,7 +235,7 @@ static void put_vm(struct writer *w, const struct vm *vm, const struct vm_files 
 	put_text(w, "compatible", "mezzo,vm");
 	put_text(w, "vm-name", vm->name);
 	put_text(w, "machine", vm->machine.value);
-	put_text(w, "kernel", files->kernel);
+	put_text(w, vm->firmware.value != NULL ? "firmware" : "kernel", files->kernel);
 	put_text(w, "initrd", files->initrd);
 	put_text(w, "dtb", files->dtb);
 	put_text(w, "sdcard", files->sdcard);
@@ -362,7 +362,7 @@ const char *pack_build(const struct system *system, struct pack_options options,
 	for (size_t i = 0; i < system->vm_count; i++) {
 		const struct vm *vm = &system->vms[i];
 
-		files[i].kernel = add_file(bundle, vm->kernel_file.data, vm->kernel.value);
+		files[i].kernel = add_file(bundle, vm->kernel_file.data, system_image(vm)->value);
 		if (vm->initrd.value != NULL)
 			files[i].initrd = add_file(bundle, vm->initrd_file, vm->initrd.value);
 		if (vm->dtb.value != NULL)

@@ -100,7 +100,7 @@ static const struct key vm_keys[] = {
         {"kernel", true, KIND_PATH, VM(kernel), .example = "vmlinuz"},
         {"initrd", true, KIND_PATH, VM(initrd), .example = "rootfs.cpio.gz"},
         {"config", true, KIND_PATH, VM(config), .example = "card/config.txt"},
-        LATER("firmware"),
+        {"firmware", true, KIND_PATH, VM(firmware), .example = "u-boot.bin"},
         {"dtb", true, KIND_PATH, VM(dtb), .example = "guest.dtb"},
         {"cmdline", true, KIND_TEXT, VM(cmdline), .example = "\"console=ttyAMA0\""},
         {"load", true, KIND_NUMBER, VM(load), 0, ADDRESS_MAX, .example = "0x40080000"},

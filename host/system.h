@@ -62,7 +62,7 @@ struct list_key {
 struct vm {
 	const char *name;
 	struct place end; // where its section ends: what is missing is missing there
-	struct text_key machine, config, kernel, initrd, dtb, cmdline, on_crash, verify;
+	struct text_key machine, config, kernel, firmware, initrd, dtb, cmdline, on_crash, verify;
 	struct text_key virtio;
 	struct number_key memory, cpus, gic, load, entry, exclusive, autostart;
 	struct number_key weight, priority;
@@ -76,7 +76,7 @@ struct vm {
 	struct list_key pin;
 	struct nics_key nics;
 	// Found by check_system in the files that the keys name.
-	struct kernel kernel_file;
+	struct kernel kernel_file; // or of its firmware
 	struct image_plan plan;
 	struct blob initrd_file, dtb_file, sdcard_file;
 };
@@ -102,6 +102,12 @@ struct system {
 
 // What the VM's machine fixes.
 const struct model_facts *system_model(const struct vm *vm);
+
+// What the VM begins with: its kernel or its firmware. A VM that has neither: the kernel that is not given.
+static inline const struct text_key *system_image(const struct vm *vm)
+{
+	return vm->firmware.value != NULL ? &vm->firmware : &vm->kernel;
+}
 
 // The new last VM of `system`. Pointers to VMs taken before are void.
 struct vm *system_add(struct system *system, const char *name);

@@ -96,7 +96,8 @@ static const struct rule vm_rules[] = {
         {"phandle", KIND_IGNORED, false, NOWHERE},
         {"vm-name", KIND_PATH, true, IN(desc_vm, name), .max = DESC_NAME_MAX},
         {"machine", KIND_CHOICE, false, IN(desc_vm, machine), .choices = machines},
-        {"kernel", KIND_FILE, true, IN(desc_vm, kernel), .max = DESC_PATH_MAX},
+        {"kernel", KIND_FILE, false, IN(desc_vm, kernel), .max = DESC_PATH_MAX}, // check_image
+        {"firmware", KIND_FILE, false, IN(desc_vm, firmware), .max = DESC_PATH_MAX},
         {"initrd", KIND_FILE, false, IN(desc_vm, initrd), .max = DESC_PATH_MAX},
         {"dtb", KIND_FILE, false, IN(desc_vm, dtb), .max = DESC_PATH_MAX},
         {"sdcard", KIND_FILE, false, IN(desc_vm, sdcard), .max = DESC_PATH_MAX},
@@ -261,6 +262,35 @@ static int check_model(struct reader *reader, const struct desc_vm *vm)
 	return 0;
 }
 
+// What it begins with, and what only a kernel takes.
+static int check_image(struct reader *reader, const struct desc_vm *vm)
+{
+	const struct model_facts *facts = model_facts(vm->machine);
+	const struct {
+		const char *name;
+		bool given;
+	} kernels[] = {
+	        {"kernel", vm->kernel != NULL},   {"initrd", vm->initrd != NULL},
+	        {"cmdline", vm->cmdline != NULL}, {"load", vm->has_load},
+	        {"entry", vm->has_entry},
+	};
+
+	if (vm->firmware == NULL)
+		return vm->kernel != NULL ? 0 : desc_fail(reader, "kernel", "is missing");
+	if (!facts->has_flash)
+		return desc_fail(reader, "firmware", "a %s has no flash for it, leave it out",
+		                 facts->name);
+	for (unsigned i = 0; i < ARRAY_SIZE(kernels); i++)
+		if (kernels[i].given)
+			return desc_fail(reader, kernels[i].name,
+			                 "a VM with \"firmware\" has none, leave it out");
+	if (vm->firmware->size == 0 || vm->firmware->size > DESC_MAX_FLASH)
+		return desc_fail(reader, "firmware", "\"%.64s\" has %llu bytes; 1 to %llu fit",
+		                 vm->firmware->path, (unsigned long long)vm->firmware->size,
+		                 (unsigned long long)DESC_MAX_FLASH);
+	return 0;
+}
+
 static int check_sdcard(struct reader *reader, const struct desc_vm *vm)
 {
 	const struct model_facts *facts = model_facts(vm->machine);
@@ -312,7 +342,7 @@ static int check_sockets(struct reader *reader, const struct desc_vm *vm)
 // The sums that `verify` asks for.
 static int check_sums(struct reader *reader, const struct desc_vm *vm)
 {
-	const struct desc_file *files[4 + DESC_MAX_DISKS] = {vm->kernel, vm->initrd, vm->dtb,
+	const struct desc_file *files[4 + DESC_MAX_DISKS] = {desc_image(vm), vm->initrd, vm->dtb,
 	                                                     vm->sdcard};
 
 	for (uint32_t i = 0; i < vm->nr_disks; i++)
@@ -334,6 +364,8 @@ static int check_vm(struct reader *reader, const struct desc_vm *vm)
 
 	if (error == 0)
 		error = check_model(reader, vm);
+	if (error == 0)
+		error = check_image(reader, vm);
 	if (error == 0)
 		error = check_sdcard(reader, vm);
 	if (error == 0)

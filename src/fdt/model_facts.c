@@ -15,6 +15,7 @@ static const struct model_facts facts[] = {
                         .max_cpus = DESC_MAX_VCPUS,
                         .has_gic = true,
                         .has_virtio = true,
+                        .has_flash = true,
                 },
         [DESC_MACHINE_RASPI3] =
                 {

@@ -19,6 +19,7 @@ struct model_facts {
 	bool has_gic;
 	bool has_sdcard; // a slot for one
 	bool has_virtio; // devices of virtio: disks, networks
+	bool has_flash;  // in which firmware may be
 	bool takes_raw;  // a file without a header is a kernel, with or without `load =`
 };
 

@@ -26,6 +26,7 @@
 #include "mem/pages.h"
 #include "vdev/model.h"
 #include "vdev/vdisk_host.h"
+#include "vdev/vflash.h"
 #include "vdev/vswitch.h"
 #include "vdev/vuplink.h"
 #include "vdev/vvirtio_vsock.h"
@@ -42,7 +43,7 @@ static bool has_bundle;
 static unsigned failed;
 
 struct files {
-	const void *kernel, *initrd, *dtb, *sdcard;
+	const void *kernel, *initrd, *dtb, *sdcard; // kernel: or firmware
 	uint64_t kernel_size, initrd_size, dtb_size, sdcard_size;
 };
 
@@ -243,7 +244,8 @@ static bool take_files(const struct desc_vm *from, struct files *files)
 {
 	bool sha256 = from->verify_sha256;
 	*files = (struct files){0};
-	return take_file(from->name, from->kernel, sha256, &files->kernel, &files->kernel_size) &&
+	return take_file(from->name, desc_image(from), sha256, &files->kernel,
+	                 &files->kernel_size) &&
 	       (from->initrd == NULL ||
 	        take_file(from->name, from->initrd, sha256, &files->initrd, &files->initrd_size)) &&
 	       (from->dtb == NULL ||
@@ -271,9 +273,11 @@ static bool plan_images(const struct desc_vm *from, const struct files *files,
 	        .load = from->load,
 	        .entry = from->entry,
 	};
-	if (image_plan(&request, image, &problem) == 0)
+	int error = from->firmware != NULL ? image_plan_firmware(&request, image, &problem)
+	                                   : image_plan(&request, image, &problem);
+	if (error == 0)
 		return true;
-	log_line("%s (%s): %s", from->name, from->kernel->path, problem.text);
+	log_line("%s (%s): %s", from->name, desc_image(from)->path, problem.text);
 	return false;
 }
 
@@ -325,6 +329,8 @@ static bool admit(struct vm *vm, const struct plan *plan, char *why)
 {
 	uint64_t pages =
 	        vm->ram_size / PAGE_SIZE + stage2_table_pages(vm->ram_size) + usual_pages(vm, plan);
+	if (plan->image.kind == IMAGE_FIRMWARE)
+		pages += vflash_pages(plan->files.kernel_size);
 	if (!desc.overcommit && pages_commit(pages) != 0) {
 		struct pages_count count = pages_counts();
 		uint64_t left = count.total > count.committed ? count.total - count.committed : 0;
@@ -474,6 +480,8 @@ static bool furnish(struct vm *vm, const struct plan *plan, char *why)
 	vm->stage2.ram_size = vm->ram_size;
 	vm->entry = plan->image.entry;
 	vm->tree = plan->image.tree;
+	if (plan->image.kind == IMAGE_FIRMWARE)
+		vm->firmware = (struct vm_firmware){plan->files.kernel, plan->files.kernel_size};
 	vm->card.bytes = plan->files.sdcard;
 	vm->card.size = plan->files.sdcard_size;
 	vm->card.mode = plan->from->sdcard_mode;
@@ -542,7 +550,7 @@ static struct vm *build(const struct plan *plan, const char *name, char *why)
 	log_line("%s: %u vCPU%s, %lu MiB, %s, %s %s, %lu KiB%s", vm->name, vm->nr_vcpus,
 	         vm->nr_vcpus == 1 ? "" : "s", vm->ram_size >> 20,
 	         plan->gic != 0 ? machine : vm->model->name, image_kind_name(plan->image.kind),
-	         plan->from->kernel->path, plan->files.kernel_size >> 10,
+	         desc_image(plan->from)->path, plan->files.kernel_size >> 10,
 	         vm->autostart ? "" : " (autostart = false)");
 	return vm;
 }

@@ -30,7 +30,8 @@ static void check_vm(const struct desc_vm *vm)
 	size_t name = strlen(vm->name);
 	FUZZ_CHECK(name >= 1 && name <= DESC_NAME_MAX);
 	FUZZ_CHECK(vm->cmdline == NULL || strlen(vm->cmdline) <= DESC_CMDLINE_MAX);
-	check_file(vm->kernel, true);
+	FUZZ_CHECK((vm->kernel == NULL) != (vm->firmware == NULL));
+	check_file(desc_image(vm), true);
 	check_file(vm->initrd, false);
 	check_file(vm->dtb, false);
 	check_file(vm->sdcard, false);

@@ -122,6 +122,23 @@ def test_load_and_entry(bench):
     assert "load = <0x00 0x40100000>" in text and "entry = <0x00 0x40100010>" in text
 
 
+def test_firmware(bench):
+    """Firmware is packed as it is, and the schemas know it."""
+    bench.write("u-boot.bin", gzip.compress(b"not to be unpacked"))
+    bench.write("test.conf", "vm a {\n firmware = u-boot.bin\n memory = 32M\n}\n")
+    assert bench.mezzo("pack", "test.conf", "-o", "bundle.cpio").status == 0
+    archive = (bench.path / "bundle.cpio").read_bytes()
+    files = {name: data for name, _, data, _ in members(archive)}
+    assert files["u-boot.bin"] == gzip.compress(b"not to be unpacked")
+    listing = json.loads(bench.mezzo("ls", "--json", "bundle.cpio").out)
+    assert listing["vms"][0]["firmware"] == "u-boot.bin" and "kernel" not in listing["vms"][0]
+    assert "u-boot.bin" in bench.mezzo("ls", "bundle.cpio").out
+    if shutil.which("dt-validate"):
+        tree = bench.write("bundle.dtb", files["mezzo.dtb"])
+        done = subprocess.run(["dt-validate", "-s", ROOT / "docs/bindings", tree], check=False, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stdout + done.stderr == "", done
+
+
 def test_schema(packed):
     if shutil.which("dt-validate") is None:
         pytest.skip("dt-validate is not installed")

@@ -69,6 +69,30 @@ def test_raw_binary(bench):
     assert "multiple of 4" in bench.complaints(vm("load = 0x40000000", "entry = 0x40000002"))[0]
 
 
+def test_firmware(bench):
+    """What begins in flash: any bytes of 64 MiB, and nothing that only a kernel takes."""
+    text = "vm a {\n firmware = fw\n memory = 32M\n"
+    bench.write("fw", b"\0" * 70000)
+    done = bench.check(text + "}\n")
+    assert done.status == 0 and "flash   0-0x1116f  fw: firmware, entry 0" in done.out, done
+    guest = json.loads(bench.check(text + "}\n", "--json").out)["vms"][0]
+    assert guest["firmware"] == "fw" and guest["entry"] == 0 and guest["tree"] == RAM and "kernel" not in guest
+    bench.write("k", image(MIB))
+    for key, value in (("kernel", "k"), ("initrd", "k"), ("cmdline", "quiet"), ("load", "0x40080000"), ("entry", "0")):
+        assert bench.complaints(text + f" {key} = {value}\n}}\n") == [
+            f"test.conf:4: {key}: VM `a` begins with its firmware, which takes none; drop this line or `firmware`"]
+    text_of_pi = text.replace("32M", "64M")
+    assert bench.complaints(text_of_pi + " machine = raspi3\n}\n") == [
+        "test.conf:2: firmware: a VM of machine `raspi3` has no flash for it; drop the line, or say `machine = virt`"]
+    bench.write("fw", b"")
+    assert bench.complaints(text + "}\n") == ["test.conf:2: firmware `fw` cannot be used: it is empty; check the path"]
+    bench.write("fw", b"\1" * (64 * MIB + 1))
+    assert "test.conf:2: firmware `fw`: the firmware has 67108865 bytes; the flash" in bench.complaints(text + "}\n")[0]
+    bench.write("fw", b"\1" * 64 * MIB)
+    assert bench.check(text + "}\n").status == 0
+    assert "firmware `gone` cannot be used: No such file" in bench.complaints("vm a {\n firmware = gone\n}\n")[0]
+
+
 def test_missing_files(bench):
     lines = bench.complaints("vm a {\n kernel = k\n initrd = i\n dtb = d\n}\n")
     assert [line.split(" ")[:3] for line in lines] == [

@@ -86,7 +86,7 @@ def test_mistake(bench, text, message):
     assert not others or (len(others) == 1 and "has no kernel" in others[0]), lines
 
 
-@pytest.mark.parametrize("key", ["firmware", "passthrough", "features"])
+@pytest.mark.parametrize("key", ["passthrough", "features"])
 def test_known_but_not_built(bench, key):
     lines = bench.complaints(f"vm a {{\n kernel = Image\n {key} = {{ x, y }}\n}}\n")
     assert lines == [f"test.conf:3: `{key}` is not supported by this version; remove it"]

@@ -47,6 +47,34 @@ static void test_a_whole_one(void **state)
 	assert_memory_equal(magic, "\xd0\x0d\xfe\xed", 4);
 }
 
+// Firmware: nothing of it in memory, its tree at the start of it, and room in flash promised.
+static void test_firmware(void **state)
+{
+	uint8_t magic[4];
+	(void)state;
+	begin();
+	add_file("u-boot.bin", 5000)->bytes[0] = 0x0a;
+	pack("vm@0 { compatible = \"mezzo,vm\"; vm-name = \"fw\"; cpus = <1>; firmware = "
+	     "\"u-boot.bin\";"
+	     " memory = /bits/ 64 <0x1000000>; };"
+	     "vm@1 { compatible = \"mezzo,vm\"; vm-name = \"kernel\"; cpus = <1>; kernel = "
+	     "\"u-boot.bin\"; load = /bits/ 64 <0x40080000>; memory = /bits/ 64 <0x1000000>; };");
+	configure();
+	assert_int_equal(vm_count(), 2);
+	struct vm *vm = vm_by_id(1), *other = vm_by_id(2);
+	assert_int_equal(vm->entry, 0);
+	assert_int_equal(vm->tree, vm->ram_base);
+	assert_int_equal(vm->firmware.size, 5000);
+	assert_memory_equal(vm->firmware.bytes, files[0].bytes, 5000);
+	assert_non_null(vm->flash);
+	assert_null(other->flash);
+	// Two pages of firmware, tables for both banks; and what the flash took of itself beyond what is usual.
+	assert_true(vm->committed >= other->committed + 2 + 64);
+	assert_int_equal(stage2_create(&vm->stage2, 1, vm->ram_base, vm->ram_size), 0);
+	assert_int_equal(vm_read_memory(vm, IPA(vm->tree), magic, 4), 0);
+	assert_memory_equal(magic, "\xd0\x0d\xfe\xed", 4);
+}
+
 // A Raspberry Pi: its memory at 0, start code and tags in front, all cores to begin, and its tree patched.
 static void test_a_raspberry_pi(void **state)
 {
@@ -714,6 +742,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	        cmocka_unit_test(test_a_whole_one),
+	        cmocka_unit_test(test_firmware),
 	        cmocka_unit_test(test_a_raspberry_pi),
 	        cmocka_unit_test(test_a_tree_of_other_tools),
 	        cmocka_unit_test(test_several),

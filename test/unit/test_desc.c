@@ -31,6 +31,10 @@
 	       "> ; crc32 = <0>; }; };"                                                 \
 	       "vm@0 { vm-name = \"v\"; compatible = \"mezzo,vm\"; kernel = \"disk\"; " \
 	       " memory = /bits/ 64 <0x4000000>; cpus = <1>;" parts "};")
+#define FLASH(size, parts)                                                                       \
+	SYSTEM("files { file@0 { path = \"fw\"; size = /bits/ 64 <" size ">; crc32 = <0>; }; };" \
+	       "vm@0 { vm-name = \"v\"; compatible = \"mezzo,vm\"; cpus = <1>;"                  \
+	       " memory = /bits/ 64 <0x4000000>;" parts "};")
 #define VM(parts) SYSTEM(FILES "vm@0 { vm-name = \"linux\";" MUST parts "};")
 
 static void test_whole(void **state)
@@ -266,10 +270,38 @@ static const struct desc_wrong wrong[] = {
         {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
                       " cpus = <0>; memory = /bits/ 64 <0x1000000>; };"),
          "cpus: is 0; it may be 1 to 8"},
+        {FLASH("1", ""), "/mezzo/vm@0 (v): kernel: is missing"},
+        {FLASH("1", "firmware = \"no\";"), "firmware: \"no\" is not among the files"},
+        {FLASH("1", "firmware = \"fw\"; kernel = \"fw\";"),
+         "kernel: a VM with \"firmware\" has none, leave it out"},
+        {FLASH("1", "firmware = \"fw\"; initrd = \"fw\";"), "initrd: a VM with \"firmware\""},
+        {FLASH("1", "firmware = \"fw\"; cmdline = \"x\";"), "cmdline: a VM with \"firmware\""},
+        {FLASH("1", "firmware = \"fw\"; load = /bits/ 64 <0>;"), "load: a VM with \"firmware\""},
+        {FLASH("1", "firmware = \"fw\"; entry = /bits/ 64 <0>;"), "entry: a VM with \"firmware\""},
+        {FLASH("1", "firmware = \"fw\"; machine = \"raspi3\";"),
+         "firmware: a raspi3 has no flash for it, leave it out"},
+        {FLASH("1", "firmware = \"fw\"; verify = \"sha256\";"),
+         "verify: asks for the SHA-256 of \"fw\""},
+        {FLASH("0", "firmware = \"fw\";"), "firmware: \"fw\" has 0 bytes; 1 to 67108864 fit"},
+        {FLASH("0x4000001", "firmware = \"fw\";"), "firmware: \"fw\" has 67108865 bytes"},
         {SYSTEM(FILES "vm@0 { vm-name = \"a\"; compatible = \"mezzo,vm\"; kernel = \"vmlinuz\";"
                       " cpus = <9>; memory = /bits/ 64 <0x1000000>; };"),
          "cpus: is 9; it may be 1 to 8"},
 };
+
+static void test_firmware(void **state)
+{
+	(void)state;
+	expect_sound(FLASH("1", "firmware = \"fw\";"));
+	assert_null(desc.vms[0].kernel);
+	assert_ptr_equal(desc.vms[0].firmware, &desc.files[0]);
+	assert_ptr_equal(desc_image(&desc.vms[0]), &desc.files[0]);
+	expect_sound(FLASH("0x4000000", "firmware = \"fw\"; dtb = \"fw\"; gic = <2>;"));
+	assert_ptr_equal(desc.vms[0].dtb, &desc.files[0]);
+	expect_sound(VM(""));
+	assert_null(desc.vms[0].firmware);
+	assert_ptr_equal(desc_image(&desc.vms[0]), &desc.files[0]);
+}
 
 static void test_card(void **state)
 {
@@ -408,10 +440,11 @@ static void test_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(test_whole),  cmocka_unit_test(test_defaults),
-	        cmocka_unit_test(test_card),   cmocka_unit_test(test_wrong),
-	        cmocka_unit_test(test_none),   cmocka_unit_test(test_limits),
-	        cmocka_unit_test(test_models), cmocka_unit_test(test_disks),
+	        cmocka_unit_test(test_whole),    cmocka_unit_test(test_defaults),
+	        cmocka_unit_test(test_firmware), cmocka_unit_test(test_card),
+	        cmocka_unit_test(test_wrong),    cmocka_unit_test(test_none),
+	        cmocka_unit_test(test_limits),   cmocka_unit_test(test_models),
+	        cmocka_unit_test(test_disks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
