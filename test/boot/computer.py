@@ -117,12 +117,14 @@ class Bare:
 
 
 class Mezzo:
-    """A virtual machine, alone under Mezzo. It has what Bare gives, but for firmware and sockets between computers."""
+    """A virtual machine, alone under Mezzo. It has what Bare gives, but for sockets between computers."""
 
     def __init__(self):
         self.consoles, self.directory = [], tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
 
-    def start(self, kernel=None, words="", initrd=INITRAMFS, disks=(), net=None, virtio=False, cpus=2, memory="512M"):
+    def start(self, kernel=None, words="", initrd=INITRAMFS, firmware=None, disks=(), net=None, virtio=False, cpus=2,
+              memory="512M"):
+        starts = {"firmware": f'"{firmware}"'} if firmware else {"initrd": f'"{initrd}"'}
         extras = {key: "true" for key in ("virtio_console", "rng", "balloon")} if virtio else {}
         top = "on_all_off = poweroff\n"
         if net:
@@ -130,8 +132,8 @@ class Mezzo:
         names = ", ".join(f'"host:vd{chr(ord("a") + number)}"' for number in range(len(disks)))
         conf = pathlib.Path(self.directory.name) / f"{len(self.consoles)}.conf"
         conf.write_text(top + machine.vm(
-            "guest", kernel, f"console={'hvc0' if virtio else 'ttyAMA0'} {words}", initrd=f'"{initrd}"', cpus=cpus,
-            memory=memory, **extras, **({"disk": f"{{ {names} }}"} if disks else {})), encoding="ascii")
+            "guest", kernel, f"console={'hvc0' if virtio else 'ttyAMA0'} {words}", cpus=cpus, memory=memory, **starts,
+            **extras, **({"disk": f"{{ {names} }}"} if disks else {})), encoding="ascii")
         command = [machine.ROOT / "build/mezzo", "run", conf]
         for disk in disks:
             command += ["--disk", disk]

@@ -37,10 +37,11 @@ KERNELS = ROOT / "build/guest"
 
 
 def vm(name, kernel, words="", **keys):
-    """A section of a .conf file; the kernel is a path, or the name of an EL1 test kernel."""
+    """A section of a .conf file; the kernel is a path, or the name of an EL1 test kernel, or None: there is firmware."""
     if isinstance(kernel, str):
         kernel = KERNELS / f"{kernel}.img"
-    keys = {"kernel": f'"{kernel}"', "memory": "16M", "cmdline": f'"{words}"', **keys}
+    starts = {"kernel": f'"{kernel}"', "cmdline": f'"{words}"'} if kernel else {}
+    keys = {**starts, "memory": "16M", **keys}
     return f"vm {name} {{\n" + "".join(f"  {k} = {v}\n" for k, v in keys.items()) + "}\n"
 
 

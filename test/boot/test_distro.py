@@ -11,6 +11,7 @@ import subprocess
 
 import computer
 import machine
+import pexpect
 import pytest
 
 DHCP_ADDRESS = r"for i in $(seq 60); do ip -4 -o address show dev eth0 | grep inet && break; sleep 1; done"
@@ -27,7 +28,7 @@ def host(request):
 
 @pytest.fixture
 def bare():
-    """For what a virtual machine does not have: firmware, and sockets between computers."""
+    """For what a virtual machine does not have: sockets between computers."""
     one = computer.Bare()
     yield one
     one.end()
@@ -170,11 +171,11 @@ def boot_disk(path, kernel, words):
 
 @pytest.mark.distro
 @pytest.mark.parametrize("series", ["6.1", "6.12"])
-def test_uboot(series, bare, linux, tmp_path):
+def test_uboot(series, host, linux, tmp_path):
     """U-Boot finds disk and network, and boots a kernel from the disk."""
     disk = tmp_path / "disk"
     size = boot_disk(disk, machine.kernel(linux(series)), "quiet mezzo.ip=dhcp")
-    guest = bare.start(firmware=need(computer.UBOOT, "U-Boot"), disks=[disk], net="user")
+    guest = host.start(firmware=need(computer.UBOOT, "U-Boot"), disks=[disk], net="user")
     guest.expect("virtio-net#", 120)
     guest.expect("Hit any key")
     guest.expect("Found /extlinux/extlinux.conf")
@@ -185,11 +186,17 @@ def test_uboot(series, bare, linux, tmp_path):
 
 
 @pytest.mark.distro
-def test_uboot_shell(bare):
-    """U-Boot without anything to boot: a prompt, and `reset` goes back to the start."""
-    guest = bare.start(firmware=need(computer.UBOOT, "U-Boot"))
-    for _ in range(2):
+def test_uboot_shell(host):
+    """U-Boot without anything to boot: a prompt, settings that flash keeps, `reset` goes back to the start, `poweroff`."""
+    guest = host.start(firmware=need(computer.UBOOT, "U-Boot"))
+    for lines in (["setenv word kept", "saveenv", "reset"], ["printenv word", "reset"], ["poweroff"]):
         guest.expect("Hit any key", 120)
         guest.child.send(" ")
         guest.expect("=> ")
-        guest.child.send("reset\r")
+        for line in lines:
+            guest.child.send(f"{line}\r")
+            if line == "saveenv":
+                guest.expect("OK")
+            elif line == "printenv word":
+                guest.expect("word=kept")
+    guest.expect(pexpect.EOF)

@@ -91,6 +91,7 @@ class Kernel:
     says: str = ""  # regular expression that the whole output must contain under Mezzo
     check: object = None  # function of the whole output
     tool: bool = False  # prints no results of its own
+    firmware: bool = False  # the image is in flash, in place of a kernel in memory
     disk: int = 0  # sectors of the board's first disk, on the bare board and for `mezzo run --disk`; 0: none
 
     @property
@@ -129,6 +130,7 @@ KERNELS = [
     Kernel("rtc", ONE),
     Kernel("gpio"),
     Kernel("pvtime", ALL),
+    Kernel("flash", image="firmware.bin", firmware=True),
     Kernel("virtio"),
     Kernel("blk", ALL, disk=2000),
     Kernel("net", ALL, options=("--net", "lan0", "--net", "lan0"), keys="net = { lan0, lan0 }\n", devices=HUB),
@@ -234,12 +236,12 @@ def params_of(kernel):
 def bare_command(kernel, board):
     command = ["timeout", str(TIMEOUT), QEMU, "-M", f"virt,gic-version={board.gic}",
                "-cpu", board.cpu, "-smp", str(board.cpus), "-m", "128M", "-nographic",
-               *(kernel.devices or ("-nic", "none")), "-kernel", str(kernel.path)]
+               *(kernel.devices or ("-nic", "none")), "-bios" if kernel.firmware else "-kernel", str(kernel.path)]
     return command + (["-append", params_of(kernel)] if kernel.params else [])
 
 
 def mezzo_command(kernel, board):
-    command = [str(MEZZO), "run", "-k", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
+    command = [str(MEZZO), "run", "--firmware" if kernel.firmware else "--kernel", str(kernel.path), "-c", str(board.cpus), "-m", "64M",
                *board.options, "--timeout", str(TIMEOUT), *kernel.options, *EXTRA]
     return command + (["-p", params_of(kernel)] if kernel.params else [])
 
@@ -272,8 +274,9 @@ def run_described(kernel, board, directory, top="", more=""):
     """As run_mezzo(), from a description with `top` and, of the guest, `more` in it."""
     conf = pathlib.Path(directory) / "guest.conf"
     load = f"  load = {kernel.options[-1]}\n" if "--load" in kernel.options else ""
-    conf.write_text(f"{top}\nvm guest {{\n  kernel = {kernel.path}\n  memory = 64M\n  cpus = {board.cpus}\n  {more}\n{load}{kernel.keys}"
-                    f"  cmdline = \"{params_of(kernel)}\"\n}}\n", encoding="ascii")
+    what = f"firmware = {kernel.path}" if kernel.firmware else f"kernel = {kernel.path}\n  cmdline = \"{params_of(kernel)}\""
+    conf.write_text(f"{top}\nvm guest {{\n  {what}\n  memory = 64M\n  cpus = {board.cpus}\n  {more}\n{load}{kernel.keys}}}\n",
+                    encoding="ascii")
     return boot([str(MEZZO), "run", str(conf), "--gic", str(board.gic), "--cpu", board.cpu,
                  "--smp", str(board.cpus), "--timeout", str(TIMEOUT), *EXTRA], mezzo=True)
 
