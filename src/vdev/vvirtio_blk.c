@@ -16,7 +16,7 @@
 #define QUEUE_SIZE VVIRTQUEUE_MAX
 #define SEG_MAX    (VVIRTQUEUE_MAX - 2) // beside header and status
 #define ID_SIZE    20                   // bytes of a name; shorter ones end in NULs
-#define COST_BEGIN 300U
+#define COST_BEGIN 900U                 // of a request, but for its chain and its bytes
 
 // ---- the beginning of a request ----
 
