@@ -22,7 +22,7 @@
 #define CLAIMS     256
 #define BUSY       8 // flights of a queue, from which on its driver need not notify
 #define COST_PART  2500U
-#define COST_RUN   60U
+#define COST_RUN   600U               // looked up twice, and described to the board's device
 #define PART_BYTES (RUNS * PAGE_SIZE) // of data, of a part: no more than was seen to be there
 
 struct vdisk_flight {

@@ -24,6 +24,7 @@
 #define PURSE       4000 // instructions for a frame that comes in: eight of them are one interrupt's
 #define FORGIVEN_MS 1    // after which what was taken beyond a purse is not asked for any more
 #define COST_BUFFER 600U // a buffer is filled and submitted
+#define COST_FRAME  250U // of a frame that goes as it is, besides
 
 STATIC_ASSERT(VFRAME_LONGEST <= BUFFER, "a frame fits");
 
@@ -131,6 +132,7 @@ static enum vswitch_outcome deliver(void *owner, struct vframe *frame,
 
 	if (vframe_is_large(frame))
 		return send_cut(uplink, frame, progress, work);
+	vvirtio_spend(work, COST_FRAME);
 	memcpy(head, frame->head, frame->head_size);
 	if (frame->header.flags != 0) {
 		if (!frame->has_sum && !vframe_complete(frame, work))

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hostile image beside a victim, on every board of the list; nothing escapes and everything is right."""
 
+import re
+
 import inputs
 import pytest
 import suite
@@ -60,6 +62,35 @@ def test_longest_exit(rows, request):
     found = suite.LONGEST.findall(run.log)
     assert found, run.log[-2000:]
     print("longest exits: " + "; ".join(f"{name} vCPU {cpu}: {ticks} instructions ({why})" for name, cpu, ticks, why in found))
+    assert max(int(ticks) for _, _, ticks, _ in found) <= suite.MOST_INSTRUCTIONS, found
+
+
+DEVICES = """net wan {{
+  uplink = "host:net0"
+}}
+{}"""
+UPLINK = ("-netdev", "user,id=wan,restrict=on", "-device", "virtio-net-device,netdev=wan")
+
+
+@pytest.mark.parametrize("row", ["image_write_128k_32", "board_write_128k_32", "board_read_4k_32", "uplink_1500_32",
+                                 "uplink_64k_32"])
+def test_longest_exit_of_devices(row, request, tmp_path):
+    """Nor does any where a driver keeps 32 operations of the board's devices under way, in memory that is new."""
+    if not request.config.getoption("--matrix"):
+        pytest.skip("only with every board: make hostile")
+    suite.build("bench-guest")
+    disk, conf = tmp_path / "disk", tmp_path / "devices.conf"
+    disk.write_bytes(bytes(1 << 20))
+    conf.write_text(DEVICES.format(machine.vm("busy", suite.ROOT / "build/bench/guest/bench.img", f"virtio=512 rows={row}",
+                                              memory="64M", disk=f'{{ "{disk}", "host:vda" }}', net="wan")),
+                    encoding="ascii")
+    command = [*machine.mezzo_command([conf, "--disk", disk, "--image", suite.ROOT / "build/debug/mezzo.img"],
+                                      "--gic 3 --cpu max --smp 1 --ram 256M", suite.LIMIT),
+               "--", "-icount", "shift=0,sleep=off", *UPLINK]
+    result = machine.run(command, suite.LIMIT, quiet=suite.LIMIT)
+    assert re.search(rf"^\[busy\] bench: row \d+ {row}", result.text, re.MULTILINE), result.explain("it did nothing")
+    found = suite.LONGEST.findall(result.text)
+    assert found, result.explain("nothing was measured")
     assert max(int(ticks) for _, _, ticks, _ in found) <= suite.MOST_INSTRUCTIONS, found
 
 
