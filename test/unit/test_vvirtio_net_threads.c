@@ -3,24 +3,9 @@
 // their rings, are told to be quiet, and acknowledge interrupts. Nobody waits for ever, nobody writes to a VM that has
 // let go of its memory, and when all is over the line of each device is as its status says.
 //   test_vvirtio_net_threads [rounds]
-#include <pthread.h>
-#include <sched.h>
+#include "two_threads.h"
 
-// The bench keeps one VM at hand, for one thread.
-#define VB_THREADS _Thread_local
 #include "net_bench.h"
-
-static unsigned rounds = 3000;
-static uint32_t
-        reached[VB_VMS]; // atomically: rounds that a thread has done; neither runs far ahead
-
-#define AHEAD 50
-
-static uint32_t any(uint64_t *seed, uint32_t below)
-{
-	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((*seed >> 33) % below);
-}
 
 static void one(unsigned n, uint64_t *seed)
 {
@@ -44,16 +29,6 @@ static void one(unsigned n, uint64_t *seed)
 	vb_write(0, VIRTIO_MMIO_INTERRUPT_ACK, vb_read(0, VIRTIO_MMIO_INTERRUPT_STATUS));
 }
 
-// Nobody else writes to the receive buffers.
-static void look_at_memory(uint64_t from)
-{
-	for (uint64_t at = from + KIB(256); at < from + KIB(512); at += 256)
-		*(uint8_t *)vb_at(at, 1) = 0xa5;
-	for (uint64_t at = from + KIB(256); at < from + KIB(512); at += 256)
-		if (*(uint8_t *)vb_at(at, 1) != 0xa5)
-			abort();
-}
-
 static void *play(void *argument)
 {
 	unsigned n = (unsigned)(uintptr_t)argument;
@@ -63,9 +38,7 @@ static void *play(void *argument)
 	nb_start(n, n == 0 ? VIRTIO_F_RING_PACKED : VIRTIO_NET_F_MRG_RXBUF);
 	for (unsigned round = 0; round < rounds; round++) {
 		struct vm *self = vb_vm[n];
-		store_release(&reached[n], round);
-		while (load_acquire(&reached[1 - n]) + AHEAD < round)
-			sched_yield();
+		keep_step(n, round);
 		switch (any(&seed, 200)) {
 		case 0: nb_start(n, any(&seed, 2) == 0 ? 0 : VIRTIO_F_RING_PACKED); break;
 		case 1: // its ring leads nowhere
@@ -75,7 +48,7 @@ static void *play(void *argument)
 		case 2: // it ends: from here on nobody touches its memory
 			if (!vvirtio_quiet(self))
 				abort();
-			look_at_memory(nb_nic[n].memory);
+			look_at_memory(nb_nic[n].memory + KIB(256), KIB(256));
 			nb_start(n, VIRTIO_NET_F_MRG_RXBUF);
 			break;
 		default: one(n, &seed);
@@ -85,33 +58,21 @@ static void *play(void *argument)
 		if ((vb_read(0, VIRTIO_MMIO_STATUS) & VIRTIO_NEEDS_RESET) != 0)
 			nb_start(n, 0);
 	}
-	store_release(&reached[n], rounds);
+	keep_step(n, rounds);
 	return NULL;
-}
-
-static bool unnoted(const struct fake_event *event)
-{
-	(void)event;
-	return false;
 }
 
 static void test_all_at_once(void **state)
 {
-	pthread_t thread[VB_VMS];
 	uint64_t got = 0;
 
 	(void)state;
-	fake_event_hook = unnoted;
-	for (uintptr_t n = 0; n < VB_VMS; n++)
-		assert_int_equal(pthread_create(&thread[n], NULL, play, (void *)n), 0);
-	for (unsigned n = 0; n < VB_VMS; n++)
-		pthread_join(thread[n], NULL);
+	play_both(play);
 	for (unsigned n = 0; n < VB_VMS; n++) {
 		nb_on(n);
 		assert_int_equal(vb_line[n][0], vb_read(0, VIRTIO_MMIO_INTERRUPT_STATUS) != 0);
 		got += nb_count(n)->got;
 	}
-	fake_event_hook = NULL;
 	print_message("%llu frames arrived\n", (unsigned long long)got);
 	assert_true(got > rounds / 20);
 }

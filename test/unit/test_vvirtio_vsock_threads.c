@@ -3,25 +3,11 @@
 // reset their devices, break their rings, have no buffers, and acknowledge interrupts. Nobody waits for ever, nobody writes
 // to a VM that has let go of its memory, and when all is over neither knows a connection any more.
 //   test_vvirtio_vsock_threads [rounds]
-#include <pthread.h>
-#include <sched.h>
+#include "two_threads.h"
 
-// The bench keeps one VM at hand, for one thread.
-#define VB_THREADS _Thread_local
 #include "vsock_bench.h"
 
-#define AHEAD 50
-
-static unsigned rounds = 3000;
-static uint32_t
-        reached[VB_VMS]; // atomically: rounds that a thread has done; neither runs far ahead
 static uint32_t arrived[VB_VMS];
-
-static uint32_t any(uint64_t *seed, uint32_t below)
-{
-	*seed = *seed * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((*seed >> 33) % below);
-}
 
 static void one(unsigned n, uint64_t *seed)
 {
@@ -53,16 +39,6 @@ static void one(unsigned n, uint64_t *seed)
 	vb_write(0, VIRTIO_MMIO_INTERRUPT_ACK, vb_read(0, VIRTIO_MMIO_INTERRUPT_STATUS));
 }
 
-// Nobody else writes to the receive buffers.
-static void look_at_memory(void)
-{
-	for (uint64_t at = VB_HEAP; at < VB_HEAP + KIB(512); at += 256)
-		*(uint8_t *)vb_at(at, 1) = 0xa5;
-	for (uint64_t at = VB_HEAP; at < VB_HEAP + KIB(512); at += 256)
-		if (*(uint8_t *)vb_at(at, 1) != 0xa5)
-			abort();
-}
-
 static void *play(void *argument)
 {
 	unsigned n = (unsigned)(uintptr_t)argument;
@@ -71,9 +47,7 @@ static void *play(void *argument)
 	fake_run_on(n);
 	sb_start(n, n == 0 ? VIRTIO_F_RING_PACKED : 0);
 	for (unsigned round = 0; round < rounds; round++) {
-		store_release(&reached[n], round);
-		while (load_acquire(&reached[1 - n]) + AHEAD < round)
-			sched_yield();
+		keep_step(n, round);
 		switch (any(&seed, 200)) {
 		case 0: sb_start(n, any(&seed, 2) == 0 ? 0 : VIRTIO_F_RING_PACKED); break;
 		case 1: // its ring leads nowhere
@@ -83,7 +57,7 @@ static void *play(void *argument)
 		case 2: // it ends: from here on nobody touches its memory
 			if (!vvirtio_quiet(vb_vm[n]))
 				abort();
-			look_at_memory();
+			look_at_memory(VB_HEAP, KIB(512));
 			sb_start(n, 0);
 			break;
 		case 3: sb_start_with(n, 0, 4096, 2); break;
@@ -96,27 +70,15 @@ static void *play(void *argument)
 		if ((vb_read(0, VIRTIO_MMIO_STATUS) & VIRTIO_NEEDS_RESET) != 0)
 			sb_start(n, 0);
 	}
-	store_release(&reached[n], rounds);
+	keep_step(n, rounds);
 	return NULL;
-}
-
-static bool unnoted(const struct fake_event *event)
-{
-	(void)event;
-	return false;
 }
 
 static void test_all_at_once(void **state)
 {
-	pthread_t thread[VB_VMS];
 
 	(void)state;
-	fake_event_hook = unnoted;
-	for (uintptr_t n = 0; n < VB_VMS; n++)
-		assert_int_equal(pthread_create(&thread[n], NULL, play, (void *)n), 0);
-	for (unsigned n = 0; n < VB_VMS; n++)
-		pthread_join(thread[n], NULL);
-	fake_event_hook = NULL;
+	play_both(play);
 	print_message("%u and %u packets arrived\n", arrived[0], arrived[1]);
 	assert_true(arrived[0] > rounds / 20 && arrived[1] > rounds / 20);
 	for (unsigned n = 0; n < VB_VMS; n++) {
