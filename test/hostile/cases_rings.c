@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Class H33: rings of virtio devices that no driver would make. These are about queues, with a disk for an
- * example, which suite.py gives the machine; what each kind of device does with its buffers is in cases_virtio.c.
+ * example, which suite.py gives the machine; what each kind of device does with its buffers is in cases_virtio.c and cases_balloon.c.
  * What is nonsense ends in DEVICE_NEEDS_RESET, what can be answered in a used entry; pages that no descriptor names keep
  * what they held, and after a reset the device does a good request.
  * Source: Virtual I/O Device (VIRTIO) 1.2, "Split Virtqueues", "Packed Virtqueues", "Virtio Over MMIO", "Block Device".
@@ -32,7 +32,6 @@
 #define SECTOR   512u
 #define DESC     16u
 #define AVAIL_AT (VIRTIO_RING_MAX * DESC)
-#define FILL     0xc5
 
 /* In the first page of case_memory. */
 #define HEADER  (case_memory)
@@ -44,14 +43,25 @@ struct header {
 	u64 sector;
 };
 
-struct virtio rings_disk;
+struct virtio rings_disk, rings_balloon;
 
 /* ---- a disk, and one request ---- */
 
-void rings_begin(struct virtio *dev, u32 id, unsigned n, u64 features, u32 queues)
+static void find(struct virtio *dev, u32 id, unsigned n)
 {
 	if (dev->base == 0 && !virtio_find(id, n, dev))
 		absent("no such device");
+}
+
+void rings_place(struct virtio *dev, u32 id, unsigned n, unsigned queue, u8 *memory)
+{
+	find(dev, id, n);
+	dev->queue[queue].memory = (u64)memory;
+}
+
+void rings_begin(struct virtio *dev, u32 id, unsigned n, u64 features, u32 queues)
+{
+	find(dev, id, n);
 	want_true(virtio_begin(dev, features), "features are agreed on");
 	for (unsigned queue = 0; queue < VIRTIO_QUEUES_MAX; queue++) {
 		if ((queues & BIT(queue)) != 0)
@@ -74,6 +84,17 @@ void rings_want_whole(const u8 *at, u32 bytes, const char *what)
 			return;
 		}
 	}
+}
+
+bool rings_one_back(struct virtio *dev, unsigned queue, const void *at, u32 bytes, bool write,
+                    u32 *written)
+{
+	const struct virtio_segment part = {at, bytes, write};
+	u16 id;
+
+	virtio_put(dev, queue, &part, 1);
+	virtio_notify(dev, queue);
+	return virtio_wait(dev, queue, &id, written, ANSWER_US);
 }
 
 static void begin_disk(u64 features)
@@ -432,40 +453,6 @@ static void no_such_queue(void)
 	want_good("queues that there are not");
 }
 
-static void reset_in_flight(void)
-{
-	const unsigned many = 20;
-	u16 id;
-	u32 bytes;
-
-	for (unsigned round = 0; round < 8; round++) {
-		begin_disk(0);
-		*(struct header *)(void *)HEADER = (struct header){0, 0, 0};
-		for (unsigned i = 0; i < many; i++) {
-			const struct virtio_segment parts[] = {
-			        {HEADER, sizeof(struct header), false},
-			        {MORE, 8 * PAGE_BYTES, true},
-			        {STATUSB, 1, true}};
-			virtio_put(&rings_disk, 0, parts, ARRAY_LEN(parts));
-		}
-		virtio_notify(&rings_disk, 0);
-		if (round % 2 != 0)
-			(void)virtio_wait(&rings_disk, 0, &id, &bytes, ANSWER_US);
-		write32(rings_disk.base + STATUS, 0);
-		want_true(WAIT_FOR(read32(rings_disk.base + STATUS) == 0, ANSWER_US),
-		          "it is reset");
-		rings_fill(MORE, 8 * PAGE_BYTES);
-		rings_fill((u8 *)rings_disk.queue[0].memory + USED_AT, PAGE_BYTES);
-		timer_delay(QUIET_US);
-		rings_want_whole(MORE, 8 * PAGE_BYTES, "a reset");
-		rings_want_whole((u8 *)rings_disk.queue[0].memory + USED_AT, PAGE_BYTES,
-		                 "a reset, used ring");
-		want_eq(read32(rings_disk.base + INTERRUPTS), 0, "interrupts after a reset");
-	}
-	begin_disk(0);
-	want_good("resets");
-}
-
 /* ---- two CPUs ---- */
 
 static volatile bool mutator_stops;
@@ -604,8 +591,6 @@ CASES(rows) = {
          "What was agreed on stays.", changed_later, NEEDS_MEZZO, 0},
         {"H33.10", "Selecting, making and notifying queues that there are not.", "Nothing.",
          no_such_queue, NEEDS_MEZZO, 0},
-        {"H33.11", "A reset while requests are under way.", "Nothing is written behind it.",
-         reset_in_flight, 0, 0},
         {"H33.12", "Another CPU changes descriptors, entries and headers while this one notifies.",
          "An answer or a device that needs a reset; nothing beside the buffers changes.", mutated,
          NEEDS_MEZZO | NEEDS_SMP, 0},

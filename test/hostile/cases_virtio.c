@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Class H33: what kinds of virtio devices make of notifications, buffers and messages that no driver would send. Under Mezzo
- * the machine has two interfaces at one net, where the victim has a third, a console, a balloon and, where the board has a
- * source, an entropy device (suite.py). Queues themselves are in cases_rings.c.
- * Source: Virtual I/O Device (VIRTIO) 1.2, "Network Device", "Console Device", "Entropy Device", "Traditional Memory
- * Balloon Device".
+ * the machine has two interfaces at one net, where the victim has a third, a second disk, which is the board's, a console, a
+ * balloon and, where the board has a source, an entropy device (suite.py). Queues themselves are in cases_rings.c, the balloon
+ * is in cases_balloon.c.
+ * Source: Virtual I/O Device (VIRTIO) 1.2, "Network Device", "Block Device", "Console Device", "Entropy Device".
  */
 #include "rings.h"
 
-#define ID_BALLOON  5u
 #define F_MULTIPORT BIT(1)
 #define KICKS       1000u
+#define QUIET_US    2000ul
 
 /* Each keeps the memory of its rings from case to case. */
-static struct virtio rng, balloon, console, nic[2];
+static struct virtio rng, console, nic[2], board_disk;
 
 /* ---- every device ---- */
 
@@ -41,20 +41,9 @@ static void kicks(void)
 	want_quiet(&rng, VIRTIO_ID_ENTROPY, 0, 1);
 	want_quiet(&nic[0], VIRTIO_ID_NET, 0, 3);
 	want_quiet(&nic[1], VIRTIO_ID_NET, 1, 3);
-	want_quiet(&balloon, ID_BALLOON, 0, 1);
+	want_quiet(&rings_balloon, VIRTIO_ID_BALLOON, 0, 1);
 	if (rings_disk.base == 0)
 		absent("no such device");
-}
-
-static bool one_back(struct virtio *dev, unsigned queue, const void *at, u32 bytes, bool write,
-                     u32 *written)
-{
-	const struct virtio_segment part = {at, bytes, write};
-	u16 id;
-
-	virtio_put(dev, queue, &part, 1);
-	virtio_notify(dev, queue);
-	return virtio_wait(dev, queue, &id, written, ANSWER_US);
 }
 
 static void entropy(void)
@@ -63,42 +52,16 @@ static void entropy(void)
 
 	rings_begin(&rng, VIRTIO_ID_ENTROPY, 0, 0, 1);
 	rings_fill(DATA, 2 * PAGE_BYTES);
-	want_true(one_back(&rng, 0, DATA, PAGE_BYTES, false, &written), "nothing to write");
+	want_true(rings_one_back(&rng, 0, DATA, PAGE_BYTES, false, &written), "nothing to write");
 	want_eq(written, 0, "bytes where nothing may be written");
 	rings_want_whole(DATA, PAGE_BYTES, "a buffer that is to be read");
-	want_true(one_back(&rng, 0, DATA, 1, true, &written), "one byte");
+	want_true(rings_one_back(&rng, 0, DATA, 1, true, &written), "one byte");
 	want_eq(written, 1, "of one byte");
 	rings_want_whole(DATA + 1, PAGE_BYTES, "one byte");
 	const struct virtio_segment last = {(const void *)(ram_end() - 1), 2, true};
 	virtio_put(&rng, 0, &last, 1);
 	virtio_notify(&rng, 0);
 	want_true(WAIT_FOR(rings_broken(&rng), ANSWER_US), "two bytes at the last of RAM");
-}
-
-static void balloon_of_others(void)
-{
-	const u64 pages[] = {0,
-	                     platform.gicd >> 12,
-	                     (platform.ram_base >> 12) - 1,
-	                     ram_end() >> 12,
-	                     0x60000,
-	                     0x7fffffff,
-	                     0xffffffff};
-	u32 written;
-
-	for (unsigned i = 0; i < ARRAY_LEN(pages); i++) {
-		const struct virtio_segment part = {DATA, 4, false};
-
-		rings_begin(&balloon, ID_BALLOON, 0, 0, 1);
-		write32((u64)DATA, (u32)pages[i]);
-		virtio_put(&balloon, 0, &part, 1);
-		virtio_notify(&balloon, 0);
-		want_true(WAIT_FOR(rings_broken(&balloon), ANSWER_US), "page 0x%lx", pages[i]);
-	}
-	rings_begin(&balloon, ID_BALLOON, 0, 0, 1);
-	want_true(one_back(&balloon, 0, DATA, 3, false, &written), "less than a number");
-	want_true(!rings_broken(&balloon), "goes on");
-	write32(balloon.base + STATUS, 0);
 }
 
 static void console_messages(void)
@@ -108,10 +71,68 @@ static void console_messages(void)
 	rings_begin(&console, VIRTIO_ID_CONSOLE, 0, F_MULTIPORT, BIT(3));
 	for (u32 i = 0; i < 300; i++) {
 		write64((u64)DATA, i % 3 == 0 ? case_random() : case_random() & 0x0007000f00000003);
-		want_true(one_back(&console, 3, DATA, i % 9, false, &written), "message %u", i);
+		want_true(rings_one_back(&console, 3, DATA, i % 9, false, &written), "message %u",
+		          i);
 	}
 	want_true(!rings_broken(&console), "goes on");
 	write32(console.base + STATUS, 0);
+}
+
+/* ---- disks ---- */
+
+/* 32 KiB from the beginning of the n-th disk to MORE. The status is behind the header. */
+static void put_read(struct virtio *disk)
+{
+	const struct virtio_segment parts[] = {{case_memory, 16, false},
+	                                       {MORE, 8 * PAGE_BYTES, true},
+	                                       {case_memory + 64, 1, true}};
+
+	virtio_put(disk, 0, parts, ARRAY_LEN(parts));
+}
+
+static void reset_in_flight(struct virtio *disk, unsigned n)
+{
+	const unsigned many = 20;
+	u8 *used;
+	u16 id;
+	u32 bytes;
+
+	for (unsigned round = 0; round < 8; round++) {
+		rings_begin(disk, VIRTIO_ID_BLOCK, n, 0, 1);
+		for (unsigned i = 0; i < many; i++)
+			put_read(disk);
+		virtio_notify(disk, 0);
+		if (round % 2 != 0)
+			(void)virtio_wait(disk, 0, &id, &bytes, ANSWER_US);
+		write32(disk->base + STATUS, 0);
+		want_true(WAIT_FOR(read32(disk->base + STATUS) == 0, ANSWER_US), "it is reset");
+		used = (u8 *)disk->queue[0].memory + USED_AT;
+		rings_fill(MORE, 8 * PAGE_BYTES);
+		rings_fill(used, PAGE_BYTES);
+		timer_delay(QUIET_US);
+		rings_want_whole(MORE, 8 * PAGE_BYTES, "a reset");
+		rings_want_whole(used, PAGE_BYTES, "a reset, used ring");
+		want_eq(read32(disk->base + INTERRUPTS), 0, "interrupts after a reset");
+	}
+	rings_begin(disk, VIRTIO_ID_BLOCK, n, 0, 1);
+	case_memory[64] = 0xff;
+	put_read(disk);
+	virtio_notify(disk, 0);
+	want_true(virtio_wait(disk, 0, &id, &bytes, ANSWER_US), "a good request comes back");
+	want_eq(read8((u64)case_memory + 64), 0, "its status");
+	want_eq(MORE[0] | MORE[8 * PAGE_BYTES - 1], 0, "its data");
+}
+
+static void reset_image(void)
+{
+	reset_in_flight(&rings_disk, 0);
+}
+
+static void reset_board(void)
+{
+	rings_place(&board_disk, VIRTIO_ID_BLOCK, 1, 0, SPARE);
+	reset_in_flight(&board_disk, 1);
+	write32(board_disk.base + STATUS, 0);
 }
 
 /* ---- networks ---- */
@@ -149,7 +170,8 @@ static void no_buffers(void)
 	begin_nets();
 	for (u32 i = 0; i < 300; i++) {
 		make_frame(i % 2 != 0);
-		want_true(one_back(&nic[0], 1, DATA, 12 + 1000, false, &written), "frame %u", i);
+		want_true(rings_one_back(&nic[0], 1, DATA, 12 + 1000, false, &written), "frame %u",
+		          i);
 	}
 	want_eq(read16(nic[1].queue[0].memory + USED_AT + 2), 0, "buffers that nobody gave");
 	want_true(!rings_broken(&nic[0]) && !rings_broken(&nic[1]), "both go on");
@@ -164,14 +186,15 @@ static void bad_receiver(void)
 	give_buffer();
 	virtio_spoil(&nic[1], 0);
 	make_frame(false);
-	want_true(one_back(&nic[0], 1, DATA, 12 + 100, false, &written), "the sender goes on");
+	want_true(rings_one_back(&nic[0], 1, DATA, 12 + 100, false, &written),
+	          "the sender goes on");
 	want_true(WAIT_FOR(rings_broken(&nic[1]), ANSWER_US), "the receiver needs a reset");
 	want_true(!rings_broken(&nic[0]), "the sender needs none");
 	begin_nets();
 	rings_fill(CANARY2, PAGE_BYTES);
 	rings_fill(MORE, PAGE_BYTES);
 	give_buffer();
-	want_true(one_back(&nic[0], 1, DATA, 12 + 100, false, &written), "sends");
+	want_true(rings_one_back(&nic[0], 1, DATA, 12 + 100, false, &written), "sends");
 	want_true(virtio_wait(&nic[1], 0, &id, &written, ANSWER_US), "arrives");
 	want_eq(written, 12 + 100, "bytes");
 	rings_want_whole(CANARY2, PAGE_BYTES, "a frame");
@@ -190,8 +213,8 @@ static void bad_frames(void)
 		write16((u64)DATA + 8, (u16)case_random());
 		if (i % 4 == 0)
 			give_buffer();
-		want_true(one_back(&nic[0], 1, DATA, (u32)(case_random() % PAGE_BYTES), false,
-		                   &written),
+		want_true(rings_one_back(&nic[0], 1, DATA, (u32)(case_random() % PAGE_BYTES), false,
+		                         &written),
 		          "frame %u", i);
 		u16 id;
 		while (virtio_take(&nic[1], 0, &id, &written)) {
@@ -204,12 +227,15 @@ static void bad_frames(void)
 }
 
 CASES(rows) = {
+        {"H33.11", "A reset while requests are under way.", "Nothing is written behind it.",
+         reset_image, 0, 0},
+        {"H33.21", "The same while the board's own disk works at them.",
+         "The reset is over when it is; nothing is written behind it.", reset_board, NEEDS_MEZZO,
+         0},
         {"H33.14", "1,000 notifications of each queue with nothing in it.",
          "No interrupt, no entry.", kicks, 0, 0},
         {"H33.15", "Buffers that are no good for random bytes.",
          "Nothing is written beside them; one not in RAM needs a reset.", entropy, NEEDS_MEZZO, 0},
-        {"H33.16", "A balloon is given pages that are not the guest's.", RESET_IT,
-         balloon_of_others, NEEDS_MEZZO, 0},
         {"H33.17", "300 messages of random bytes to the console about its ports.",
          "Each comes back.", console_messages, NEEDS_MEZZO, 0},
         {"H33.18", "300 frames to a receiver that gives no buffers.", "The sender goes on.",

@@ -36,7 +36,10 @@ OUT = ROOT / "build/hostile"
 BOARDS = OUT / "boards"  # a file of verdicts for each
 RAM, RAM_BASE = 192 << 20, 0x40000000
 PAGE = 4096
-DISK_BYTES = 64 << 10  # of the attacker's disk
+DISK_BYTES = 64 << 10  # of each of the attacker's disks
+# The second one is the board's. It takes its time: there are requests under way.
+BOARD_DISK = ["-blockdev", f"driver=null-co,node-name=board,read-zeroes=on,latency-ns=1000000,size={DISK_BYTES}",
+              "-device", "virtio-blk-device,drive=board"]
 # What rings the attacker has to spoil (H33); the victim has the third port of its net, without a driver.
 VIRTIO = {"net": "{ lan0, lan0 }", "virtio_console": "true", "rng": "true", "balloon": "true"}
 CANARY = b"MEZZO-HOSTILE-CANARY"
@@ -264,7 +267,7 @@ class Run:
 
     def description(self, disk):
         disk.write_bytes(bytes(DISK_BYTES))
-        attack = machine.vm("attacker", IMAGE, self.words, autostart="false", disk=f'"{disk}"', **VIRTIO, **self.board.keys)
+        attack = machine.vm("attacker", IMAGE, self.words, autostart="false", disk=f'{{ "{disk}", "host:vda" }}', **VIRTIO, **self.board.keys)
         own = "".join(machine.vm(row.id, IMAGE, f"run={row.id}", autostart="false", on_crash="stop", **self.board.keys)
                       for row in self.own)
         return "overcommit = true\n" + machine.vm("victim", IMAGE, "victim=1", net="lan0") + attack + own
@@ -363,7 +366,7 @@ class Run:
         with tempfile.TemporaryDirectory() as name:
             directory = pathlib.Path(name)
             monitor = directory / "qmp"
-            qemu = ["-qmp", f"unix:{monitor},server=on,wait=off", *self.qemu]
+            qemu = ["-qmp", f"unix:{monitor},server=on,wait=off", *BOARD_DISK, *self.qemu]
             with wire.started(self.description(directory / "disk.img"), self.board.options, qemu, LIMIT, self.image) as link:
                 watch = Monitor(monitor, link)
                 self.attack(link, watch, directory)
