@@ -5,6 +5,7 @@ guest has flushed to the board's disk is there, whenever the board is switched o
 import hashlib
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 
 INITRD = machine.GUESTS / "initramfs-virtio.cpio.gz"
 MIB = 1 << 20
+SILENT = 20  # seconds after which a disk is given up
 
 # Says what each disk is and holds, then writes to its second MiB and says it again. `life` counts by a disk that is kept.
 INIT = """#!/bin/sh
@@ -201,6 +203,53 @@ def test_errors_of_the_board(tmp_path):
     said = write_on(tmp_path, drive, until=lambda text: "flushed 33 " in text)
     assert len(said) >= 32 and all(how == ("bad" if n % 8 == 0 else "good") for n, how in said), said
     assert not any(path.read_bytes()[16 * 512:24 * 512]) and any(path.read_bytes()[24 * 512:32 * 512])
+
+
+@pytest.fixture
+def stoppable(tmp_path):
+    """A disk for QEMU behind a process of its own, and that process."""
+    if shutil.which("qemu-nbd") is None:
+        pytest.skip("no qemu-nbd: run tools/setup")
+    path, listens = tmp_path / "host.img", tmp_path / "nbd"
+    path.write_bytes(bytes(MIB))
+    with subprocess.Popen(["qemu-nbd", "--persistent", "--format=raw", f"--socket={listens}", path]) as process:
+        end = time.monotonic() + 20
+        while not listens.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        yield f"driver=nbd,node-name=d,server.type=unix,server.path={listens}", process
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+
+
+def test_board_falls_silent(stoppable, tmp_path):
+    """A disk of the board answers nothing from some request on. Another guest and its disk do not notice; after 20 s the
+    disk is given up, which its guest hears. QEMU lets nothing go on from the reset of a disk until that has answered, so
+    it is to answer soon after."""
+    drive, process = stoppable
+    conf = tmp_path / "silent.conf"
+    conf.write_text(machine.vm("writer", "blk", "write=16", disk='"host:vda"') +
+                    machine.vm("other", "blk", "write=16", disk='"host:vdb"'))
+    since, beats = [], []
+
+    def look(text):
+        others = len(re.findall(r"^\[other\] blk: flushed \d+ good", text, re.MULTILINE))
+        if not since and "[writer] blk: flushed 9 " in text and others:
+            process.send_signal(signal.SIGSTOP)
+            since.append(time.monotonic())
+        if since and len(beats) < 2 and time.monotonic() > since[0] + (1, SILENT + 2)[len(beats)]:
+            beats.append(others)
+            if len(beats) == 2:
+                process.send_signal(signal.SIGCONT)
+        return re.search(r"^\[writer\] blk: flushed \d+ bad", text, re.MULTILINE) and others > beats[-1] + 2
+
+    slow = "driver=null-co,node-name=slow,read-zeroes=on,size=1048576,latency-ns=100000000"
+    result = machine.run([*machine.mezzo_command([conf], "--smp 2", 90), "--", "-blockdev", slow, "-device",
+                          "virtio-blk-device,drive=slow", "-blockdev", drive, "-device", "virtio-blk-device,drive=d"],
+                         90, until=look)
+    assert result.status is None, result.explain("the guest heard nothing, or the other one stands")
+    assert beats[1] > beats[0] + SILENT, result.explain("the other guest stood still")
+    assert re.search("vda, .*it does not answer: reset, and given up", result.text) and "panic" not in result.text, result.explain("what Mezzo says")
+    assert not re.search(r"\[other\] blk: flushed \d+ bad", result.text)
 
 
 def test_file_cut_off(tmp_path):

@@ -29,6 +29,7 @@
 #define DATA_BYTES   (128 * KIB)
 #define ID_BYTES     20u
 #define ANSWER_US    10000000ul
+#define SILENT_US    60000000ul /* a disk that answers nothing is given up before */
 #define MANY         16u
 #define STEP         4096u
 
@@ -55,9 +56,11 @@ static u64 random_below(u64 n)
 }
 
 /* Waits for one buffer. */
+static u64 patience = ANSWER_US;
+
 static bool wait_one(u16 *id, u32 *bytes)
 {
-	return WAIT_FOR(virtio_take(&dev, 0, id, bytes), ANSWER_US);
+	return WAIT_FOR(virtio_take(&dev, 0, id, bytes), patience);
 }
 
 /* One request whose data are in `pieces` segments of about the same size; its status, 0xff if none comes. */
@@ -253,6 +256,7 @@ static void bench(u64 n)
 /* What was said to be flushed is on the medium, whenever the board is switched off. */
 static void write_on(u64 sector)
 {
+	patience = SILENT_US;
 	for (u64 round = 1;; round++) {
 		number(round * 1000000, STEP);
 		bool good = ask(OUT, sector + round % 8 * (STEP / SECTOR), data, STEP, false, 1) ==
