@@ -312,3 +312,11 @@ int vvirtio_blk_begin_life(struct vm *vm)
 	}
 	return 0;
 }
+
+// A request in hand is not named: until it is over its buffer is in the ring, and it is begun anew; one that is with the
+// board's device is waited for first. What an image holds besides are its pages.
+static const struct vstate_field fields[] = {
+        VSTATE_ARRAY(struct vdisk, config),
+};
+
+const struct vstate vvirtio_blk_state = {"virtio-blk", fields, ARRAY_SIZE(fields), NULL};

@@ -301,3 +301,23 @@ void vvirtio_net_destroy(struct vm *vm)
 		vm->nic.port[n] = NULL;
 	}
 }
+
+// A frame in hand is not named: until it has gone its buffer is in the ring, and is read anew. Nor is what follows from the
+// features that were agreed on.
+static const struct vstate_field fields[] = {
+        VSTATE_ARRAY(struct net, config),
+        VSTATE_FIELD(struct net, rx.takes),
+        VSTATE_FIELD(struct net, rx.pairs),
+        VSTATE_ARRAY(struct net, rx.filter.mode),
+        VSTATE_FIELD(struct net, rx.filter.by_vlan),
+        VSTATE_FIELD(struct net, rx.filter.too_many_unicast),
+        VSTATE_FIELD(struct net, rx.filter.too_many_multicast),
+        VSTATE_FIELD(struct net, rx.filter.nr_unicast),
+        VSTATE_FIELD(struct net, rx.filter.nr_multicast),
+        VSTATE_FIELD(struct net, rx.filter.mac),
+        VSTATE_ARRAY(struct net, rx.filter.unicast),
+        VSTATE_ARRAY(struct net, rx.filter.multicast),
+        VSTATE_ARRAY(struct net, rx.filter.vlan),
+};
+
+const struct vstate vvirtio_net_state = {"virtio-net", fields, ARRAY_SIZE(fields), NULL};

@@ -375,3 +375,11 @@ uint32_t vvirtio_vsock_connections(const struct vm *vm)
 {
 	return vm->vsock != NULL ? load_relaxed(&vm->vsock->nr_links) : 0;
 }
+
+// Connections are not named: their other ends live elsewhere. A driver that finds itself in another place is told that they
+// are gone (VIRTIO_VSOCK_EVENT_TRANSPORT_RESET).
+static const struct vstate_field fields[] = {
+        VSTATE_FIELD(struct vsock, config),
+};
+
+const struct vstate vvirtio_vsock_state = {"virtio-vsock", fields, ARRAY_SIZE(fields), NULL};

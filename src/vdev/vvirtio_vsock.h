@@ -4,6 +4,7 @@
 #define VDEV_VVIRTIO_VSOCK_H
 
 #include "base/types.h"
+#include "vdev/vstate.h"
 
 struct vm;
 struct vsock;
@@ -38,5 +39,7 @@ void vvirtio_vsock_serve(const struct vsock_service *service);
 // A caller's answer has come further, or there is an end of what it called off. Any CPU, no lock held, outside of fast
 // exits.
 void vvirtio_vsock_answered(unsigned caller);
+
+extern const struct vstate vvirtio_vsock_state;
 
 #endif

@@ -785,6 +785,41 @@ static void test_filter(void **state)
 	assert_true(passes(NB_MAC(1), 0) && passes(group, 0) && passes(NB_MAC(1), 5));
 }
 
+// Copies what is named of the second VM's interface to `at`, or back.
+static void copy_state(uint8_t *at, size_t room, bool back)
+{
+	uint8_t *net = (uint8_t *)vb_vm[1]->virtio->slot[0];
+
+	for (unsigned i = 0; i < vvirtio_net_state.nr_fields; i++) {
+		const struct vstate_field *field = &vvirtio_net_state.fields[i];
+		size_t size = (size_t)field->size * field->count;
+		assert_true(size <= room);
+		memcpy(back ? net + field->offset : at, back ? at : net + field->offset, size);
+		at += size;
+		room -= size;
+	}
+}
+
+// What a driver asked for is named: a fresh device that gets it passes what the other one passed.
+static void test_state(void **state)
+{
+	(void)state;
+	static uint8_t kept[KIB(4)];
+
+	nb_start(0, 0);
+	nb_start(1, CONTROL);
+	set_mode(1, VIRTIO_NET_RX_PROMISC, 0);
+	set_mode(1, VIRTIO_NET_RX_NOBCAST, 1);
+	assert_true(passes(NB_MAC(1), 0));
+	assert_false(passes(BROADCAST, 0) || passes(STRANGER, 0));
+	copy_state(kept, sizeof kept, false);
+	nb_start(1, CONTROL);
+	assert_true(passes(BROADCAST, 0) && passes(STRANGER, 0));
+	copy_state(kept, sizeof kept, true);
+	assert_true(passes(NB_MAC(1), 0));
+	assert_false(passes(BROADCAST, 0) || passes(STRANGER, 0));
+}
+
 static void test_hostile_commands(void **state)
 {
 	(void)state;
@@ -1233,6 +1268,7 @@ int main(void)
 	        TEST(test_cut, one_each),
 	        TEST(test_malformed, one_each),
 	        TEST(test_filter, one_each),
+	        TEST(test_state, one_each),
 	        TEST(test_hostile_commands, one_each),
 	        TEST(test_pairs, four_vcpus),
 	        TEST(test_closed_in_flight, one_each),
