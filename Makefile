@@ -52,6 +52,8 @@ CC_ONLY := -fstack-usage
 else
 $(error COMPILER is gcc or clang, not '$(COMPILER)')
 endif
+# For small programs that are code and data in one segment: GNU ld warns of that, lld does not and knows no such option.
+LD_ONE_SEGMENT := $(if $(filter gcc,$(COMPILER)),--no-warn-rwx-segments)
 
 # Unpacked by tools/setup from Debian's libfdt-dev for arm64. It stands for all that setup does:
 # every compilation waits for it.
