@@ -56,7 +56,7 @@ def stub(x0):
     return code + x0.to_bytes(8, "little") + IMAGE.to_bytes(8, "little")
 
 
-def start(directory, blob, bundle=b"", at=BUNDLE, x0=TREE, time_limit=20, until=None, **board):
+def start(directory, blob, bundle=b"", at=BUNDLE, x0=TREE, time_limit=60, until=None, **board):
     """Boots Mezzo with these bytes as device tree and as bundle."""
     command = ["qemu-system-aarch64", *options(**board)]
     parts = {"stub": (stub(x0), STUB), "tree": (blob, TREE), "bundle": (bundle, at)}

@@ -57,7 +57,7 @@ def good(base):
     return bundles.Bundle(base)
 
 
-def boot(directory, bundle, ram="128M", smp=1, time_limit=20):
+def boot(directory, bundle, ram="128M", smp=1, time_limit=60):
     """Boots a bundle's bytes by `mezzo run`, whose exit status is part of what is tested. The bundle that
     it makes itself is a good one and not used."""
     file = directory / "bundle.cpio"

@@ -12,7 +12,7 @@ def test_clock_control():
     """The bare-metal guest is a program for QEMU's board like any other."""
     command = ["qemu-system-aarch64", "-M", "virt,gic-version=3", "-cpu", "max", "-m", "64M",
                "-nographic", "-nic", "none", "-kernel", machine.ROOT / "build/demo/clock.elf"]
-    child = pexpect.spawn(command[0], [str(word) for word in command[1:]], timeout=30)
+    child = pexpect.spawn(command[0], [str(word) for word in command[1:]], timeout=60)
     try:
         talk_to_clock(child)
         child.expect(pexpect.EOF)
@@ -41,7 +41,7 @@ def test_demo(linux):
         child.expect("\n42 on 2\r")
 
         child.send("\x1dq")
-        child.expect(pexpect.EOF, timeout=10)
+        child.expect(pexpect.EOF, timeout=60)
     finally:
         child.close(force=True)
 

@@ -22,7 +22,7 @@ def vm(name, kernel="life", words="", **keys):
     return f"vm {name} {{\n" + "".join(f"  {k} = {v}\n" for k, v in keys.items()) + "}\n"
 
 
-def run(directory, *sections, board="--cpu max", time_limit=60, until=None):
+def run(directory, *sections, board="--cpu max", time_limit=120, until=None):
     conf = directory / "system.conf"
     conf.write_text("".join(sections), encoding="ascii")
     return machine.mezzo([conf], board, time_limit, until)

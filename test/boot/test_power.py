@@ -19,8 +19,8 @@ def test_control(series, after, ready, linux):
     try:
         child.expect(f"mezzo-init: {ready}")
         child.send(f"{MONITOR}system_powerdown\r")
-        child.expect("mezzo-init: power key", timeout=10)
-        child.expect("reboot: Power down", timeout=10)
-        child.expect(pexpect.EOF, timeout=10)
+        child.expect("mezzo-init: power key", timeout=60)
+        child.expect("reboot: Power down", timeout=60)
+        child.expect(pexpect.EOF, timeout=60)
     finally:
         child.close(force=True)

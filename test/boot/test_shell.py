@@ -40,7 +40,7 @@ def shell(request, tmp_path):
     child = pexpect.spawn(str(machine.ROOT / "build/mezzo"),
                           ["run", str(conf), "--smp", "2", "--ram", "256M", "--timeout", "120",
                            "--gic", str(request.param)],
-                          timeout=30, encoding="utf-8", dimensions=(50, 400))
+                          timeout=60, encoding="utf-8", dimensions=(50, 400))
     child.expect("about to loop")
     child.send("\x1d0")
     child.expect_exact(PROMPT)

@@ -258,7 +258,7 @@ class Link:
             console.granted = console.position + WINDOW
             self.send(CREDIT, console.channel, struct.pack("<I", console.granted & 0xffffffff))
 
-    def open(self, kind, name, timeout=30):
+    def open(self, kind, name, timeout=60):
         """The channel of this kind and name, opened with its past."""
         end = time.monotonic() + timeout
         while True:
@@ -412,7 +412,7 @@ def started(conf, options="", qemu=(), time_limit=machine.TIME_LIMIT, image=None
 
 def connect(path, process=None, log=None):
     """A connection to the board's UART; what it said before is lost."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while time.monotonic() < end and (process is None or process.poll() is None):
         sock = socket.socket(socket.AF_UNIX)
         try:

@@ -142,7 +142,7 @@ class Lines:
         self.process = subprocess.Popen([MEZZO, verb, path, *words], cwd=bench.path, env=bench.environment,
                                         stdin=stdin, stdout=self.out.open("wb"), stderr=self.err.open("wb"))
 
-    def wait_for(self, text, where=None, seconds=10):
+    def wait_for(self, text, where=None, seconds=60):
         end = time.monotonic() + seconds
         while text not in (where or self.out).read_text(errors="surrogateescape"):
             assert time.monotonic() < end and self.process.poll() is None, (
@@ -152,7 +152,7 @@ class Lines:
     def end(self, number=signal.SIGTERM):
         if number is not None:
             self.process.send_signal(number)
-        status = self.process.wait(timeout=10)
+        status = self.process.wait(timeout=60)
         return status, self.out.read_bytes(), self.err.read_text()
 
 

@@ -286,7 +286,7 @@ class Fake(threading.Thread):
             else:
                 os.close(self.fd)
 
-    def until(self, condition, seconds=10):
+    def until(self, condition, seconds=60):
         end = time.monotonic() + seconds
         while not self.do(condition):
             assert time.monotonic() < end, (self.faults, self.__dict__)

@@ -118,7 +118,7 @@ def test_bytes_of_any_value_pass(fake, bench, lines):
     for at in range(0, len(data), 16):
         os.write(run.process.stdin.fileno(), data[at:at + 16])
     one.until(lambda: one.channels[9].typed == data)
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (bench.path / "logs/rtos.log").read_bytes() != data:
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -545,7 +545,7 @@ def terminal(bench):
 
     def start(*words, path="board"):
         return pexpect.spawn(str(MEZZO), ["console", path, *words], cwd=str(bench.path), env=bench.environment,
-                             timeout=10, dimensions=(40, 200))
+                             timeout=60, dimensions=(40, 200))
     return start
 
 
@@ -653,7 +653,7 @@ def test_the_terminal_is_restored(bench, fake, ending):
     pexpect = pytest.importorskip("pexpect")
     one = fake()
     script = f"stty -g > before; {MEZZO} console board & echo $! > pid; fg > /dev/null; echo status $?; stty -g > after"
-    child = pexpect.spawn("/bin/bash", ["-mc", script], cwd=str(bench.path), env=bench.environment, timeout=10)
+    child = pexpect.spawn("/bin/bash", ["-mc", script], cwd=str(bench.path), env=bench.environment, timeout=60)
     child.expect("old line")
     if ending == "quit":
         child.send("\x1dq")
