@@ -116,8 +116,12 @@ static void prepare(const char *vms)
 	board.initrd = (struct board_range){(uintptr_t)exact, archive_size};
 }
 
-#define DISKS "disks = \"cow:card\", \"keep:card\", \"ro:card\";"
-#define VIRT  VM(0, MEMORY(16) "autostart = <0>;" DISKS)
+#define DISKS      "disks = \"cow:card\", \"keep:card\", \"ro:card\";"
+#define SOCKETS    "vsock = <7>; vsock-group = \"fleet\"; manage;"
+#define NET        " net@0 { reg = <0>; compatible = \"mezzo,net\"; net-name = \"lan0\"; };"
+#define NICS       "nets = \"lan0\", \"lan0\";"
+// All that a machine can have, but for interfaces: a net, once made, stays.
+#define VIRT(more) VM(0, MEMORY(16) "autostart = <0>; virtio-console; balloon;" SOCKETS DISKS more)
 #define PI                                                                                      \
 	" vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"pi\"; machine = \"raspi3\";" \
 	" cpus = <4>; kernel = \"kernel8.img\"; sdcard = \"card\"; sdcard-mode = \"keep\";"     \
@@ -140,7 +144,7 @@ static bool boot(void)
 static void test_boot(void **state)
 {
 	(void)state;
-	prepare(VIRT PI);
+	prepare(VIRT("") PI);
 	sweep(boot, 10);
 }
 
@@ -159,6 +163,7 @@ static bool create(void)
 	}
 	vm_withdraw(made);
 	sched_dismiss(made);
+	model_destroy(made);
 	vm_discard(made);
 	return true;
 }
@@ -166,7 +171,7 @@ static bool create(void)
 static void test_create(void **state)
 {
 	(void)state;
-	prepare(VIRT PI);
+	prepare(NET VIRT(NICS) PI);
 	config_build(&board, NULL);
 	assert_int_equal(vm_count(), 2);
 	template = "vm0";
@@ -211,7 +216,7 @@ static bool start(void)
 static void test_start(void **state)
 {
 	(void)state;
-	prepare(VIRT PI);
+	prepare(NET VIRT(NICS) PI);
 	config_build(&board, NULL);
 	starts = vm_by_name("vm0");
 	sweep(start, 6);
@@ -240,7 +245,7 @@ static bool reach(void)
 static void test_reach(void **state)
 {
 	(void)state;
-	prepare(VIRT PI);
+	prepare(NET VIRT(NICS) PI);
 	config_build(&board, NULL);
 	starts = vm_by_name("pi");
 	sweep(reach, 8);
