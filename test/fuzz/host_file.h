@@ -40,7 +40,8 @@ enum { HOST_SLOTS = 1 << 13 };
 static const volatile void *host_blocks[HOST_SLOTS]; // allocated and not freed; an open hash table
 static uint16_t host_used[HOST_SLOTS / 2];           // slots that are not NULL
 static unsigned host_nr_used;
-static bool host_watches;
+// libFuzzer's own thread may begin, and allocate, at any time: what that has is its own.
+static _Thread_local bool host_watches;
 
 static size_t host_slot(const volatile void *block)
 {
