@@ -36,9 +36,9 @@ static const char *host_map(const char *path, struct blob *out)
 
 // ---- what was allocated ----
 
-enum { HOST_SLOTS = 1 << 13 };
+enum { HOST_SLOTS = 1 << 17 };                       // a section of a .conf takes a hundred blocks
 static const volatile void *host_blocks[HOST_SLOTS]; // allocated and not freed; an open hash table
-static uint16_t host_used[HOST_SLOTS / 2];           // slots that are not NULL
+static uint32_t host_used[HOST_SLOTS / 2];           // slots that are not NULL
 static unsigned host_nr_used;
 // libFuzzer's own thread may begin, and allocate, at any time: what that has is its own.
 static _Thread_local bool host_watches;
@@ -58,7 +58,7 @@ static void host_allocated(const volatile void *block, size_t size)
 		return; // too many: the rest is lost
 	size_t at = host_slot(block);
 	if (host_blocks[at] == NULL)
-		host_used[host_nr_used++] = (uint16_t)at;
+		host_used[host_nr_used++] = (uint32_t)at;
 	host_blocks[at] = block;
 }
 
