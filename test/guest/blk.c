@@ -55,9 +55,9 @@ static u64 random_below(u64 n)
 	return (next >> 33) % n;
 }
 
-/* Waits for one buffer. */
 static u64 patience = ANSWER_US;
 
+/* Waits for one buffer. */
 static bool wait_one(u16 *id, u32 *bytes)
 {
 	return WAIT_FOR(virtio_take(&dev, 0, id, bytes), patience);

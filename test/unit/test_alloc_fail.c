@@ -120,7 +120,7 @@ static void prepare(const char *vms)
 #define SOCKETS    "vsock = <7>; vsock-group = \"fleet\"; manage;"
 #define NET        " net@0 { reg = <0>; compatible = \"mezzo,net\"; net-name = \"lan0\"; };"
 #define NICS       "nets = \"lan0\", \"lan0\";"
-// All that a machine can have, but for interfaces: a net, once made, stays.
+// All that a machine can have, but for firmware, an entropy device, and interfaces: a net, once made, stays.
 #define VIRT(more) VM(0, MEMORY(16) "autostart = <0>; virtio-console; balloon;" SOCKETS DISKS more)
 #define PI                                                                                      \
 	" vm@1 { reg = <1>; compatible = \"mezzo,vm\"; vm-name = \"pi\"; machine = \"raspi3\";" \
